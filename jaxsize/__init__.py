@@ -1,0 +1,1 @@
+"""jaxsize: learn how large a neural network should be while training it."""
