@@ -1,0 +1,138 @@
+"""What every experiment's command line has in common: flags, presets, one-line errors and exit statuses.
+
+Exit status 0: done. 2: wrong input, nothing written. 1: something gave out on the way (a full disk); what was done is kept.
+130: interrupted. After 1 and 130, and after a kill, --resume continues.
+"""
+
+import contextlib
+import dataclasses
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import platformdirs
+import tyro
+
+from jaxsize import datasets, runs
+
+ConfigType = TypeVar("ConfigType", bound="Flags")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flags:
+    """Flags of every experiment."""
+
+    dataset: tuple[str, ...] = ("digits",)
+    """Data sets, one or several: digits, teacher, add10, mnist, fashion_mnist."""
+    num_seeds: int | None = None
+    """Runs per setting, with seeds 0, 1, ..."""
+    data_dir: Path | None = None
+    """Folder with the original files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
+    out: Path | None = None
+    """Results folder. Default: results/EXPERIMENT/DATASET."""
+    resume: bool = False
+    """Continue an unfinished run of the same settings."""
+    smoke: bool = False
+    """The smallest run that does everything, in seconds. Other flags given with it override it."""
+    full: bool = False
+    """The study at its real scale, in hours. Other flags given with it override it."""
+
+    def settings(self) -> dict[str, Any]:
+        """What determines the results: every field but those that say where to read and write."""
+        return {
+            k: v for k, v in dataclasses.asdict(self).items() if k not in ("data_dir", "out", "resume", "smoke", "full")
+        }
+
+    def folder(self, experiment: str) -> Path:
+        return self.out or Path("results", experiment, "+".join(self.dataset))
+
+
+def main(
+    config_type: type[ConfigType],
+    presets: Mapping[str, Mapping[str, Any]],
+    run: Callable[[ConfigType], Any],
+    name: str,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Parses the command line of experiment `name` and calls run(config); returns the exit status.
+
+    `presets` names fields that the flags --smoke and --full change. Sets up JAX first: every CPU core is a device, and
+    compiled programs are kept between processes.
+    """
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    program = f"python -m experiments.{name}"
+    try:
+        config = _parse(program, config_type, presets, arguments)
+        runs.use_all_cores()
+        keep_compiled_programs()
+        run(config)
+    except (ValueError, MemoryError) as error:
+        return _fail(program, error, 2)
+    except OSError as error:
+        return _fail(program, f"{error}; what was done is kept, --resume continues", 1)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return _fail(program, f"out of memory on the device: {error}", 2)
+    except KeyboardInterrupt:
+        return _fail(program, "interrupted; --resume continues", 130)
+    return 0
+
+
+def keep_compiled_programs() -> None:
+    """Turns on JAX's persistent compilation cache, in a cache folder of the user unless JAX_COMPILATION_CACHE_DIR is set."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("jaxsize") + "/programs")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _parse(
+    program: str, config_type: type[ConfigType], presets: Mapping[str, Mapping[str, Any]], arguments: Sequence[str]
+) -> ConfigType:
+    chosen = [name for name in presets if f"--{name}" in arguments]
+    if len(chosen) > 1:
+        raise ValueError(f"choose one of --{' and --'.join(chosen)}")
+    default = config_type(**(presets[chosen[0]] if chosen else {}))
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(
+                config_type,
+                prog=program,
+                args=arguments,
+                default=default,
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise ValueError(_one_line(said.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    """The message inside the frame that tyro draws around an error."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    end = next((index for index, line in enumerate(lines) if line.startswith("──")), len(lines))
+    return " ".join(lines[:end]) + " (--help lists all flags)"
+
+
+def _fail(program: str, error: Any, status: int) -> int:
+    print(f"{program}: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+    return status
+
+
+def load_datasets(flags: Flags, form: str) -> list[datasets.Dataset]:
+    """The data sets of a command, in the order given. ValueError if one is unknown, given twice, missing or damaged."""
+    if len(set(flags.dataset)) < len(flags.dataset) or not flags.dataset:
+        raise ValueError(f"--dataset: expected different names, got {' '.join(flags.dataset) or 'none'}")
+    unknown = [name for name in flags.dataset if name not in datasets.NAMES]
+    if unknown:
+        raise ValueError(f"--dataset: expected some of {', '.join(datasets.NAMES)}, got {unknown[0]!r}")
+    return [datasets.load(name, data_dir=flags.data_dir, form=form) for name in flags.dataset]

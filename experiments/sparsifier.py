@@ -1,0 +1,248 @@
+"""How many units does a network keep when every unit has a price, and is it the better for it?
+
+    python -m experiments.sparsifier                              digits, 10 seeds, about a minute
+    python -m experiments.sparsifier --dataset mnist fashion_mnist    two sets compared, minutes
+    python -m experiments.sparsifier --dataset mnist fashion_mnist --full    J14's scale, hours
+
+One hidden layer with a trained gate per unit (seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier
+Network"; REFERENCE J14). Every combination of penalty and seed is trained at once; beside them the unpenalised network, and
+each size found, trained from scratch with the same seed. summary.json answers the claims C26 to C30.
+"""
+
+import dataclasses
+import functools
+import math
+import sys
+from typing import Any, Literal
+
+import numpy as np
+
+from experiments import sparsifier_report as report
+from experiments.command_line import Flags, load_datasets, main
+from experiments.sparsifier_pictures import draw
+from jaxsize.batches import Batch
+from jaxsize.buckets import bucket
+from jaxsize.datasets import Dataset
+from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
+from jaxsize.records import open_folder
+from jaxsize.runs import describe_devices
+from jaxsize.sparsifier import FORMS, make_columns, make_trainer
+from jaxsize.study import Progress, require_memory, train
+from jaxsize.training import TASKS, Config, Hparams
+
+NAME = "sparsifier"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SparsifierFlags(Flags):
+    """How many units does a network keep when every unit has a price, and is it the better for it?"""
+
+    penalties: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)
+    """Penalty weights, cost of an open gate in the loss. The unpenalised network is always trained beside them."""
+    start_width: tuple[int, ...] | None = None
+    """Hidden units before training; several values are compared. Default: 100 on digits, else 500."""
+    epochs: int | None = None
+    """Passes over the training rows. Default: 100 on digits, else 60."""
+    batch_size: int | None = None
+    """Rows per step. Default: 32 on digits, else 128."""
+    learning_rate: float = 1e-3
+    """Step size of Adam, for weights and gates."""
+    gate_learning_rate: float | None = None
+    """Step size for gates alone. Default: the learning rate."""
+    form: Literal["corrected", "original"] = "corrected"
+    """original: J14 as it was done, its data preparation included. corrected: with its flaws mended."""
+    weight_decay: float | None = None
+    """Default: 0 in the original form; 0.01, decoupled and never on gates, in the corrected one."""
+    gate_step: Literal["proximal", "gradient"] | None = None
+    """How gates move. Default: gradient in the original form, proximal (exact zeros) in the corrected one."""
+    gate_optimizer: Literal["adam", "sgd"] = "adam"
+    """What scales the steps of the gates."""
+    unit_norm: bool = False
+    """Keep the incoming weights of every unit at norm 1, its scale in the gate."""
+    liveness_start: Literal["one", "uniform"] = "one"
+    """Gates before training: all 1, or drawn from (0, 1]."""
+    gate_inputs: bool = False
+    """Put a gate on every input as well, so that inputs can be removed."""
+    shuffle: Literal["per_run", "shared"] = "per_run"
+    """Order of the rows: its own for every seed, or the same for all runs."""
+
+
+PRESETS = {
+    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "start_width": (16,), "epochs": 3},
+    "full": {
+        "num_seeds": 30,
+        "penalties": tuple(10.0**-power for power in range(8)),
+        "start_width": (500, 1000),
+        "epochs": 60,
+    },
+}
+DEFAULTS_SMALL = {"num_seeds": 10, "start_width": (100,), "epochs": 100, "batch_size": 32}  # digits alone
+DEFAULTS = {"num_seeds": 3, "start_width": (500,), "epochs": 60, "batch_size": 128}
+
+
+def resolve(flags: SparsifierFlags) -> SparsifierFlags:
+    """`flags` with every default filled in. ValueError, naming the flag, for a value that makes no sense."""
+    original = flags.form == "original"
+    filled: dict[str, Any] = dict(DEFAULTS_SMALL if flags.dataset == ("digits",) else DEFAULTS)
+    filled |= {
+        "gate_learning_rate": flags.learning_rate,
+        "weight_decay": 0.0 if original else 1e-2,
+        "gate_step": FORMS[flags.form].gate_step,
+    }
+    flags = dataclasses.replace(flags, **{k: v for k, v in filled.items() if getattr(flags, k) is None})
+    for name, minimum in (("num_seeds", 1), ("epochs", 1), ("batch_size", 1), ("start_width", 1)):
+        values = getattr(flags, name)
+        values = values if isinstance(values, tuple) else (values,)
+        if not values or len(set(values)) < len(values) or min(values) < minimum:
+            raise ValueError(
+                f"--{name.replace('_', '-')}: expected whole numbers from {minimum} on, got {_told(values)}"
+            )
+    if (
+        not flags.penalties
+        or len(set(flags.penalties)) < len(flags.penalties)
+        or not all(0 < p < math.inf for p in flags.penalties)
+    ):
+        raise ValueError(
+            f"--penalties: expected different numbers above 0 (0 is always added), got {_told(flags.penalties)}"
+        )
+    for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
+        value = getattr(flags, name)
+        if not 0 <= value < math.inf or (value == 0 and name == "learning_rate"):
+            raise ValueError(f"--{name.replace('_', '-')}: expected a finite number above 0, got {value}")
+    return dataclasses.replace(flags, penalties=tuple(sorted(flags.penalties, reverse=True)))
+
+
+def _told(values: tuple) -> str:
+    return " ".join(map(str, values)) or "none"
+
+
+def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_run: int) -> Batch:
+    """Every penalty with every seed from one start width, the unpenalised runs first."""
+    (num_inputs,) = dataset.train.inputs.shape[1:]
+    widths = (num_inputs, width, dataset.num_outputs)
+    start = "uniform" if flags.liveness_start == "uniform" else 1.0
+    network = mlp(widths, gate_inputs=flags.gate_inputs, liveness=start)
+    draw = functools.cache(network.init)  # penalties share the networks of their seeds
+    settings = [(penalty, seed) for penalty in (0.0, *flags.penalties) for seed in range(flags.num_seeds)]
+    labels = [
+        {
+            "dataset": dataset.name,
+            "arm": "learned",
+            "run": first_run + index,
+            "seed": seed,
+            "penalty": penalty,
+            "start_width": width,
+        }
+        for index, (penalty, seed) in enumerate(settings)
+    ]
+
+    def num_parameters(live: dict[str, int]) -> int:
+        return num_mlp_parameters((live.get("inputs", num_inputs), live["hidden.0"], dataset.num_outputs))
+
+    return Batch(
+        name=f"{dataset.name}.learned.{width}",
+        labels=labels,
+        init=lambda index: draw(settings[index][1]),
+        num_parameters=num_mlp_parameters(widths),
+        hparams=_hparams(flags, [penalty for penalty, _ in settings]),
+        columns=make_columns(["hidden.0", *(["inputs"] if flags.gate_inputs else [])], num_parameters),
+        **_common(flags, dataset, network),
+    )
+
+
+def control_batches(
+    flags: SparsifierFlags, dataset: Dataset, finals: list[dict[str, Any]], first_run: int
+) -> list[Batch]:
+    """The width every learned run ended with, trained from scratch without gates, with the run's seed.
+
+    `finals`: last rows of the learned runs. Widths of one bucket share a program, padded by units that stay inert. A run
+    that ended without units, or with a loss that is not finite, has no control.
+    """
+    (num_inputs,) = dataset.train.inputs.shape[1:]
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for row in finals:
+        if row["live_units"] > 0 and row["train_loss"] is not None:
+            groups.setdefault(bucket(row["live_units"], factor=1.5), []).append(row)
+
+    def batch(width: int, partners: list[dict[str, Any]]) -> Batch:
+        def init(index: int) -> Any:
+            found = (num_inputs, partners[index]["live_units"], dataset.num_outputs)
+            return pad_mlp(mlp(found, gate=None).init(partners[index]["seed"]), [width])
+
+        def found_size(partner: dict[str, Any]) -> dict[str, Any]:
+            found = (num_inputs, partner["live_units"], dataset.num_outputs)
+            size = {"live_units": found[1], "live_units_per_layer": [found[1]], "parameters": num_mlp_parameters(found)}
+            shared = {key: partner[key] for key in ("dataset", "seed", "penalty", "start_width")}
+            return {"arm": "from_scratch", "run": first_run + partner["run"], "partner": partner["run"]} | shared | size
+
+        return Batch(
+            name=f"{dataset.name}.from_scratch.{width}",
+            labels=[found_size(partner) for partner in partners],
+            init=init,
+            num_parameters=num_mlp_parameters((num_inputs, width, dataset.num_outputs)),
+            hparams=_hparams(flags, [0.0] * len(partners)),
+            columns=lambda before, after: {},
+            keep_history=False,
+            **_common(flags, dataset, mlp((num_inputs, width, dataset.num_outputs), gate=None)),
+        )
+
+    return [batch(width, partners) for width, partners in sorted(groups.items())]
+
+
+def _common(flags: SparsifierFlags, dataset: Dataset, network: Network) -> dict[str, Any]:
+    changed = {name: getattr(flags, name) for name in ("gate_step", "gate_optimizer", "unit_norm")}
+    config = dataclasses.replace(FORMS[flags.form], **changed)
+    return {
+        "trainer": make_trainer(network, TASKS[dataset.task], config),
+        "dataset": dataset,
+        "config": Config(batch_size=flags.batch_size, shuffle=flags.shuffle),
+        "num_epochs": flags.epochs,
+    }
+
+
+def _hparams(flags: SparsifierFlags, penalties: list[float]) -> Hparams:
+    return Hparams(
+        learning_rate=np.full(len(penalties), flags.learning_rate, np.float32),
+        penalty_weight=np.array(penalties, np.float32),
+        weight_decay=np.full(len(penalties), flags.weight_decay, np.float32),
+        gate_learning_rate=np.full(len(penalties), flags.gate_learning_rate, np.float32),
+    )
+
+
+def run(flags: SparsifierFlags) -> dict[str, Any]:
+    """Trains everything, writes the results folder and returns what is in its summary.json."""
+    flags = resolve(flags)
+    data = load_datasets(flags, flags.form)
+    starts = [(dataset, width) for dataset in data for width in flags.start_width]
+    runs_each = (1 + len(flags.penalties)) * flags.num_seeds
+    batches = [learning_batch(flags, *start, first_run=index * runs_each) for index, start in enumerate(starts)]
+    for batch in batches:
+        require_memory(batch)
+    folder = open_folder(flags.folder(NAME), flags.settings(), resume=flags.resume, device=describe_devices())
+    if folder.status == "finished":
+        print(f"{folder.path} holds the finished run; delete it to run again\n")
+        print(report.as_text(folder.read_summary()))
+        return folder.read_summary()
+
+    progress = Progress(flags.epochs * len(batches))
+    learned = [train(batch, folder, progress) for batch in batches]
+    controls = [
+        batch
+        for dataset in data
+        for batch in control_batches(flags, dataset, report.last_rows(learned, dataset.name), len(batches) * runs_each)
+    ]
+    progress.expect(flags.epochs * len(controls))
+    for batch in controls:
+        train(batch, folder, progress)
+    progress.close()
+
+    summary = report.summarize(folder, data, flags.settings())
+    draw(folder, data, {batch.name: trained for batch, trained in zip(batches, learned, strict=True)}, flags.settings())
+    folder.write_summary(summary)
+    print(report.as_text(summary))
+    print(f"\n{folder.path}: config.json, metrics.jsonl, summary.json, pictures, checkpoints")
+    return summary
+
+
+if __name__ == "__main__":
+    sys.exit(main(SparsifierFlags, PRESETS, run, NAME))

@@ -1,0 +1,177 @@
+"""The sparsifier's pictures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.sparsifier_report import Finals
+from jaxsize import plots
+from jaxsize.datasets import Dataset
+from jaxsize.liveness import read_liveness
+from jaxsize.records import Folder
+from jaxsize.study import Trained
+
+
+def draw(folder: Folder, data: Sequence[Dataset], learned: dict[str, Trained], settings: dict[str, Any]) -> None:
+    """Writes curves, sizes, deaths and gates of every data set (and start width) as PNG files."""
+    rows = folder.rows.read()
+    finals = Finals(rows, settings)
+    for dataset in data:
+        for width in finals.widths:
+            name = f"{dataset.name}.learned.{width}"
+            suffix = f"{dataset.name}_{width}.png"
+            plots.save(_curves(finals, rows, dataset, width), folder.path / f"curves_{suffix}")
+            plots.save(_sizes(finals, dataset, width), folder.path / f"sizes_{suffix}")
+            plots.save(_deaths(finals, folder, name, learned[name]), folder.path / f"deaths_{suffix}")
+            plots.save(_gates(finals, learned[name], dataset.name), folder.path / f"gates_{suffix}")
+    if len(data) > 1:
+        plots.save(_comparison(finals), folder.path / "comparison.png")
+
+
+def _label(penalty: float) -> str:
+    return f"{penalty:g}" if penalty else "0 (unpenalised)"
+
+
+def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width: int):
+    score = finals.score(dataset.name)[0].split("_")[1]
+    splits = [split for split in ("train", "validation", "test") if getattr(dataset, split) is not None]
+    names = [*(f"{split}_{score}" for split in splits), "live_units"]
+    figure, panels = plots.subplots(1, len(names))
+    mine = [row for row in rows if (row["arm"], row["dataset"], row["start_width"]) == ("learned", dataset.name, width)]
+    epochs = np.arange(1, finals.settings["epochs"] + 1)
+    for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
+        runs: dict[int, list[dict[str, Any]]] = {}
+        for row in mine:
+            if row["penalty"] == penalty:
+                runs.setdefault(row["run"], []).append(row)
+        for axes, name in zip(panels[0], names, strict=True):
+            values = [[np.nan if row[name] is None else row[name] for row in path] for path in runs.values()]
+            plots.band(axes, epochs, np.array(values, float), color=color, label=_label(penalty))
+    for axes, name in zip(panels[0], names, strict=True):
+        axes.set(xlabel="epoch", title=name.replace("_", " "))
+        if name.endswith("accuracy"):
+            _zoom(axes, [row[name] for row in mine])
+    panels[0, -1].legend(title="penalty")
+    figure.suptitle(f"{dataset.name}, from {width} units, {finals.settings['num_seeds']} seeds: median and range")
+    return figure
+
+
+def _zoom(axes: Any, values: list[float | None]) -> None:
+    """Shows where most of the curves are: an untrained first epoch or a collapsed run does not flatten the rest."""
+    finite = np.array([value for value in values if value is not None])
+    low, high = np.quantile(finite, [0.1, 1.0])
+    axes.set_ylim(max(0, low - 0.6 * (high - low)), high + 0.05 * (high - low))
+
+
+def _sizes(finals: Finals, dataset: Dataset, width: int):
+    figure, panels = plots.subplots(1, 2, width=4)
+    positions = np.arange(len(finals.penalties))
+    dark, light = plots.colors(2)
+    score, _ = finals.score(dataset.name)
+    for position, penalty in zip(positions, finals.penalties, strict=True):
+        first = position == 0
+        sizes = finals.column("live_units", dataset.name, width, penalty)
+        plots.points(panels[0, 0], position, np.maximum(sizes, 0.5), color=dark)
+        for arm, color, shift, marker, label in (
+            ("learned", dark, -0.1, "o", "learned"),
+            ("from_scratch", light, 0.1, "s", "found width, from scratch"),
+        ):
+            values = finals.column(score, dataset.name, width, penalty, arm)
+            plots.points(
+                panels[0, 1], position + shift, values, color=color, marker=marker, label=label if first else ""
+            )
+    panels[0, 0].set_yscale("log")
+    panels[0, 0].axhline(width, color="0.6", linestyle=":", label=f"start, {width}")
+    if "teacher_width" in dataset.info:
+        panels[0, 0].axhline(
+            dataset.info["teacher_width"], color="C3", label=f"teacher, {dataset.info['teacher_width']}"
+        )
+    panels[0, 0].set(title="live units at the end")
+    unpenalised = np.nanmedian(finals.column(score, dataset.name, width, 0.0))
+    panels[0, 1].axhline(unpenalised, color="0.6", linestyle=":", label="unpenalised, median")
+    panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end")
+    for axes in panels[0]:
+        axes.set_xticks(positions, [f"{penalty:g}" for penalty in finals.penalties])
+        axes.set(xlabel="penalty")
+        axes.legend()
+    figure.suptitle(f"{dataset.name}, from {width} units: every seed and the median")
+    return figure
+
+
+def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
+    """Deaths per step, and the loss of the batches around them, smoothed over the same bins."""
+    observed = np.load(folder.path / "steps" / f"{name}.observed.npy")
+    loss = np.load(folder.path / "steps" / f"{name}.loss.npy")
+    num_steps = observed.shape[1]
+    dead = (observed[:, :1] - observed).sum(0)
+    end = num_steps if not dead[-1] else min(num_steps, int(1.5 * np.argmax(dead >= 0.95 * dead[-1])) + 100)
+    size = max(1, end // 150)
+    bins = end // size
+    steps = (np.arange(bins) + 0.5) * size
+    deaths = (
+        -np.diff(observed[:, : bins * size : size], axis=1, append=observed[:, bins * size - 1 : bins * size]) / size
+    )
+    smooth = loss[:, : bins * size].reshape(len(loss), bins, size).mean(-1)
+    figure, panels = plots.subplots(2, 1, width=6.5, height=2.3)
+    first = trained.rows[0]["run"]
+    for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
+        runs = sorted({row["run"] - first for row in trained.rows if row["penalty"] == penalty})
+        plots.band(panels[0, 0], steps, deaths[runs], color=color, label=_label(penalty))
+        plots.band(panels[1, 0], steps, smooth[runs], color=color, label=_label(penalty))
+    per_epoch = num_steps // finals.settings["epochs"]
+    for axes in panels[:, 0]:
+        for epoch in range(1, end // per_epoch + 1):
+            if end // per_epoch <= 30:
+                axes.axvline(epoch * per_epoch, color="0.85", linewidth=0.6, zorder=0)
+    panels[0, 0].set(ylabel="deaths per step")
+    panels[0, 0].set_yscale("symlog", linthresh=0.1)
+    panels[1, 0].set(ylabel="loss of the batches", xlabel=f"step (vertical lines: epochs of {per_epoch} steps)")
+    panels[1, 0].set_yscale("log")
+    panels[0, 0].legend(title="penalty", ncols=2)
+    figure.suptitle(f"{name.split('.')[0]}: when units die, and what it does to the loss")
+    return figure
+
+
+def _gates(finals: Finals, trained: Trained, dataset: str):
+    gates = np.maximum(np.asarray(read_liveness(trained.params)["hidden.0"]), 0)
+    figure, panels = plots.subplots(1, 1, width=4.5)
+    axes = panels[0, 0]
+    labels = {row["run"]: row["penalty"] for row in trained.rows}
+    for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
+        for index, run in enumerate(run for run in sorted(labels) if labels[run] == penalty):
+            ordered = np.sort(gates[run - min(labels)])[::-1]
+            axes.plot(
+                np.arange(1, ordered.size + 1),
+                ordered,
+                color=color,
+                alpha=0.7,
+                label=None if index else _label(penalty),
+            )
+    axes.set(
+        xlabel="units, by gate", ylabel="relu(liveness)", xscale="log", title=f"{dataset}: gates at the end, every run"
+    )
+    axes.set_yscale("symlog", linthresh=1e-2)
+    axes.legend(title="penalty")
+    return figure
+
+
+def _comparison(finals: Finals):
+    """Size against penalty, and test score against size, for all data sets."""
+    figure, panels = plots.subplots(1, 2, width=4)
+    for color, dataset in zip(plots.colors(len(finals.datasets)), finals.datasets, strict=True):
+        for width in finals.widths:
+            for penalty in finals.penalties:
+                sizes = finals.column("live_units", dataset, width, penalty)
+                scores = finals.column(finals.score(dataset)[0], dataset, width, penalty)
+                panels[0, 1].plot(sizes, scores, "o", color=color, alpha=0.6, markersize=4)
+            sizes = np.stack(
+                [finals.column("live_units", dataset, width, penalty) for penalty in finals.penalties[1:]], 1
+            )
+            plots.band(
+                panels[0, 0], finals.penalties[1:], sizes, color=color, label=f"{dataset}, from {width}", marker="o"
+            )
+    panels[0, 0].set(xlabel="penalty", xscale="log", yscale="symlog", title="live units at the end: median and range")
+    panels[0, 1].set(xlabel="live units", xscale="symlog", title="test score, every run")
+    panels[0, 0].legend()
+    return figure

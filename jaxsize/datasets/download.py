@@ -1,0 +1,117 @@
+"""Fetching original files from the addresses, sizes and checksums that tensorflow-datasets has registered."""
+
+import contextlib
+import dataclasses
+import hashlib
+import http.client
+import importlib.util
+import os
+import queue
+import secrets
+import threading
+import urllib.request
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+# Without a network a user must know within ten seconds in all, start of the program included.
+_CONTACT_SECONDS = 6.0
+_STALL_SECONDS = 15.0
+_BLOCK_BYTES = 1 << 18
+
+
+class DownloadError(Exception):
+    """A file could not be fetched; the message says why in a few words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoteFile:
+    """Where a file is and what it must be: size in bytes, sha256 in hexadecimal digits."""
+
+    url: str
+    size: int
+    sha256: str
+
+
+def registered_files(name: str) -> dict[str, RemoteFile]:
+    """The files that tensorflow-datasets has registered for a data set, by file name.
+
+    Read from the list that the package ships, without importing it. Raises DownloadError where there is none.
+    """
+    spec = importlib.util.find_spec("tensorflow_datasets")
+    files = {}
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        for listing in (Path(place, "url_checksums", f"{name}.txt"), Path(place, "datasets", name, "checksums.tsv")):
+            for line in listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []:
+                url, size, sha256, *_ = [*line.split("\t"), "", ""]
+                if size.isdigit():
+                    files[url.rsplit("/", 1)[-1]] = RemoteFile(url, int(size), sha256)
+    if not files:
+        raise DownloadError("the installed tensorflow-datasets registers no address for it")
+    return files
+
+
+def download(remote: RemoteFile, destination: Path) -> None:
+    """Fetches one file: written beside `destination`, compared with its size and sha256, then renamed.
+
+    Gives up when the server has not answered within 6 seconds, a hanging name look-up included, or sends nothing
+    for 15 seconds; no second try. Raises DownloadError. `destination` appears whole or not at all, and its folder is
+    made only once the server has answered.
+    """
+    with contextlib.closing(_arriving_blocks(remote.url)) as blocks:
+        next(blocks)
+        try:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            aside = destination.with_name(f"{destination.name}.{secrets.token_hex(4)}.part")
+            try:
+                with aside.open("xb") as file:
+                    _write_checked(blocks, file, remote)
+                os.replace(aside, destination)
+            finally:
+                aside.unlink(missing_ok=True)
+        except OSError as error:
+            raise DownloadError(f"{destination} cannot be written ({error.strerror or error})") from error
+
+
+def _write_checked(blocks: Iterator[bytes], file: BinaryIO, remote: RemoteFile) -> None:
+    digest, received = hashlib.sha256(), 0
+    for block in blocks:
+        received += len(block)
+        if received > remote.size:
+            break
+        file.write(block)
+        digest.update(block)
+    if received != remote.size or digest.hexdigest() != remote.sha256:
+        raise DownloadError(f"what {remote.url} sent is not the registered file (its size or sha256 differs)")
+
+
+def _arriving_blocks(url: str) -> Generator[bytes]:
+    """Yields b"" once the server has answered, then the bytes as they come. Raises DownloadError."""
+    arrived: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+    given_up = threading.Event()
+    # Name look-ups heed no timeout. They hang in this thread, which nobody waits for, and not in the caller's.
+    threading.Thread(target=_fetch, args=(url, arrived, given_up), daemon=True).start()
+    patience = _CONTACT_SECONDS
+    try:
+        while (block := arrived.get(timeout=patience)) is not None:
+            if isinstance(block, Exception):
+                reason = str(getattr(block, "reason", block)) or type(block).__name__
+                raise DownloadError(f"{url}: {' '.join(reason.split())}") from block
+            yield block
+            patience = _STALL_SECONDS
+    except queue.Empty:
+        raise DownloadError(f"{url}: no answer within {patience:.0f} seconds") from None
+    finally:
+        given_up.set()
+
+
+def _fetch(url: str, arrived: "queue.SimpleQueue[bytes | Exception | None]", given_up: threading.Event) -> None:
+    """Puts b"" when the server has answered, then the blocks, then None; or the exception that ended it."""
+    try:
+        with urllib.request.urlopen(url, timeout=_STALL_SECONDS) as response:
+            arrived.put(b"")
+            while not given_up.is_set() and (block := response.read1(_BLOCK_BYTES)):
+                arrived.put(block)
+        arrived.put(None)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        arrived.put(error)

@@ -1,0 +1,43 @@
+"""Handwritten digits of 8 x 8 pixels that come with scikit-learn: 1797 images, 10 classes, no files to find."""
+
+import numpy as np
+
+from jaxsize.datasets._dataset import Dataset, Form, Split
+from jaxsize.datasets._draws import generator
+from jaxsize.datasets._scaling import pixel_moments, standardise
+
+
+def load_digits(*, seed: int, form: Form) -> Dataset:
+    """The digits, shuffled by `seed`: 20 % test, 10 % validation, 70 % train.
+
+    Inputs uint8 [N, 64], values 0..16; targets int32 [N], the digit. `original`: no validation, its rows stay in
+    train. Scaled with the mean and standard deviation of all pixels of the train rows. The test rows of a seed are
+    the same in both forms. Source: `sklearn.datasets.load_digits` (UCI, optical recognition of handwritten digits).
+    """
+    from sklearn.datasets import load_digits as load_from_sklearn
+
+    pixels, labels = load_from_sklearn(return_X_y=True)
+    images, labels = pixels.astype(np.uint8), labels.astype(np.int32)
+
+    num_rows = images.shape[0]
+    num_test, num_validation = round(0.2 * num_rows), round(0.1 * num_rows)
+    if form == "original":
+        num_validation = 0
+    order = generator(seed, "digits", "split").permutation(num_rows)
+    test, validation, train = np.split(order, [num_test, num_test + num_validation])
+
+    mean, std = pixel_moments(images[train])
+    scale, shift = standardise(mean, std)
+    return Dataset(
+        name="digits",
+        task="classification",
+        num_outputs=10,
+        train=Split(images[train], labels[train]),
+        validation=Split(images[validation], labels[validation]) if num_validation else None,
+        test=Split(images[test], labels[test]),
+        input_scale=scale,
+        input_shift=shift,
+        input_shape=(8, 8, 1),
+        source="embedded in scikit-learn",
+        info={"pixel_mean": mean, "pixel_std": std, "pixel_max": 16},
+    )

@@ -1,0 +1,83 @@
+"""Random initial weights, drawn in NumPy: compiling a random initialisation takes longer than drawing it.
+
+A weight depends on (seed, name, output unit, position within the unit) and on nothing else. Two layers that differ in
+their widths therefore share the block of weights that both have (up to the scale set by fan-in), and paired seeds of
+different sizes start from as much of the same network as their shapes allow.
+"""
+
+import math
+import zlib
+from typing import Literal
+
+import numpy as np
+
+Initializer = Literal["pytorch", "he_uniform", "he_normal", "glorot_uniform", "glorot_normal", "lecun_normal"]
+BiasInitializer = Literal["pytorch", "zeros", "normal"]
+
+_UNIFORM_BOUND = {  # half-width of a uniform distribution, from (fan_in, fan_out)
+    "pytorch": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
+    "he_uniform": lambda fan_in, fan_out: math.sqrt(6 / fan_in),
+    "glorot_uniform": lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)),
+}
+_NORMAL_STD = {
+    "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "glorot_normal": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+    "lecun_normal": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
+}
+
+
+def _generator(seed: int, name: str, row: int) -> np.random.Generator:
+    key = [seed % 2**64, zlib.crc32(name.encode())]
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, row]))
+
+
+def _draw(seed: int, name: str, num_rows: int, length: int, *, normal: bool) -> np.ndarray:
+    """Rows of standard normal or of uniform [0, 1) float32 numbers; a row is a prefix of the same longer row."""
+    rows = np.empty((num_rows, length), np.float32)
+    for row in range(num_rows):
+        generator = _generator(seed, name, row)
+        if normal:
+            generator.standard_normal(out=rows[row], dtype=np.float32)
+        else:
+            generator.random(out=rows[row], dtype=np.float32)
+    return rows
+
+
+def init_kernel(
+    seed: int, name: str, num_units: int, fan_in: int, *, initializer: Initializer = "pytorch"
+) -> np.ndarray:
+    """Weights of `num_units` units, a row per unit: float32 [num_units, fan_in].
+
+    `pytorch` is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default for dense layers and convolutions; the others are
+    He et al. 2015 (`he_*`), Glorot & Bengio 2010 (`glorot_*`) and LeCun et al. 1998 (`lecun_normal`).
+    Raises ValueError on an unknown initializer.
+    """
+    fans = (max(fan_in, 1), max(num_units, 1))
+    if initializer in _UNIFORM_BOUND:
+        bound = _UNIFORM_BOUND[initializer](*fans)
+        return (2 * _draw(seed, name, num_units, fan_in, normal=False) - 1) * np.float32(bound)
+    if initializer in _NORMAL_STD:
+        return _draw(seed, name, num_units, fan_in, normal=True) * np.float32(_NORMAL_STD[initializer](*fans))
+    known = ", ".join([*_UNIFORM_BOUND, *_NORMAL_STD])
+    raise ValueError(f"initializer: expected one of {known}, got {initializer!r}")
+
+
+def init_bias(
+    seed: int, name: str, num_units: int, fan_in: int, *, initializer: BiasInitializer = "pytorch"
+) -> np.ndarray:
+    """Biases, float32 [num_units]: PyTorch's U(-1/sqrt(fan_in), 1/sqrt(fan_in)), zeros, or standard normal."""
+    if initializer == "zeros":
+        return np.zeros(num_units, np.float32)
+    if initializer not in ("pytorch", "normal"):
+        raise ValueError(f"bias initializer: expected one of pytorch, zeros, normal, got {initializer!r}")
+    draw = _draw(seed, f"{name}.bias", 1, num_units, normal=initializer == "normal")[0]
+    return draw if initializer == "normal" else (2 * draw - 1) * np.float32(1 / math.sqrt(max(fan_in, 1)))
+
+
+def init_liveness(seed: int, name: str, num_units: int, *, start: float | Literal["uniform"] = 1.0) -> np.ndarray:
+    """Gates before training, float32 [num_units]: all at one positive value, or U(0, 1]."""
+    if start == "uniform":
+        return 1 - _draw(seed, f"{name}.liveness", 1, num_units, normal=False)[0]
+    if not start > 0:
+        raise ValueError(f"liveness start: expected 'uniform' or a number above 0, got {start!r}")
+    return np.full(num_units, start, np.float32)

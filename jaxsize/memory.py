@@ -1,0 +1,38 @@
+"""Whether a batch of runs fits: what a program needs against what the device has."""
+
+import os
+
+import jax
+
+USABLE = 0.8  # share of the free memory that a study may plan with; the rest is the host's and the allocator's
+
+
+def available_bytes(device: jax.Device) -> int:
+    """Bytes that one device may use. On a CPU: the machine's free memory, shared by all its devices."""
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        if "bytes_limit" in stats:
+            return int(USABLE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
+    return int(USABLE * _free_host_bytes() / len(jax.local_devices(backend=device.platform)))
+
+
+def _free_host_bytes() -> int:
+    try:
+        with open("/proc/meminfo") as lines:
+            fields = dict(line.split(":", 1) for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError):  # not Linux: total instead of free memory
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def program_bytes(compiled: jax.stages.Compiled) -> int:
+    """Bytes that a compiled program needs on one device: arguments, results and temporary memory; 0 if it does not say."""
+    analysis = compiled.memory_analysis()
+    if analysis is None:
+        return 0
+    reused = analysis.alias_size_in_bytes
+    return analysis.argument_size_in_bytes + analysis.output_size_in_bytes - reused + analysis.temp_size_in_bytes
+
+
+def gib(num_bytes: float) -> str:
+    return f"{num_bytes / 2**30:.2g} GiB"

@@ -1,0 +1,142 @@
+"""The sparsifier: one trained gate per unit, an L1 penalty on the gates, and death at zero.
+
+The source is seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier Network" (REFERENCE J14), in two forms.
+`original`: everything by Adam on loss + penalty, coupled weight decay (0 in the source), units masked when relu closes.
+`corrected`: weight decay decoupled and never on gates, so that the objective has a minimiser (D14, E9), and gates moved by
+a proximal step, so that a closed gate is exactly 0.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.tree_util import tree_map_with_path
+
+from jaxsize.liveness import LEAF, absorb, count_live, init_live, is_liveness, read_liveness, replace_liveness
+from jaxsize.networks import Network
+from jaxsize.penalties import group_norms, liveness_penalty
+from jaxsize.training import Hparams, Task, Trainer, mean_over_rows
+
+Tree = Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SparsifierConfig:
+    """How gates and weights are moved. Static."""
+
+    gate_step: Literal["proximal", "gradient"] = "proximal"
+    """`gradient`: the optimiser's step on the penalised loss. `proximal`: the same step cut at zero. For a gate f > 0 that is the
+    soft threshold max(f - t dL/df - t lambda, 0) with t the optimiser's own step length per gate (learning rate / (sqrt(v) +
+    eps) under Adam, where v is that of the whole objective; the learning rate under SGD): exact zeros, same path above 0."""
+    gate_optimizer: Literal["adam", "sgd"] = "adam"
+    weight_decay: Literal["decoupled", "coupled"] = "decoupled"
+    """`decoupled`: subtracted from the weights, never from gates (AdamW). `coupled`: added to every gradient, gates too."""
+    unit_norm: bool = False
+    """Keep the incoming weights of every gated unit at norm 1 and its size in the gate: the penalty is a group lasso then."""
+
+
+FORMS = {
+    "original": SparsifierConfig(gate_step="gradient", weight_decay="coupled"),
+    "corrected": SparsifierConfig(),
+}
+
+
+def penalty(params: Tree) -> jax.Array:
+    """Sum of relu(liveness) over every gate of the network, []; multiplied by lambda in the loss."""
+    return sum((liveness_penalty(gate) for gate in read_liveness(params).values()), start=jnp.zeros(()))
+
+
+def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.GradientTransformation:
+    """Adam for weights (betas .9, .999, eps 1e-8), and for gates what the config says, each with its learning rate."""
+    steps = {"adam": optax.scale_by_adam, "sgd": optax.identity}
+    if config.gate_optimizer not in steps:
+        raise ValueError(f"gate_optimizer: expected 'adam' or 'sgd', got {config.gate_optimizer!r}")
+    decay = optax.add_decayed_weights(hparams.weight_decay)
+    before, after = (decay, optax.identity()) if config.weight_decay == "coupled" else (optax.identity(), decay)
+    weights = optax.chain(before, optax.scale_by_adam(), after, _scale(hparams.learning_rate))
+    gates = optax.chain(before, steps[config.gate_optimizer](), _scale(hparams.gate_learning_rate))
+
+    def labels(params: Tree) -> Tree:
+        return tree_map_with_path(lambda path, _: "gates" if is_liveness(path) else "weights", params)
+
+    return optax.partition({"gates": gates, "weights": weights}, labels)
+
+
+def _scale(learning_rate: Any) -> optax.GradientTransformation:
+    return optax.scale(-learning_rate)
+
+
+def normalize_units(params: Tree) -> Tree:
+    """Divides incoming weights and bias of every gated unit by the norm of its weights and multiplies its gate by it.
+
+    The function computed does not change (a relu unit is positively homogeneous). A unit with zero weights is left alone.
+    """
+
+    def normalize(layer: Any) -> Any:
+        if not isinstance(layer, dict) or LEAF not in layer or "kernel" not in layer:
+            return layer
+        kernel = layer["kernel"]
+        norms = group_norms(kernel.reshape(-1, kernel.shape[-1]))
+        norms = jnp.where(norms > 0, norms, 1)
+        scaled = {
+            name: layer[name] / jnp.expand_dims(norms, range(layer[name].ndim - 1)) for name in layer if name != LEAF
+        }
+        return scaled | {LEAF: layer[LEAF] * norms}
+
+    return jax.tree.map(normalize, params, is_leaf=lambda node: isinstance(node, dict) and LEAF in node)
+
+
+def make_trainer(network: Network, task: Task, config: SparsifierConfig) -> Trainer:
+    """A trainer for any network whose parameters hold leaves named `liveness`; without any it trains the plain network.
+
+    The bookkeeping is `{gate name: bool [U]}`, True while a unit lives; the observation is the live units per gate.
+    """
+
+    def objective(params, inputs, targets, weights, hparams):
+        loss = mean_over_rows(task.loss(network.apply(params, inputs), targets), weights)
+        return loss + hparams.penalty_weight * penalty(params), loss
+
+    def after_step(params, live, hparams):
+        if config.unit_norm:
+            params = normalize_units(params)
+        if config.gate_step == "proximal":
+            params = replace_liveness(params, {k: jnp.maximum(gate, 0) for k, gate in read_liveness(params).items()})
+        return absorb(params, live)
+
+    return Trainer(
+        objective=objective,
+        outputs=network.apply,
+        optimizer=lambda hparams: make_optimizer(config, hparams),
+        after_step=after_step,
+        init_bookkeeping=init_live,
+        observe=count_live,
+    )
+
+
+def make_columns(
+    gates: Sequence[str], num_parameters: Callable[[dict[str, int]], int]
+) -> Callable[..., dict[str, Any]]:
+    """What a row says of the gates, for `batches.Batch.columns`. `gates`: their names (liveness.read_liveness).
+
+    Columns: `live_units` (all layers), `live_units_per_layer`, `deaths_per_layer` (in this epoch), `live_inputs` if inputs are
+    gated, and `parameters`, num_parameters({gate name: live units}), those of the network without its dead units.
+    """
+    names = sorted(gates)
+    layers = [index for index, name in enumerate(names) if name != "inputs"]
+
+    def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
+        counts = dict(zip(names, after.tolist(), strict=True))
+        live = [counts[names[index]] for index in layers]
+        inputs = {"live_inputs": counts["inputs"]} if "inputs" in counts else {}
+        return {
+            "live_units": sum(live),
+            "live_units_per_layer": live,
+            "deaths_per_layer": [int(before[index] - after[index]) for index in layers],
+            "parameters": num_parameters(counts),
+        } | inputs
+
+    return columns

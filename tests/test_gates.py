@@ -1,0 +1,328 @@
+import contextlib
+import functools
+
+import hypothesis
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsize.gates import gated_conv, gated_matmul, liveness_gate, relu, size_gate, size_gates
+
+WRAPS = pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
+
+
+def precision(dtype):
+    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
+
+
+def normal(seed, *shape, dtype=jnp.float32):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), dtype)
+
+
+def some_shut(gate):
+    """Every fourth gate exactly 0."""
+    return jnp.where(jnp.arange(gate.shape[-1]) % 4 == 0, jnp.zeros_like(gate), gate)
+
+
+# Plain counterparts. Where `liveness` is not 0, automatic differentiation of these is the rule of the gates.
+def plain_liveness_gate(activations, liveness):
+    return activations * jnp.broadcast_to(jax.nn.relu(liveness), activations.shape)
+
+
+def plain_size_gate(activations, size, slope):
+    level = slope * (size - jnp.arange(activations.shape[-1], dtype=size.dtype))
+    return activations * jnp.broadcast_to(jax.nn.sigmoid(level), activations.shape)
+
+
+def plain_matmul(activations, gate, kernel):
+    return (activations * jnp.broadcast_to(gate, activations.shape)) @ kernel
+
+
+def plain_conv(activations, gate, kernel, *, strides=(1, 1), padding="SAME"):
+    gated = activations * jnp.broadcast_to(gate, activations.shape)
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(gated, kernel, strides, padding, dimension_numbers=numbers)
+
+
+strided = dict(strides=(2, 1), padding=((1, 0), (2, 1)))
+# name: (ours, plain, arguments). The kernel is smaller than the activations in one "matmul" and larger in the other.
+CASES = {
+    "liveness": (liveness_gate, plain_liveness_gate, (normal(0, 3, 5, 8), normal(1, 8))),
+    "liveness of one example": (liveness_gate, plain_liveness_gate, (normal(0, 8), normal(1, 8))),
+    "size": (size_gate, plain_size_gate, (normal(2, 3, 5, 8), jnp.float32(4.3), jnp.float32(0.9))),
+    "matmul": (gated_matmul, plain_matmul, (normal(3, 2, 16, 8), some_shut(normal(4, 8)), normal(5, 8, 3))),
+    "matmul, large kernel": (gated_matmul, plain_matmul, (normal(3, 2, 8), some_shut(normal(4, 8)), normal(5, 8, 9))),
+    "matmul of one example": (gated_matmul, plain_matmul, (normal(3, 8), some_shut(normal(4, 8)), normal(5, 8, 3))),
+    "conv": (gated_conv, plain_conv, (normal(6, 4, 7, 6, 8), some_shut(normal(7, 8)), normal(8, 3, 3, 8, 5))),
+    "conv, large kernel": (
+        gated_conv,
+        plain_conv,
+        (normal(6, 1, 3, 2, 8), some_shut(normal(7, 8)), normal(8, 3, 3, 8, 5)),
+    ),
+    "conv, strided": (
+        functools.partial(gated_conv, **strided),
+        functools.partial(plain_conv, **strided),
+        (normal(6, 4, 7, 6, 8), some_shut(normal(7, 8)), normal(8, 3, 2, 8, 5)),
+    ),
+}
+ALL_CASES = pytest.mark.parametrize("case", CASES)
+
+
+def loss_of(function):
+    """A scalar whose cotangent depends on the output, so that second derivatives see the forward pass as well."""
+    return lambda *arguments: jnp.sum(jnp.sin(function(*arguments)))
+
+
+def assert_trees_close(got, wanted, rtol=2e-5, atol=2e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), got, wanted)
+
+
+@WRAPS
+@ALL_CASES
+def test_gate_and_gradient_equal_plain_autodiff(case, wrap):
+    ours, plain, arguments = CASES[case]
+    argnums = tuple(range(len(arguments)))
+    got = wrap(jax.value_and_grad(loss_of(ours), argnums))(*arguments)
+    wanted = jax.jit(jax.value_and_grad(loss_of(plain), argnums))(*arguments)
+    assert_trees_close(got, wanted)
+    np.testing.assert_allclose(wrap(ours)(*arguments), plain(*arguments), rtol=2e-5, atol=2e-5)
+
+
+@ALL_CASES
+def test_second_derivatives_equal_plain_autodiff(case):
+    ours, plain, arguments = CASES[case]
+    argnums = tuple(range(len(arguments)))
+    directions = tuple(normal(20 + index, *argument.shape) for index, argument in enumerate(arguments))
+
+    def forward(function):
+        return jax.jvp(jax.grad(loss_of(function), argnums), arguments, directions)[1]
+
+    def reverse(function):
+        def along(*arguments):
+            gradient = jax.grad(loss_of(function), argnums)(*arguments)
+            return sum(jnp.sum(part * direction) for part, direction in zip(gradient, directions, strict=True))
+
+        return jax.grad(along, argnums)(*arguments)
+
+    wanted = jax.jit(lambda: forward(plain))()
+    assert_trees_close(jax.jit(lambda: forward(ours))(), wanted, rtol=1e-4, atol=1e-4)
+    assert_trees_close(jax.jit(lambda: reverse(ours))(), wanted, rtol=1e-4, atol=1e-4)
+
+
+@ALL_CASES
+def test_a_run_axis_over_all_or_some_arguments_equals_a_loop(case):
+    ours, _, arguments = CASES[case]
+    argnums = tuple(range(len(arguments)))
+    gradient = jax.grad(loss_of(ours), argnums)
+    stacked = tuple(jnp.stack([argument, argument * 0.5, argument * 1.5]) for argument in arguments)
+    for shared in (None, *argnums):
+        axes = tuple(None if index == shared else 0 for index in argnums)
+        mixed = tuple(arguments[index] if index == shared else stacked[index] for index in argnums)
+        got = jax.jit(jax.vmap(gradient, axes))(*mixed)
+        for run in range(3):
+            one = tuple(part if index == shared else part[run] for index, part in enumerate(mixed))
+            assert_trees_close(tuple(part[run] for part in got), gradient(*one), rtol=1e-4, atol=1e-4)
+
+        def total(*arguments, axes=axes):  # the cotangent of a shared argument is summed over the runs
+            return jax.vmap(loss_of(ours), axes)(*arguments).sum()
+
+        summed = jax.jit(jax.grad(total, argnums))(*mixed)
+        wanted = tuple(part.sum(0) if index == shared else part for index, part in enumerate(got))
+        assert_trees_close(summed, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("promotion", ["allow", "raise"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+@ALL_CASES
+def test_dtypes_in_are_dtypes_out(case, dtype, promotion):
+    ours, plain, arguments = CASES[case]
+    with precision(dtype), jax.numpy_rank_promotion(promotion), jax.numpy_dtype_promotion("strict"):
+        dtype = jnp.dtype(dtype)
+        rounded = tuple(jnp.asarray(argument, dtype) for argument in arguments)
+        out, pull = jax.vjp(ours, *rounded)
+        gradient = pull(jnp.ones_like(out))
+        assert [part.dtype for part in (out, *gradient)] == [dtype] * (1 + len(arguments))
+        exact_out, exact_pull = jax.vjp(plain, *(argument.astype(jnp.float32) for argument in rounded))
+        exact = (exact_out, *exact_pull(jnp.ones_like(exact_out)))
+        for got, wanted in zip((out, *gradient), exact, strict=True):
+            tolerance = 4 * float(
+                jnp.finfo(jnp.promote_types(dtype, jnp.bfloat16) if dtype.itemsize == 2 else "float32").eps
+            )
+            scale = float(jnp.max(jnp.abs(wanted)))
+            np.testing.assert_allclose(got.astype(wanted.dtype), wanted, rtol=0, atol=tolerance * scale + 1e-6)
+
+
+def test_a_wide_gate_beside_narrow_activations_keeps_its_dtype_and_precision():
+    activations = jnp.full((4096, 2), 0.25, jnp.bfloat16)
+    out, pull = jax.vjp(liveness_gate, activations, jnp.array([0.5, 2.0]))
+    d_activations, d_liveness = pull(jnp.ones_like(out))
+    assert (out.dtype, d_activations.dtype, d_liveness.dtype) == (jnp.bfloat16, jnp.bfloat16, jnp.float32)
+    np.testing.assert_array_equal(d_liveness, 1024)  # added one by one in bfloat16, the sum would stop growing at 64
+
+
+def test_death_is_absorbing():
+    activations, liveness = normal(0, 6, 5), jnp.array([-1.0, -0.0, 0.0, 1e-30, 0.5])
+    out, pull = jax.vjp(jax.jit(liveness_gate), activations, liveness)
+    d_activations, d_liveness = pull(jnp.ones_like(out))
+    np.testing.assert_array_equal(out[:, :3], 0)
+    np.testing.assert_array_equal(d_activations[:, :3], 0)
+    np.testing.assert_array_equal(d_liveness[:3], 0)
+    np.testing.assert_allclose(d_liveness[3:], activations.sum(0)[3:], rtol=1e-5)
+
+    # Also in second order: the derivative of d_activations by liveness is 0 at 0.
+    def pulled(liveness):
+        return jax.grad(lambda a: liveness_gate(a, liveness).sum())(activations).sum()
+
+    np.testing.assert_array_equal(jax.grad(pulled)(liveness), [0, 0, 0, 6, 6])
+
+
+def test_relu_keeps_its_output_only_and_has_derivative_zero_at_zero():
+    x = jnp.array([-2.0, -0.0, 0.0, 3.0, jnp.inf, -jnp.inf])
+    out, pull = jax.vjp(relu, x)
+    np.testing.assert_array_equal(out, [0, 0, 0, 3, jnp.inf, 0])
+    np.testing.assert_array_equal(pull(jnp.ones(6))[0], [0, 0, 0, 1, 1, 0])
+    np.testing.assert_array_equal(
+        jax.grad(lambda x: jax.grad(lambda x: (relu(x) ** 2).sum())(x)[:4].sum())(x)[:4], [0, 0, 0, 2]
+    )
+    assert jnp.isnan(relu(jnp.nan * x[:1])).all()
+    assert sum(leaf.size for leaf in jax.tree.leaves(pull)) == x.size
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("size", [-1e6, -3.0, 0.0, 256.5, 5e4, 1e5, 1e6])
+@pytest.mark.parametrize("slope", [0.0, 1e-6, 1.0, 1e4])
+def test_size_gate_is_finite_at_extremes(size, slope, dtype):
+    width = 100_000
+    activations = jnp.ones((2, width), dtype)
+
+    @jax.jit
+    def everything(activations, size, slope):
+        loss = loss_of(size_gate)
+        gradient = functools.partial(jax.grad(loss, (0, 1, 2)), activations)
+        second = jax.jvp(gradient, (size, slope), (jnp.ones_like(size), jnp.ones_like(slope)))
+        return loss(activations, size, slope), second, size_gates(size, slope, width)
+
+    for leaf in jax.tree.leaves(everything(activations, jnp.asarray(size, dtype), jnp.asarray(slope, dtype))):
+        assert jnp.isfinite(leaf).all()
+
+
+def test_size_gates_open_in_order_and_know_every_index_in_bfloat16():
+    gates = size_gates(jnp.bfloat16(300), 2.0, 1000)  # 300 is a bfloat16, 301 is not
+    assert gates.dtype == jnp.bfloat16
+    wanted = 1 / (1 + np.exp(-2 * (300 - np.arange(1000.0)), dtype=np.float64))
+    np.testing.assert_allclose(gates.astype(jnp.float32), wanted, rtol=2**-8, atol=1e-38)
+    gated = size_gate(jnp.ones((1, 1000), jnp.bfloat16), jnp.float32(300), jnp.float32(2))
+    np.testing.assert_array_equal(gated[0], gates)
+
+
+def test_size_gate_gradients_reach_into_both_tails():
+    # One unit far below or above the ramp: d_size = slope sigmoid'(slope (size - i)), about slope exp(-|slope (size - i)|).
+    for index, size in ((0, 40.0), (0, -40.0), (60, 20.0), (3, 43.0)):
+        activations = jax.nn.one_hot(index, 64)
+        by_size, by_slope = jax.grad(lambda x, k, a: size_gate(a, x, k).sum(), (0, 1))(
+            jnp.float32(size), jnp.float32(1.5), activations
+        )
+        distance = size - index
+        rate = np.exp(-1.5 * abs(distance)) / (1 + np.exp(-1.5 * abs(distance))) ** 2
+        np.testing.assert_allclose([by_size, by_slope], [1.5 * rate, distance * rate], rtol=1e-5)
+
+
+floats = st.floats(-4, 4, width=32)
+
+
+@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.given(
+    hnp.arrays(np.float32, (3, 4), elements=floats),
+    hnp.arrays(np.float32, 4, elements=floats),
+    hnp.arrays(np.float32, (3, 4), elements=floats),
+)
+def test_gradient_of_liveness_gate_is_plain_autodiff_off_the_kink_and_zero_at_it(activations, liveness, ct):
+    out, pull = jax.vjp(liveness_gate, jnp.asarray(activations), jnp.asarray(liveness))
+    plain_out, plain_pull = jax.vjp(plain_liveness_gate, jnp.asarray(activations), jnp.asarray(liveness))
+    np.testing.assert_array_equal(out, plain_out)
+    for got, wanted in zip(pull(jnp.asarray(ct)), plain_pull(jnp.asarray(ct)), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(np.asarray(pull(jnp.asarray(ct))[1])[liveness <= 0], 0)
+
+
+@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.given(
+    hnp.arrays(np.float32, (5, 4), elements=floats),
+    hnp.arrays(np.float32, 4, elements=floats | st.just(0.0) | st.floats(1e-30, 1e-20, width=32)),
+    hnp.arrays(np.float32, (4, 3), elements=floats),
+)
+def test_gated_matmul_is_plain_autodiff_for_any_gate(activations, gate, kernel):
+    arguments = tuple(map(jnp.asarray, (activations, gate, kernel)))
+    for function, wanted in zip((jax.vjp(gated_matmul, *arguments)), (jax.vjp(plain_matmul, *arguments)), strict=True):
+        if callable(function):
+            ct = jnp.ones((5, 3))
+            assert_trees_close(function(ct), wanted(ct), rtol=1e-5, atol=1e-4)
+        else:
+            np.testing.assert_allclose(function, wanted, rtol=1e-5, atol=1e-4)
+
+
+def compiled_bytes(gated, activation):
+    """Temporary memory of the compiled gradient of 784-2048-2048-10 at batch size 1024."""
+    widths = (784, 2048, 2048, 10)
+    layers = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in zip(widths, widths[1:], strict=False)]
+    liveness = [jax.ShapeDtypeStruct((width,), jnp.float32) for width in widths[1:-1]]
+
+    def loss(layers, liveness, x, labels):
+        x = activation(x @ layers[0])
+        for index, (layer, level) in enumerate(zip(layers[1:], liveness, strict=True)):
+            x = gated_matmul(x, relu(level), layer) if gated else x @ layer
+            x = activation(x) if index == 0 else x
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), labels[:, None], axis=1))
+
+    data = jax.ShapeDtypeStruct((1024, 784), jnp.float32), jax.ShapeDtypeStruct((1024,), jnp.int32)
+    compiled = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(layers, liveness, *data).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.parametrize("activation", [relu, jax.nn.relu], ids=["ours", "jax"])
+def test_a_gate_is_free(activation):
+    assert compiled_bytes(True, activation) <= 1.02 * compiled_bytes(False, activation)
+    assert compiled_bytes(True, relu) <= 1.02 * compiled_bytes(False, jax.nn.relu)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (
+            liveness_gate,
+            (jnp.ones((2, 3)), jnp.ones(4)),
+            r"`liveness` must be \[U\].*float32\[2, 3\], got float32\[4\]",
+        ),
+        (liveness_gate, (jnp.ones((2, 3)), jnp.ones(())), r"`liveness` must be \[U\].*got float32\[\]"),
+        (liveness_gate, (jnp.ones(()), jnp.ones(())), r"`liveness` must be \[U\].*got float32\[\]"),
+        (liveness_gate, (jnp.ones((2, 3), int), jnp.ones(3)), r"`activations` must be floating, got int32\[2, 3\]"),
+        (liveness_gate, (jnp.ones((2, 3)), jnp.ones(3, bool)), r"`liveness` must be floating, got bool\[3\]"),
+        (relu, (jnp.ones(3, int),), r"relu: `x` must be floating, got int32\[3\]"),
+        (size_gate, (jnp.ones(()), jnp.ones(()), jnp.ones(())), r"`activations` must be \[..., U\], got float32\[\]"),
+        (size_gate, (jnp.ones(3), jnp.ones(3), jnp.ones(())), r"`size` must be floating \[\], got float32\[3\]"),
+        (size_gate, (jnp.ones(3), jnp.ones((), int), jnp.ones(())), r"`size` must be floating \[\], got int32\[\]"),
+        (size_gate, (jnp.ones(3), jnp.ones(()), jnp.ones((1,))), r"`slope` must be floating \[\], got float32\[1\]"),
+        (functools.partial(size_gates, width=-1), (jnp.ones(()), 1.0), r"`width` must be at least 0, got -1"),
+        (gated_matmul, (jnp.ones((2, 3)), jnp.ones(4), jnp.ones((3, 5))), r"`gate` must be \[U\].*got float32\[4\]"),
+        (gated_matmul, (jnp.ones((2, 3)), jnp.ones(3), jnp.ones((4, 5))), r"U = 3.*got float32\[4, 5\]"),
+        (gated_matmul, (jnp.ones((2, 3)), jnp.ones(3), jnp.ones(3)), r"float32 \[U, O\].*got float32\[3\]"),
+        (
+            gated_matmul,
+            (jnp.ones((2, 3), "bfloat16"), jnp.ones(3), jnp.ones((3, 5))),
+            r"bfloat16 .*got float32\[3, 5\]",
+        ),
+        (gated_conv, (jnp.ones((2, 3)), jnp.ones(3), jnp.ones((3, 5))), r"\[N, H, W, U\], got float32\[2, 3\]"),
+        (
+            gated_conv,
+            (jnp.ones((1, 2, 2, 3)), jnp.ones(3), jnp.ones((1, 1, 4, 5))),
+            r"U = 3.*got float32\[1, 1, 4, 5\]",
+        ),
+    ],
+)
+def test_wrong_arguments_are_refused_in_one_line(function, arguments, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        jax.eval_shape(function, *arguments)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,355 @@
+"""statistics.py against enumeration, closed forms, hand-computed and published values, and simulated coverage."""
+
+import dataclasses
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from jaxsize.records import to_plain
+from jaxsize.statistics import (
+    Estimate,
+    bootstrap_interval,
+    describe,
+    equivalence_ratio,
+    equivalence_verdict,
+    holm,
+    paired_difference,
+    smallest_sample,
+    trend,
+    verdict,
+)
+
+# Hamilton depression scores of nine patients at two visits (Hollander & Wolfe, Table 3.1); exact p: 20 / 512.
+FIRST = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
+SECOND = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
+
+
+def interval(low, high, *, n=10, estimate=0.0, p_value=None, confidence=0.95):
+    return Estimate(estimate, low, high, confidence, n, "by hand", p_value)
+
+
+def ends(found):
+    assert found.low is not None and found.high is not None
+    return found.low, found.high
+
+
+def p_of(result):
+    return result.pvalue
+
+
+def signed_rank_p(difference):
+    """Two-sided p of the signed-rank test by listing all sign flips."""
+    difference = [d for d in difference if d != 0]
+    size = [abs(d) for d in difference]
+    ranks = [sum(b < a for b in size) + (size.count(a) + 1) / 2 for a in size]
+    total = sum(rank for rank, d in zip(ranks, difference, strict=True) if d > 0)
+    flips = [np.dot(signs, ranks) for signs in itertools.product([0, 1], repeat=len(ranks))]
+    tail = min(np.mean([flip <= total for flip in flips]), np.mean([flip >= total for flip in flips]))
+    return min(1.0, 2 * tail)
+
+
+# Bootstrap
+
+
+def test_bootstrap_interval_of_a_mean_is_the_normal_one_for_many_values():
+    values = np.random.default_rng(0).normal(3, 2, 2000)
+    found = bootstrap_interval(values, np.mean)
+    reach = 1.96 * values.std(ddof=1) / math.sqrt(2000)
+    assert found.estimate == values.mean() and found.n == 2000 and found.test == "bootstrap BCa"
+    np.testing.assert_allclose(ends(found), [values.mean() - reach, values.mean() + reach], atol=0.05 * reach)
+
+
+@pytest.mark.parametrize(("n", "least", "most"), [(3, 0.70, 0.80), (10, 0.91, 0.98), (20, 0.91, 0.98)])
+def test_coverage_of_the_median(n, least, most):
+    # Of 3 values the interval is the whole range, which covers the median unless all three lie on one side: 75 %.
+    rng = np.random.default_rng(n)
+    hits = 0
+    for _ in range(500):
+        found = bootstrap_interval(rng.normal(size=n), num_resamples=999)
+        low, high = ends(found)
+        hits += low <= 0 <= high
+    assert least <= hits / 500 <= most
+
+
+def test_bootstrap_of_few_equal_and_non_finite_values():
+    none, one = bootstrap_interval([]), bootstrap_interval([2.0])
+    assert (none.estimate, none.low, none.n, none.note) == (None, None, 0, "no values")
+    assert (one.estimate, one.low, one.high, one.n, one.note) == (2.0, None, None, 1, "one value has no interval")
+    equal = bootstrap_interval([0.3] * 5)
+    assert (equal.estimate, equal.low, equal.high) == (0.3, 0.3, 0.3)
+    holes = bootstrap_interval([1, np.nan, 2, np.inf, 3])
+    assert holes.n == 3 and holes.note == "2 of 5 values dropped: not finite"
+    assert (holes.low, holes.estimate, holes.high) == (1, 2, 3)
+    with pytest.raises(ValueError, match=r"one-dimensional, got shape \[2, 2\]"):
+        bootstrap_interval(np.zeros((2, 2)))
+
+
+def test_bootstrap_is_repeatable_and_falls_back_to_percentile():
+    values = np.random.default_rng(1).normal(size=12)
+    assert bootstrap_interval(values) == bootstrap_interval(values)
+    assert bootstrap_interval(values, np.mean) != bootstrap_interval(values, np.mean, seed=1)
+    wide, narrow = (ends(bootstrap_interval(values, confidence=confidence)) for confidence in (0.99, 0.5))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+    flat = bootstrap_interval([0, 0, 0, 0, 1])  # the median stays 0 whichever value is left out: BCa is undefined
+    assert flat.test == "bootstrap percentile" and ends(flat) == (0, 1)
+
+
+# Paired difference
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
+def test_signed_rank_p_is_that_of_all_sign_flips(difference):
+    expected = 1.0 if not any(difference) else signed_rank_p(difference)
+    found = paired_difference(np.array(difference) + 7.0, np.full(len(difference), 7.0))
+    assert found.p_value == pytest.approx(expected, abs=1e-12)
+    assert found.estimate == np.median(difference)
+
+
+def test_paired_difference_of_a_published_example():
+    found = paired_difference(FIRST, SECOND)
+    assert found.p_value == pytest.approx(20 / 512) and found.n == 9
+    assert found.estimate == pytest.approx(0.49)
+    assert found.low is not None and found.high is not None and -0.15 <= found.low < 0.49 < found.high <= 1.03
+    back = paired_difference(SECOND, FIRST)
+    assert back.p_value == found.p_value and back.estimate == pytest.approx(-0.49)
+
+
+@pytest.mark.parametrize("n", [30, 150, 300])
+def test_signed_rank_p_of_many_pairs_is_scipy_s(n):
+    difference = np.random.default_rng(n).normal(0.1, 1, n)
+    method = "exact" if n <= 200 else "asymptotic"
+    found = paired_difference(difference, np.zeros(n)).p_value
+    assert found == pytest.approx(p_of(stats.wilcoxon(difference, method=method)), rel=1e-9)
+
+
+def test_signed_rank_p_is_never_below_its_least_value():
+    for n in range(1, 9):
+        assert paired_difference(np.arange(1, n + 1), np.zeros(n)).p_value == pytest.approx(2.0 ** (1 - n))
+
+
+def test_paired_difference_of_few_zero_and_non_finite_pairs():
+    none = paired_difference([], [])
+    assert (none.estimate, none.low, none.p_value, none.n) == (None, None, None, 0)
+    one = paired_difference([3.0], [1.0])
+    assert (one.estimate, one.low, one.high, one.p_value, one.n) == (2.0, None, None, 1.0, 1)
+    zero = paired_difference([1.0, 2.0], [1.0, 2.0])
+    assert (zero.estimate, zero.low, zero.high, zero.p_value) == (0.0, 0.0, 0.0, 1.0)
+    holes = paired_difference([1, np.nan, 3, 4], [0, 0, np.inf, 2])
+    assert holes.n == 2 and holes.estimate == 1.5 and holes.note == "2 of 4 pairs dropped: not finite"
+    lost = paired_difference([np.nan], [1.0])
+    assert lost.estimate is None and lost.note == "1 of 1 pairs dropped: not finite; no values"
+    with pytest.raises(ValueError, match="got 2 and 1"):
+        paired_difference([1, 2], [1])
+
+
+# Holm
+
+
+def test_holm_by_hand():
+    adjusted = holm([0.01, 0.04, 0.03, 0.005])  # sorted .005 .01 .03 .04, times 4 3 2 1, never falling
+    assert adjusted == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([None, 0.02, None, 0.04]) == [None, 0.04, None, 0.04]
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == [] and holm([None]) == [None]
+    for bad in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
+            holm([0.5, bad])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_rejects_what_the_step_down_rule_rejects(p_values):
+    adjusted = holm(p_values)
+    order = np.argsort(p_values)
+    for level in (0.01, 0.05, 0.3):
+        rejected = set()
+        for step, i in enumerate(order):
+            if (len(order) - step) * p_values[i] > level:
+                break
+            rejected.add(int(i))
+        assert {i for i, p in enumerate(adjusted) if p is not None and p <= level} == rejected
+
+
+# Trend
+
+
+def test_kendall_tau_is_scipy_s_per_seed():
+    rng = np.random.default_rng(0)
+    where = np.array([1e-5, 1.0, 1e-3, 0.1])
+    for row in rng.integers(0, 3, (20, 4)).astype(float):
+        expected = np.asarray(stats.kendalltau(where, row))[0] if len(set(row)) > 1 else 0.0
+        found = trend(where, row[None], direction="positive")
+        assert found.estimate == pytest.approx(expected) and found.p_value is None and found.low is None
+
+
+@pytest.mark.parametrize("direction", ["positive", "negative"])
+def test_trend_p_is_that_of_all_permutations(direction):
+    values = np.array([[3.0, 9, 1], [2, 5, 4], [4, 5, 1]])
+    where = [10.0, 1.0, 100.0]
+    place = np.array([2, 1, 3]) if direction == "positive" else np.array([2, 3, 1])
+    ranks = values.argsort(1).argsort(1) + 1
+    statistic = (ranks @ place).sum()
+    sums = [np.dot(order, place) for order in itertools.permutations([1, 2, 3])]
+    expected = np.mean([sum(drawn) >= statistic for drawn in itertools.product(sums, repeat=3)])
+    found = trend(where, values, direction=direction)
+    assert found.p_value == pytest.approx(expected)
+    assert direction in found.test and found.n == 3
+
+
+def test_trend_of_a_strict_fall():
+    penalty = np.array([1e-6, 1e-5, 1e-4])
+    values = -np.log(penalty) * np.ones((7, 1)) + np.arange(7)[:, None]
+    found = trend(penalty, values, direction="negative")
+    assert (found.estimate, found.low, found.high, found.n) == (-1.0, -1.0, -1.0, 7)
+    assert found.p_value == pytest.approx(6.0**-7)  # each of 7 seeds has one of 6 orders
+    assert verdict(found, "negative").outcome == "holds" and verdict(found, "positive").outcome == "refuted"
+    assert trend(penalty, values, direction="positive").p_value == pytest.approx(1.0)
+
+
+def test_trend_of_few_settings_and_seeds():
+    two = trend([1, 2], np.arange(12).reshape(6, 2), direction="positive")
+    assert two.estimate == 1 and two.p_value is None
+    flat = trend([1, 2, 3], np.ones((6, 3)), direction="positive")
+    assert (flat.estimate, flat.low, flat.high) == (0, 0, 0) and flat.p_value is not None and flat.p_value > 0.4
+    lost = trend([1, 2, 3], [[1, 2, np.nan]], direction="positive")
+    assert lost.estimate is None and lost.p_value is None and lost.note.startswith("1 of 1 seeds dropped")
+    for where, values in (([1], [[1.0]]), ([1, 1], [[1.0, 2]]), ([1, 2, 3], [[1.0, 2]]), ([1, 2], [1.0, 2])):
+        with pytest.raises(ValueError, match="a trend needs 2 or more different settings"):
+            trend(where, values, direction="positive")
+    with pytest.raises(ValueError, match="'up'"):
+        trend([1, 2], [[1.0, 2]], direction="up")  # pyright: ignore[reportArgumentType]
+
+
+# Equivalence
+
+
+@given(st.integers(0, 1000), st.floats(-0.3, 0.3), st.integers(2, 20))
+@settings(max_examples=40, deadline=None)
+def test_equivalence_is_two_one_sided_t_tests(seed, shift, n):
+    rng = np.random.default_rng(seed)
+    b = rng.uniform(1, 100, n)
+    a = b * np.exp(rng.normal(shift, 0.1, n))
+    found = equivalence_ratio(a, b, margin=0.2)
+    logs, bound = np.log(a / b), math.log(1.2)
+    lower = p_of(stats.ttest_1samp(logs, -bound, alternative="greater"))
+    upper = p_of(stats.ttest_1samp(logs, bound, alternative="less"))
+    assert found.p_value == pytest.approx(max(lower, upper), rel=1e-6, abs=1e-12)
+    assert found.estimate == pytest.approx(stats.gmean(a) / stats.gmean(b))
+    expected = stats.ttest_1samp(logs, 0).confidence_interval()
+    assert (found.low, found.high) == (pytest.approx(math.exp(expected.low)), pytest.approx(math.exp(expected.high)))
+    back = equivalence_ratio(b, a, margin=0.2)
+    assert back.p_value == pytest.approx(found.p_value, rel=1e-6, abs=1e-12)
+    assert ends(back) == (pytest.approx(1 / ends(found)[1]), pytest.approx(1 / ends(found)[0]))
+
+
+def test_equivalence_of_equal_few_and_unusable_pairs():
+    equal = equivalence_ratio([10.0, 20, 30], [10.0, 20, 30])
+    assert (equal.estimate, equal.low, equal.high, equal.p_value) == (1.0, 1.0, 1.0, 0.0)
+    double = equivalence_ratio([20.0, 40, 60], [10.0, 20, 30])
+    assert double.estimate == pytest.approx(2.0) and double.p_value == 1.0
+    one = equivalence_ratio([3.0], [2.0])
+    assert (one.estimate, one.low, one.p_value, one.n) == (pytest.approx(1.5), None, None, 1)
+    dead = equivalence_ratio([0.0, 1, 2], [1.0, 1, 2])
+    assert dead.estimate is None and dead.note == "1 of 3 pairs are not positive"
+    assert equivalence_ratio([], []).note == "no pairs"
+    assert equivalence_ratio([1.0, 2, np.nan], [1.0, 2.1, 3]).n == 2
+    with pytest.raises(ValueError, match="margin must be positive, got 0"):
+        equivalence_ratio([1.0], [1.0], margin=0)
+
+
+def test_equivalence_verdict():
+    rng = np.random.default_rng(0)
+    b = rng.uniform(10, 100, 10)
+    for factor, spread, outcome in (
+        (1.02, 0.03, "holds"),
+        (1.5, 0.03, "refuted"),
+        (0.6, 0.03, "refuted"),
+        (1, 0.5, "open"),
+    ):
+        a = b * factor * np.exp(spread * rng.normal(size=10))
+        assert equivalence_verdict(equivalence_ratio(a, b)).outcome == outcome
+    few = equivalence_verdict(equivalence_ratio(b[:5], b[:5]))
+    assert few.outcome == "open" and "n = 5" in few.reason
+    assert equivalence_verdict(equivalence_ratio([], [])).reason == "n = 0: no interval; no pairs"
+
+
+# Verdicts and descriptions
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "positive", "negative"),
+    [
+        (0.1, 0.2, "holds", "refuted"),
+        (-0.2, -0.1, "refuted", "holds"),
+        (-0.1, 0.2, "open", "open"),
+        (0.0, 0.2, "open", "open"),
+        (-0.2, 0.0, "open", "open"),
+    ],
+)
+def test_verdict_follows_the_interval(low, high, positive, negative):
+    estimate = interval(low, high, p_value=0.2)
+    assert verdict(estimate, "positive").outcome == positive
+    assert verdict(estimate, "negative").outcome == negative
+    reason = verdict(estimate, "positive").reason
+    assert f"95% interval [{low:.4g}, {high:.4g}]" in reason and "n = 10" in reason and "p = 0.2" in reason
+
+
+def test_verdict_of_few_runs_is_open_and_says_why():
+    assert verdict(interval(0.1, 0.2, n=6), "positive").outcome == "holds"
+    for n, cover in ((5, "0.9375"), (3, "0.75"), (2, "0.5")):
+        found = verdict(interval(0.1, 0.2, n=n), "positive")
+        assert found.outcome == "open" and f"n = {n}" in found.reason and cover in found.reason
+    assert (
+        verdict(paired_difference([2.0], [1.0]), "positive").reason == "n = 1: no interval; one value has no interval"
+    )
+    assert verdict(paired_difference([], []), "positive").outcome == "open"
+    with pytest.raises(ValueError, match="direction"):
+        verdict(interval(0, 1), "up")  # pyright: ignore[reportArgumentType]
+
+
+def test_smallest_sample_is_where_range_and_signed_ranks_reach_the_level():
+    for confidence in (0.5, 0.8, 0.9, 0.95, 0.99, 0.999):
+        n = smallest_sample(confidence)
+        assert 2.0 ** (1 - n) <= 1 - confidence + 1e-12 and 2.0 ** (2 - n) > 1 - confidence
+    assert smallest_sample() == 6
+
+
+def test_verdicts_without_an_effect_are_rarely_wrong():
+    rng = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(150):
+        found = paired_difference(rng.normal(size=10), rng.normal(size=10))
+        wrong += verdict(found, "positive").outcome != "open"
+    assert wrong <= 150 * 0.12
+
+
+def test_describe():
+    report = describe([1.0, 2, 3, np.nan, 6])
+    assert report == {
+        "mean": 3.0,
+        "median": 2.5,
+        "std": pytest.approx(math.sqrt(14 / 3)),
+        "low": 1.0,
+        "high": 6.0,
+        "n": 4,
+        "interval": "range",
+        "dropped": 1,
+    }
+    many = describe(np.arange(20.0))
+    found = bootstrap_interval(np.arange(20.0))
+    assert (many["low"], many["high"], many["interval"]) == (found.low, found.high, "95 % of the median")
+    one, none = describe([7.0]), describe([np.nan])
+    assert (one["mean"], one["low"], one["high"], one["std"], one["n"]) == (7.0, 7.0, 7.0, None, 1)
+    assert all(none[name] is None for name in ("mean", "median", "std", "low", "high")) and none["n"] == 0
+
+
+def test_results_have_a_json_form():
+    found = paired_difference(FIRST, SECOND)
+    assert json.loads(json.dumps(found.as_dict())) == to_plain(found) == dataclasses.asdict(found)
+    assert to_plain(verdict(found, "positive"))["outcome"] in ("holds", "open")
+    json.dumps([describe(FIRST), equivalence_ratio(FIRST, SECOND).as_dict()])
