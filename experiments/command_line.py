@@ -1,7 +1,7 @@
 """What every experiment's command line has in common: flags, presets, one-line errors and exit statuses.
 
-Exit status 0: done. 2: wrong input, nothing written. 1: something gave out on the way (a full disk); what was done is kept.
-130: interrupted. After 1 and 130, and after a kill, --resume continues.
+Exit status 0: done. 2: wrong input, nothing written. 1: something gave out on the way (a full disk); what was done is
+kept. 130: interrupted. After 1 and 130, and after a kill, --resume continues.
 """
 
 import contextlib
@@ -86,7 +86,8 @@ def main(
 
 
 def keep_compiled_programs() -> None:
-    """Turns on JAX's persistent compilation cache, in a cache folder of the user unless JAX_COMPILATION_CACHE_DIR is set."""
+    """Turns on JAX's persistent compilation cache, in a cache folder of the user unless JAX_COMPILATION_CACHE_DIR is
+    set."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("jaxsize") + "/programs")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

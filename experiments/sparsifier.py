@@ -4,9 +4,10 @@
     python -m experiments.sparsifier --dataset mnist fashion_mnist    two sets compared, minutes
     python -m experiments.sparsifier --dataset mnist fashion_mnist --full    J14's scale, hours
 
-One hidden layer with a trained gate per unit (seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier
-Network"; REFERENCE J14). Every combination of penalty and seed is trained at once; beside them the unpenalised network, and
-each size found, trained from scratch with the same seed. summary.json answers the claims C26 to C30.
+One hidden layer with a trained gate per unit (seed `003_d2c286111c329776.txt`, "Implement the first version of a
+Sparsifier Network"; REFERENCE J14). Every combination of penalty and seed is trained at once; beside them the
+unpenalised network, and each size found, trained from scratch with the same seed. summary.json answers the claims C26
+to C30.
 """
 
 import dataclasses
@@ -155,8 +156,8 @@ def control_batches(
 ) -> list[Batch]:
     """The width every learned run ended with, trained from scratch without gates, with the run's seed.
 
-    `finals`: last rows of the learned runs. Widths of one bucket share a program, padded by units that stay inert. A run
-    that ended without units, or with a loss that is not finite, has no control.
+    `finals`: last rows of the learned runs. Widths of one bucket share a program, padded by units that stay inert. A
+    run that ended without units, or with a loss that is not finite, has no control.
     """
     (num_inputs,) = dataset.train.inputs.shape[1:]
     groups: dict[int, list[dict[str, Any]]] = {}

@@ -1,4 +1,5 @@
-"""What the sparsifier's runs say: the table, the claims C26 to C30, the sentences at the end. Test data select nothing."""
+"""What the sparsifier's runs say: the table, the claims C26 to C30, the sentences at the end. Test data select
+nothing."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -30,7 +30,8 @@ Tree = Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Runs of the same shapes, trained by one program: every combination of seed and swept values, or any other list."""
+    """Runs of the same shapes, trained by one program: every combination of seed and swept values, or any other
+    list."""
 
     name: str
     """Names the batch within its study; used as a file name."""
@@ -60,7 +61,8 @@ class Batch:
 
 
 class Program:
-    """The compiled epoch of `num_runs` runs of a batch: one pass over the training rows, then evaluation on all splits."""
+    """The compiled epoch of `num_runs` runs of a batch: one pass over the training rows, then evaluation on all
+    splits."""
 
     def __init__(self, batch: Batch, num_runs: int, devices: Sequence[jax.Device] = ()):
         self.batch, self.axis = batch, RunAxis(num_runs, tuple(devices))
@@ -87,13 +89,9 @@ class Program:
         seeds = np.array([self.batch.labels[index]["seed"] for index in runs], np.uint32)
         return self._start(self.axis.put((params, seeds)), self.axis.put(self._hparams(runs)), ())
 
-    def epochs(self, runs: range, state: TrainState, epoch: int):
-        """Yields (state, history, scores) after each epoch from `epoch` (epochs done) on. The state given is consumed."""
-        hparams = self.axis.put(self._hparams(runs))
-        while True:
-            state, history, scores = self._epoch(state, hparams, self._shared(epoch))
-            yield state, history, scores
-            epoch += 1
+    def epoch(self, runs: range, state: TrainState, epoch: int) -> tuple[TrainState, Tree, Tree]:
+        """Trains `runs` for epoch number `epoch` (from 1 on): (state, history, scores). The state given is consumed."""
+        return self._epoch(state, self.axis.put(self._hparams(runs)), self._shared(epoch - 1))
 
     def _hparams(self, runs: range) -> Hparams:
         return jax.tree.map(lambda values: values[runs.start : runs.stop], self.batch.hparams)

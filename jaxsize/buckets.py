@@ -2,7 +2,8 @@
 
 
 def bucket(width: int, *, factor: float = 1.25, multiple: int = 16) -> int:
-    """The smallest bucket that holds `width` units: multiples of `multiple`, each at least `factor` times the one before.
+    """The smallest bucket that holds `width` units: multiples of `multiple`, each at least `factor` times the one
+    before.
 
     Multiples of 16 are the widths that matrix products like best; factor 1.25 wastes little, 1.5 compiles less
     (docs/architecture.md). Raises ValueError for a negative width.

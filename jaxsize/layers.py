@@ -1,9 +1,9 @@
 """Layers as pure functions of explicit parameters: an `init_*` that draws them, and the function that applies them.
 
-A layer's parameters are a dict of arrays. What says how large the layer is, is a leaf like the kernel: `liveness` [U] (one
-trained gate per unit), or `size` [] and `slope` [] (one trained edge for the whole layer). A gate multiplies the *outputs*
-of its layer, after the activation, and is applied by the layer that reads them: fused there, it needs no second copy of the
-activations for the backward pass. So a layer takes the gate of its own inputs as an argument.
+A layer's parameters are a dict of arrays. What says how large the layer is, is a leaf like the kernel: `liveness` [U]
+(one trained gate per unit), or `size` [] and `slope` [] (one trained edge for the whole layer). A gate multiplies the
+*outputs* of its layer, after the activation, and is applied by the layer that reads them: fused there, it needs no
+second copy of the activations for the backward pass. So a layer takes the gate of its own inputs as an argument.
 """
 
 from collections.abc import Mapping, Sequence

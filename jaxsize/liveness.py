@@ -1,7 +1,7 @@
 """Which units are alive: reading gates out of parameters, and the rule that death is absorbing.
 
-A gate is any leaf named `liveness`, wherever it stands in the parameters. Here it goes by the path that leads to it, such as
-`hidden.0` for params["hidden"][0]["liveness"].
+A gate is any leaf named `liveness`, wherever it stands in the parameters. Here it goes by the path that leads to it,
+such as `hidden.0` for params["hidden"][0]["liveness"].
 """
 
 from typing import Any
@@ -44,16 +44,17 @@ def init_live(params: Tree) -> dict[str, jax.Array]:
 def absorb(params: Tree, live: dict[str, jax.Array]) -> tuple[Tree, dict[str, jax.Array]]:
     """Death is absorbing (REFERENCE D7, rule i): a unit whose gate was ever at or below 0 never opens again.
 
-    Returns the parameters with the gates of dead units held at or below 0, and the units still alive. Adam's momentum can
-    push a closed gate only further down (it died because the momentum was positive, and relu passes no gradient from then
-    on), so under Adam this changes no number; it makes the rule hold under every optimiser.
+    Returns the parameters with the gates of dead units held at or below 0, and the units still alive. Adam's momentum
+    can push a closed gate only further down (it died because the momentum was positive, and relu passes no gradient
+    from then on), so under Adam this changes no number; it makes the rule hold under every optimiser.
     """
     gates = {name: jnp.where(live[name], gate, jnp.minimum(gate, 0)) for name, gate in read_liveness(params).items()}
     return replace_liveness(params, gates), {name: live[name] & (gate > 0) for name, gate in gates.items()}
 
 
 def count_live(live: dict[str, jax.Array]) -> jax.Array:
-    """Live units per gate, int32 [number of gates], in the order of `live` (sorted by name, as in every pytree of it)."""
+    """Live units per gate, int32 [number of gates], in the order of `live` (sorted by name, as in every pytree of
+    it)."""
     if not live:
         return jnp.zeros(0, jnp.int32)
     return jnp.stack([jnp.sum(live[name], dtype=jnp.int32) for name in sorted(live)])

@@ -26,7 +26,8 @@ def _free_host_bytes() -> int:
 
 
 def program_bytes(compiled: jax.stages.Compiled) -> int:
-    """Bytes that a compiled program needs on one device: arguments, results and temporary memory; 0 if it does not say."""
+    """Bytes that a compiled program needs on one device: arguments, results and temporary memory; 0 if it does not
+    say."""
     analysis = compiled.memory_analysis()
     if analysis is None:
         return 0

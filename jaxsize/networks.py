@@ -3,6 +3,7 @@
 `apply` reads every size off its parameters, so the same function runs the network before and after units are removed.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -36,10 +37,11 @@ def mlp(
 ) -> Network:
     """Dense layers of `widths` = (inputs, hidden ..., outputs), with a gate after the activation of every hidden layer.
 
-    Parameters: {"hidden": [layer, ...], "output": layer}; a layer holds `kernel` [D, U], `bias` [U] and its gate's leaves
-    (`liveness` [U], or `size` [] and `slope` []). With `gate_inputs`, {"inputs": {"liveness": [D]}} as well, so that inputs can
-    be pruned like units. `liveness`, `size` and `slope` are the values before training (layers.init_gate).
-    apply: [B, inputs] -> [B, outputs]. Raises ValueError unless every width is a positive integer.
+    Parameters: {"hidden": [layer, ...], "output": layer}; a layer holds `kernel` [D, U], `bias` [U] and its gate's
+    leaves (`liveness` [U], or `size` [] and `slope` []). With `gate_inputs`, {"inputs": {"liveness": [D]}} as well,
+    so that inputs can be pruned like units. `liveness`, `size` and `slope` are the values before training
+    (layers.init_gate). apply: [B, inputs] -> [B, outputs]. Raises ValueError unless every width is a positive
+    integer.
     """
     if len(widths) < 2 or any(int(width) != width or width < 1 for width in widths):
         raise ValueError(
@@ -72,16 +74,17 @@ def mlp(
 
 
 def num_mlp_parameters(widths: Sequence[int]) -> int:
-    """Weights and biases of a dense network of `widths` = (inputs, hidden ..., outputs); gates are folded into weights."""
-    return sum((fan_in + 1) * width for fan_in, width in zip(widths[:-1], widths[1:], strict=True))
+    """Weights and biases of a dense network of `widths` = (inputs, hidden ..., outputs); gates are folded into
+    weights."""
+    return sum((fan_in + 1) * width for fan_in, width in itertools.pairwise(widths))
 
 
 def pad_mlp(params: Tree, widths: Sequence[int]) -> Tree:
     """Widens an ungated `mlp` to hidden `widths` by units whose weights are all 0: NumPy parameters in and out.
 
-    Such a unit puts out 0, receives gradient 0 and stays as it is under any optimiser whose step is 0 for a weight 0 with
-    gradient 0, so the padded network trains exactly like the original: networks of several widths can share a program.
-    Raises ValueError for a gated layer (a gate would not stay inert) or a width below the present one.
+    Such a unit puts out 0, receives gradient 0 and stays as it is under any optimiser whose step is 0 for a weight 0
+    with gradient 0, so the padded network trains exactly like the original: networks of several widths can share a
+    program. Raises ValueError for a gated layer (a gate would not stay inert) or a width below the present one.
     """
     layers = [*params["hidden"], params["output"]]
     padding = [0]

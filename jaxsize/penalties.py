@@ -51,7 +51,7 @@ def size_penalty(size: jax.Array, slope: ArrayLike, width: ArrayLike) -> jax.Arr
     size = jnp.asarray(size)
     if not jnp.issubdtype(size.dtype, jnp.floating):
         raise ValueError(f"size_penalty: `size` must be floating, got {_told(size)}")
-    compute = jnp.promote_types(size.dtype, jnp.float32)
+    compute = _wide(size.dtype)
     settings = []
     for name, value in (("slope", slope), ("width", width)):
         given = jnp.asarray(value)
@@ -74,7 +74,7 @@ def liveness_penalty(liveness: jax.Array) -> jax.Array:
     """
     if liveness.ndim != 1 or not jnp.issubdtype(liveness.dtype, jnp.floating):
         raise ValueError(f"liveness_penalty: `liveness` must be floating [U], got {_told(liveness)}")
-    wide = liveness.astype(jnp.promote_types(liveness.dtype, jnp.float32))
+    wide = liveness.astype(_wide(liveness.dtype))
     return jnp.sum(jnp.where(wide <= 0, jnp.zeros_like(wide), wide)).astype(liveness.dtype)
 
 
@@ -86,13 +86,18 @@ def group_norms(kernel: jax.Array) -> jax.Array:
     """
     if kernel.ndim != 2 or not jnp.issubdtype(kernel.dtype, jnp.floating):
         raise ValueError(f"group_norms: `kernel` must be floating [D, U], got {_told(kernel)}")
-    wide = kernel.astype(jnp.promote_types(kernel.dtype, jnp.float32))
+    wide = kernel.astype(_wide(kernel.dtype))
     # The norm does not depend on the scale, so neither does any derivative.
     scale = jax.lax.stop_gradient(jnp.max(jnp.abs(wide), axis=0, initial=0))
     filled = scale != 0
     scaled = wide / jnp.where(filled, scale, 1)[None, :]
     squares = jnp.where(filled, jnp.sum(scaled * scaled, axis=0), 1)
     return jnp.where(filled, scale * jnp.sqrt(squares), 0).astype(kernel.dtype)
+
+
+def _wide(dtype: jnp.dtype) -> jnp.dtype:
+    """At least float32; also where a user forbids implicit promotion."""
+    return dtype if dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
 
 
 def _told(array: jax.Array) -> str:

@@ -1,8 +1,9 @@
 """The run axis: many runs (seeds x settings) of the same shapes, trained by one compiled program.
 
-How the axis is executed is chosen here and nowhere else. Runs are spread over all devices by `jax.sharding`; on one device they
-are mapped by `vmap` (GPU) or one after the other by `lax.map` (CPU, where independent runs on different cores beat splitting
-each matrix product over them). A host's cores count as devices once `use_all_cores` has been called.
+How the axis is executed is chosen here and nowhere else. Runs are spread over all devices by `jax.sharding`; on one
+device they are mapped by `vmap` (GPU) or one after the other by `lax.map` (CPU, where independent runs on different
+cores beat splitting each matrix product over them). A host's cores count as devices once `use_all_cores` has been
+called.
 """
 
 import dataclasses
@@ -42,7 +43,8 @@ def describe_devices() -> dict[str, Any]:
 class RunAxis:
     """A leading axis of `num_runs` runs, laid over devices. Any number of runs fits any number of devices.
 
-    On the devices the axis is padded to a multiple of their number by repeating the last run; `fetch` drops the padding.
+    On the devices the axis is padded to a multiple of their number by repeating the last run; `fetch` drops the
+    padding.
     """
 
     num_runs: int
@@ -97,8 +99,8 @@ class RunAxis:
     def map(self, fn: Callable, *, donate: bool = False) -> Callable:
         """Jits fn(carry, settings, shared), written for one run, as a program over all runs, with stacked results.
 
-        `carry` and `settings` are trees from `put`, `shared` is one from `replicate`. With `donate`, the memory of `carry` is
-        reused for the results, and `carry` is gone after the call.
+        `carry` and `settings` are trees from `put`, `shared` is one from `replicate`. With `donate`, the memory of
+        `carry` is reused for the results, and `carry` is gone after the call.
         """
 
         def local(carry: Tree, settings: Tree, shared: Tree) -> Tree:

@@ -1,9 +1,9 @@
 """The sparsifier: one trained gate per unit, an L1 penalty on the gates, and death at zero.
 
-The source is seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier Network" (REFERENCE J14), in two forms.
-`original`: everything by Adam on loss + penalty, coupled weight decay (0 in the source), units masked when relu closes.
-`corrected`: weight decay decoupled and never on gates, so that the objective has a minimiser (D14, E9), and gates moved by
-a proximal step, so that a closed gate is exactly 0.
+The source is seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier Network" (REFERENCE J14),
+in two forms. `original`: everything by Adam on loss + penalty, coupled weight decay (0 in the source), units masked
+when relu closes. `corrected`: weight decay decoupled and never on gates, so that the objective has a minimiser (D14,
+E9), and gates moved by a proximal step, so that a closed gate is exactly 0.
 """
 
 import dataclasses
@@ -29,14 +29,17 @@ class SparsifierConfig:
     """How gates and weights are moved. Static."""
 
     gate_step: Literal["proximal", "gradient"] = "proximal"
-    """`gradient`: the optimiser's step on the penalised loss. `proximal`: the same step cut at zero. For a gate f > 0 that is the
-    soft threshold max(f - t dL/df - t lambda, 0) with t the optimiser's own step length per gate (learning rate / (sqrt(v) +
-    eps) under Adam, where v is that of the whole objective; the learning rate under SGD): exact zeros, same path above 0."""
+    """`gradient`: the optimiser's step on the penalised loss. `proximal`: the same step cut at zero. For a gate f > 0
+    that is the soft threshold max(f - t dL/df - t lambda, 0) with t the optimiser's own step length per gate
+    (learning rate / (sqrt(v) + eps) under Adam, where v is that of the whole objective; the learning rate under SGD):
+    exact zeros, same path above 0."""
     gate_optimizer: Literal["adam", "sgd"] = "adam"
     weight_decay: Literal["decoupled", "coupled"] = "decoupled"
-    """`decoupled`: subtracted from the weights, never from gates (AdamW). `coupled`: added to every gradient, gates too."""
+    """`decoupled`: subtracted from the weights, never from gates (AdamW). `coupled`: added to every gradient, gates
+    too."""
     unit_norm: bool = False
-    """Keep the incoming weights of every gated unit at norm 1 and its size in the gate: the penalty is a group lasso then."""
+    """Keep the incoming weights of every gated unit at norm 1 and its size in the gate: the penalty is a group lasso
+    then."""
 
 
 FORMS = {
@@ -73,7 +76,8 @@ def _scale(learning_rate: Any) -> optax.GradientTransformation:
 def normalize_units(params: Tree) -> Tree:
     """Divides incoming weights and bias of every gated unit by the norm of its weights and multiplies its gate by it.
 
-    The function computed does not change (a relu unit is positively homogeneous). A unit with zero weights is left alone.
+    The function computed does not change (a relu unit is positively homogeneous). A unit with zero weights is left
+    alone.
     """
 
     def normalize(layer: Any) -> Any:
@@ -122,8 +126,9 @@ def make_columns(
 ) -> Callable[..., dict[str, Any]]:
     """What a row says of the gates, for `batches.Batch.columns`. `gates`: their names (liveness.read_liveness).
 
-    Columns: `live_units` (all layers), `live_units_per_layer`, `deaths_per_layer` (in this epoch), `live_inputs` if inputs are
-    gated, and `parameters`, num_parameters({gate name: live units}), those of the network without its dead units.
+    Columns: `live_units` (all layers), `live_units_per_layer`, `deaths_per_layer` (in this epoch), `live_inputs` if
+    inputs are gated, and `parameters`, num_parameters({gate name: live units}), those of the network without its dead
+    units.
     """
     names = sorted(gates)
     layers = [index for index, name in enumerate(names) if name != "inputs"]

@@ -1,8 +1,8 @@
 """Training a batch of runs to the end, on the host: epochs, rows, histories, checkpoints, progress, resuming.
 
 Everything goes to a results folder: rows to metrics.jsonl, the history of every step to steps/, the newest state to
-checkpoints/. What is written after an epoch is ordered so that a kill at any moment loses at most that epoch, and a resumed
-batch ends with the same numbers.
+checkpoints/. What is written after an epoch is ordered so that a kill at any moment loses at most that epoch, and a
+resumed batch ends with the same numbers.
 """
 
 import dataclasses
@@ -62,8 +62,9 @@ class Progress:
 def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence[jax.Device] = ()) -> Trained:
     """Trains every run of `batch` for its epochs, on from its checkpoint if `folder` holds one.
 
-    A batch too large for the memory at hand is split into parts that are trained one after the other, and says so. Raises
-    MemoryError if not even one run fits, ValueError if a checkpoint is of other shapes or settings, OSError if a disk is full.
+    A batch too large for the memory at hand is split into parts that are trained one after the other, and says so.
+    Raises MemoryError if not even one run fits, ValueError if a checkpoint is of other shapes or settings, OSError if
+    a disk is full.
     """
     sizes, program = _plan(batch, folder, devices)
     if len(sizes) > 1:
@@ -82,7 +83,8 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
 
 
 def require_memory(batch: Batch, devices: Sequence[jax.Device] = ()) -> None:
-    """MemoryError, in one line, if not even one run of the batch can fit: before anything is drawn, compiled or written."""
+    """MemoryError, in one line, if not even one run of the batch can fit: before anything is drawn, compiled or
+    written."""
     available, needed = available_bytes(RunAxis(1, tuple(devices)).devices[0]), _state_bytes(batch)
     if needed > available:
         raise MemoryError(f"{batch.name}: one run needs about {gib(needed)} of memory, {gib(available)} can be used")
@@ -141,11 +143,11 @@ def _train_part(program: Program, runs: range, folder: Folder, progress: Progres
         state = axis.put(host)
     else:
         state = program.start(runs)
+        host = axis.fetch(state)
     progress.advance(batch.name, done)
-    if done == batch.num_epochs:
-        return axis.fetch(state)
     clock = time.perf_counter()
-    for epoch, (state, history, scores) in enumerate(program.epochs(runs, state, done), done + 1):
+    for epoch in range(done + 1, batch.num_epochs + 1):
+        state, history, scores = program.epoch(runs, state, epoch)
         history, scores, host = axis.fetch((history, scores, state))
         seconds = before + time.perf_counter() - clock
         rows = [
@@ -162,9 +164,7 @@ def _train_part(program: Program, runs: range, folder: Folder, progress: Progres
         folder.rows.append(rows)
         checkpoint.save(directory, host, step=epoch, manifest=manifest)
         progress.advance(batch.name, 1, rows)
-        if epoch == batch.num_epochs:
-            return host
-    raise AssertionError("unreachable: epochs() never ends")
+    return host
 
 
 def _scores(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:

@@ -24,7 +24,8 @@ class Config:
 
     batch_size: int = 128
     shuffle: Literal["per_run", "shared"] = "per_run"
-    """`per_run`: the order of rows depends on the seed and the epoch; `shared`: on the epoch only, the same for every run."""
+    """`per_run`: the order of rows depends on the seed and the epoch; `shared`: on the epoch only, the same for every
+    run."""
     last_batch: Literal["keep", "drop"] = "keep"
     """The short batch at the end of an epoch: averaged over the rows it has, or dropped."""
     evaluation_batch_size: int = 2048
@@ -74,9 +75,10 @@ class Data(NamedTuple):
     shift: jax.Array
 
     def batch(self, rows: Rows, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Network inputs [B, D] and targets [B] of the rows at index [B]."""
         inputs = jnp.take(rows.inputs, index, axis=0).astype(jnp.float32)
-        align = lambda a: jnp.reshape(a, (1, -1))  # [] or [D] -> [1, 1] or [1, D]
-        return inputs * align(self.scale) + align(self.shift), jnp.take(rows.targets, index, axis=0)
+        scale, shift = jnp.reshape(self.scale, (1, -1)), jnp.reshape(self.shift, (1, -1))  # [1, 1] or [1, D]
+        return inputs * scale + shift, jnp.take(rows.targets, index, axis=0)
 
 
 class Task(NamedTuple):
@@ -107,7 +109,8 @@ class Trainer(NamedTuple):
     """One way of learning. All functions are pure; `hparams` holds the settings of one run."""
 
     objective: Callable[[Tree, jax.Array, jax.Array, jax.Array, Hparams], tuple[jax.Array, jax.Array]]
-    """(params, inputs [B, D], targets [B], row weights [B], hparams) -> (what is minimised [], loss without penalty [])."""
+    """(params, inputs [B, D], targets [B], row weights [B], hparams) -> (what is minimised [], loss without penalty
+    [])."""
     outputs: Callable[[Tree, jax.Array], jax.Array]
     """(params, inputs [B, D]) -> [B, O]."""
     optimizer: Callable[[Hparams], optax.GradientTransformation]
@@ -128,8 +131,8 @@ def init_state(trainer: Trainer, params: Tree, seed: jax.Array, hparams: Hparams
 def row_order(seed: jax.Array, epoch: jax.Array, num_rows: int) -> jax.Array:
     """A permutation of the rows, int32 [num_rows], named by (seed, epoch).
 
-    One stable sort by 32 random bits, half the time of `jax.random.permutation`, which sorts twice: rows that draw the same
-    bits (0.3 expected pairs among 50 000) keep their order.
+    One stable sort by 32 random bits, half the time of `jax.random.permutation`, which sorts twice: rows that draw
+    the same bits (0.3 expected pairs among 50 000) keep their order.
     """
     key = jax.random.fold_in(jax.random.key(seed), epoch)
     return jnp.argsort(jax.random.bits(key, (num_rows,)))
@@ -147,9 +150,9 @@ def _batches(order: jax.Array, num_steps: int, batch_size: int) -> tuple[jax.Arr
 def make_epoch(trainer: Trainer, config: Config) -> Callable:
     """Returns epoch(state, hparams, data, order=None) -> (state, history): one pass over the rows, for one run.
 
-    `order` [N] is the order of the rows, by default that of (state.seed, state.epoch). `history` has `loss` [steps], the loss
-    of each batch without the penalty (before the step), `observed`, the trainer's observation after each step, and
-    `observed_before`, that before the first.
+    `order` [N] is the order of the rows, by default that of (state.seed, state.epoch). `history` has `loss` [steps],
+    the loss of each batch without the penalty (before the step), `observed`, the trainer's observation after each
+    step, and `observed_before`, that before the first.
     """
 
     def epoch(state: TrainState, hparams: Hparams, data: Data, order: jax.Array | None = None):

@@ -215,7 +215,7 @@ def test_the_sum_of_the_gates_exceeds_the_integral_by_less_than_one(slope):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
 def test_size_penalty_keeps_dtypes_and_rounds_only_at_the_end(dtype):
-    with precision(dtype):
+    with precision(dtype), jax.numpy_dtype_promotion("strict"):
         dtype = jnp.dtype(dtype)
         size, slope = jnp.asarray(700.25, dtype), jnp.asarray(0.01, dtype)
         width = 1023  # not a bfloat16
@@ -270,7 +270,8 @@ def test_liveness_penalty_counts_open_gates_and_leaves_the_dead_alone():
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
 def test_liveness_penalty_adds_up_in_float32(dtype):
     liveness = jnp.full(4096, 0.25, dtype)  # added one by one in bfloat16, the sum would stop growing at 64
-    value, gradient = jax.value_and_grad(liveness_penalty)(liveness)
+    with jax.numpy_dtype_promotion("strict"):
+        value, gradient = jax.value_and_grad(liveness_penalty)(liveness)
     assert value == 1024
     assert value.dtype == gradient.dtype == dtype
 
@@ -313,7 +314,8 @@ def test_group_norms_survive_any_scale(kernel, scale):
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
 def test_group_norms_keep_the_dtype(dtype):
     kernel = jnp.full((1024, 2), 0.5, dtype)
-    norms, pull = jax.vjp(group_norms, kernel)
+    with jax.numpy_dtype_promotion("strict"):
+        norms, pull = jax.vjp(group_norms, kernel)
     assert norms.dtype == pull(norms)[0].dtype == dtype
     np.testing.assert_array_equal(norms.astype(jnp.float32), [16, 16])
 
