@@ -7,6 +7,7 @@ kept. 130: interrupted. After 1 and 130, and after a kill, --resume continues.
 import contextlib
 import dataclasses
 import io
+import itertools
 import logging
 import os
 import sys
@@ -118,10 +119,14 @@ def _parse(
 
 
 def _one_line(box: str) -> str:
-    """The message inside the frame that tyro draws around an error."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    end = next((index for index, line in enumerate(lines) if line.startswith("──")), len(lines))
-    return " ".join(lines[:end]) + " (--help lists all flags)"
+    """The message in what tyro draws around an error: a title, the message, a rule and advice, framed or not."""
+    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines() if line.strip()][1:]
+    message = itertools.dropwhile(_is_rule, lines)
+    return " ".join(itertools.takewhile(lambda line: not _is_rule(line), message)) + " (--help lists all flags)"
+
+
+def _is_rule(line: str) -> bool:
+    return set(line) <= {"─", "-"}
 
 
 def _fail(program: str, error: Any, status: int) -> int:

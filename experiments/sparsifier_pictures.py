@@ -1,5 +1,6 @@
 """The sparsifier's pictures."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,16 +18,16 @@ def draw(folder: Folder, data: Sequence[Dataset], learned: dict[str, Trained], s
     """Writes curves, sizes, deaths and gates of every data set (and start width) as PNG files."""
     rows = folder.rows.read()
     finals = Finals(rows, settings)
-    for dataset in data:
-        for width in finals.widths:
+    with plots.style():
+        for dataset, width in itertools.product(data, finals.widths):
             name = f"{dataset.name}.learned.{width}"
             suffix = f"{dataset.name}_{width}.png"
             plots.save(_curves(finals, rows, dataset, width), folder.path / f"curves_{suffix}")
             plots.save(_sizes(finals, dataset, width), folder.path / f"sizes_{suffix}")
             plots.save(_deaths(finals, folder, name, learned[name]), folder.path / f"deaths_{suffix}")
             plots.save(_gates(finals, learned[name], dataset.name), folder.path / f"gates_{suffix}")
-    if len(data) > 1:
-        plots.save(_comparison(finals), folder.path / "comparison.png")
+        if len(data) > 1:
+            plots.save(_comparison(finals), folder.path / "comparison.png")
 
 
 def _label(penalty: float) -> str:
@@ -52,7 +53,7 @@ def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width:
         axes.set(xlabel="epoch", title=name.replace("_", " "))
         if name.endswith("accuracy"):
             _zoom(axes, [row[name] for row in mine])
-    panels[0, -1].legend(title="penalty")
+    plots.legend(figure, panels[0, -1], "penalty")
     figure.suptitle(f"{dataset.name}, from {width} units, {finals.settings['num_seeds']} seeds: median and range")
     return figure
 
@@ -120,15 +121,15 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
         plots.band(panels[0, 0], steps, deaths[runs], color=color, label=_label(penalty))
         plots.band(panels[1, 0], steps, smooth[runs], color=color, label=_label(penalty))
     per_epoch = num_steps // finals.settings["epochs"]
-    for axes in panels[:, 0]:
-        for epoch in range(1, end // per_epoch + 1):
-            if end // per_epoch <= 30:
-                axes.axvline(epoch * per_epoch, color="0.85", linewidth=0.6, zorder=0)
+    top = panels[0, 0].secondary_xaxis(
+        "top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)
+    )
+    top.set_xlabel("epoch")
     panels[0, 0].set(ylabel="deaths per step")
-    panels[0, 0].set_yscale("symlog", linthresh=0.1)
-    panels[1, 0].set(ylabel="loss of the batches", xlabel=f"step (vertical lines: epochs of {per_epoch} steps)")
+    panels[0, 0].set_ylim(bottom=0)
+    panels[1, 0].set(ylabel="loss of the batches", xlabel="step")
     panels[1, 0].set_yscale("log")
-    panels[0, 0].legend(title="penalty", ncols=2)
+    plots.legend(figure, panels[0, 0], "penalty")
     figure.suptitle(f"{name.split('.')[0]}: when units die, and what it does to the loss")
     return figure
 
@@ -152,7 +153,8 @@ def _gates(finals: Finals, trained: Trained, dataset: str):
         xlabel="units, by gate", ylabel="relu(liveness)", xscale="log", title=f"{dataset}: gates at the end, every run"
     )
     axes.set_yscale("symlog", linthresh=1e-2)
-    axes.legend(title="penalty")
+    axes.set_ylim(bottom=0)
+    plots.legend(figure, axes, "penalty")
     return figure
 
 

@@ -97,11 +97,10 @@ def _place(size: jax.Array, slope: jax.Array, width: jax.Array) -> _Place:
     return _Place(lower, near, reach, span, gap, half, half * half, jnp.exp(-slope * span))
 
 
-def _over(numerator_of_zero: float, numerator: jax.Array, denominator: jax.Array) -> jax.Array:
-    """numerator / denominator, and its given limit where a denominator >= 0 vanishes."""
+def _ratio(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
+    """numerator / denominator, and the limit 1 where a denominator >= 0 vanishes."""
     usable = denominator >= jnp.finfo(denominator.dtype).tiny
-    limit = jnp.full_like(numerator, numerator_of_zero)
-    return jnp.where(usable, numerator / jnp.where(usable, denominator, 1), limit)
+    return jnp.where(usable, numerator / jnp.where(usable, denominator, 1), 1)
 
 
 def _panel(place: _Place, slope: jax.Array, integrand) -> jax.Array:
@@ -129,7 +128,7 @@ def integral(size: jax.Array, slope: jax.Array, width: jax.Array) -> jax.Array:
     used = growth * jnp.where(outside, place.decay, 1) / (1 + place.decay)
     small = slope * place.near <= 1
     used = jnp.where(small, used, used / 2)  # the unused branch stays away from log(0)
-    bulk = width * _over(1, growth, total) * _over(1, -jnp.log1p(-used), used) / (1 + place.decay)
+    bulk = width * _ratio(growth, total) * _ratio(-jnp.log1p(-used), used) / (1 + place.decay)
     edge = jnp.where(outside, _twice(place.half, bulk), bulk)
     # Deep inside: the distance itself plus what both rounded corners add.
     corners = jnp.log1p(place.decay) - jnp.log1p(place.decay * place.ratio)
@@ -179,7 +178,7 @@ def _entropy(place: _Place, slope: jax.Array, near: int) -> jax.Array:
     """Entropy of a sigmoid at the near or the far end, over exp(-slope reach): minus the integral of v sigmoid'(v)."""
     ratio, reach = (1, place.reach) if near else (place.ratio, place.reach + place.span)
     decay = place.decay * ratio
-    return ratio * (_over(1, jnp.log1p(decay), decay) + slope * reach / (1 + decay))
+    return ratio * (_ratio(jnp.log1p(decay), decay) + slope * reach / (1 + decay))
 
 
 def _bell(size: jax.Array, slope: jax.Array, width: jax.Array) -> jax.Array:
@@ -224,24 +223,30 @@ def _by_slope_slope(size: jax.Array, slope: jax.Array, width: jax.Array) -> jax.
     return jnp.where(place.lower, 1, -1) * _twice(place.half, rest)
 
 
-def _jvp(*partials):
-    """The derivative rule of a function of (size, slope, width) with the given partial derivatives."""
-
-    def combine(primals, tangents):
-        return sum(partial(*primals) * tangent for partial, tangent in zip(partials, tangents, strict=True))
-
-    return combine
+def _by_size_width(size: jax.Array, slope: jax.Array, width: jax.Array) -> jax.Array:
+    return slope * _bell(size, slope, width)
 
 
-_integral_jvp = _jvp(by_size, by_slope, by_width)
-_by_size_jvp = _jvp(_by_size_size, _by_size_slope, lambda x, k, n: k * _bell(x, k, n))
-_by_slope_jvp = _jvp(_by_size_slope, _by_slope_slope, lambda x, k, n: (x - n) * _bell(x, k, n))
-_by_width_jvp = _jvp(
-    lambda x, k, n: k * _bell(x, k, n),
-    lambda x, k, n: (x - n) * _bell(x, k, n),
-    lambda x, k, n: -k * _bell(x, k, n),
-)
-integral.defjvp(lambda primals, tangents: (integral(*primals), _integral_jvp(primals, tangents)))
-by_size.defjvp(lambda primals, tangents: (by_size(*primals), _by_size_jvp(primals, tangents)))
-by_slope.defjvp(lambda primals, tangents: (by_slope(*primals), _by_slope_jvp(primals, tangents)))
-by_width.defjvp(lambda primals, tangents: (by_width(*primals), _by_width_jvp(primals, tangents)))
+def _by_slope_width(size: jax.Array, slope: jax.Array, width: jax.Array) -> jax.Array:
+    return (size - width) * _bell(size, slope, width)
+
+
+def _by_width_width(size: jax.Array, slope: jax.Array, width: jax.Array) -> jax.Array:
+    return -slope * _bell(size, slope, width)
+
+
+def _define(function, by_first, by_second, by_third) -> None:
+    """Give a function of (size, slope, width) its partial derivatives."""
+
+    def jvp(primals, tangents):
+        first, second, third = tangents
+        tangent = by_first(*primals) * first + by_second(*primals) * second + by_third(*primals) * third
+        return function(*primals), tangent
+
+    function.defjvp(jvp)
+
+
+_define(integral, by_size, by_slope, by_width)
+_define(by_size, _by_size_size, _by_size_slope, _by_size_width)
+_define(by_slope, _by_size_slope, _by_slope_slope, _by_slope_width)
+_define(by_width, _by_size_width, _by_slope_width, _by_width_width)

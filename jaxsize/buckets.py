@@ -1,5 +1,7 @@
 """Buckets: a short geometric list of widths, so that networks of many widths share few compiled programs."""
 
+import math
+
 
 def bucket(width: int, *, factor: float = 1.25, multiple: int = 16) -> int:
     """The smallest bucket that holds `width` units: multiples of `multiple`, each at least `factor` times the one
@@ -12,5 +14,5 @@ def bucket(width: int, *, factor: float = 1.25, multiple: int = 16) -> int:
         raise ValueError(f"bucket: expected width >= 0, factor >= 1, multiple >= 1, got {width}, {factor}, {multiple}")
     size = multiple
     while size < width:
-        size = max(size + multiple, multiple * -(-int(size * factor) // multiple))
+        size = max(size + multiple, multiple * math.ceil(round(size * factor / multiple, 9)))
     return size

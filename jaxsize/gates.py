@@ -59,7 +59,8 @@ def relu(x: jax.Array) -> jax.Array:
     """max(x, 0). x: floating, any shape; same shape and dtype out.
 
     Backward: passes where x > 0 and is 0 elsewhere, 0 included. Keeps only its output, which the layer that reads it
-    keeps anyway: `jax.nn.relu` keeps its input or a mask as well.
+    keeps anyway; `jax.nn.relu` keeps its input or a mask as well, and below a gated layer the compiler does not always
+    find out that it need not. Use this one there.
     """
     _require_floating("relu", "x", x)
     return _relu(x)
@@ -90,7 +91,7 @@ def liveness_gate(activations: jax.Array, liveness: jax.Array) -> jax.Array:
     Out: shape and dtype of `activations`.
     Backward: d_activations = ct relu(liveness); d_liveness = sum over the leading axes of ct activations where
     liveness > 0, and 0 elsewhere. At exactly 0 it is 0: death is absorbing, a dead unit gets no gradient, and neither
-    do the weights before it.
+    do the weights before it. Source: the chain rule, with the subgradient that `jax.nn.relu` takes.
     """
     _require_units("liveness_gate", "liveness", activations, liveness)
     return _scale(activations, _relu(liveness))
@@ -135,7 +136,7 @@ def size_gates(size: jax.Array, slope: ArrayLike, width: int) -> jax.Array:
 
     Out in the dtype of `size`; computed in at least float32, where unit indices are exact up to 2^24.
     Backward, with s' = s (1 - s): d_size = sum_i ct_i slope s'_i; d_slope = sum_i ct_i (size - i) s'_i. No kink; both
-    are finite for slope 0..1e4, |size| up to 1e6 and width up to 1e5.
+    are finite for slope 0..1e4, |size| up to 1e6 and width up to 1e5. Source: the chain rule.
     """
     if width < 0:
         raise ValueError(f"size_gates: `width` must be at least 0, got {width}")
@@ -204,6 +205,7 @@ def gated_matmul(activations: jax.Array, gate: jax.Array, kernel: jax.Array) -> 
     D * kernel; d_activations = (ct kernel^T) * gate. Saved: the arguments, nothing else. The gate is multiplied onto
     the smaller of activations and kernel, in both directions.
     Call it on a batch of examples: under `jax.vmap` over examples, D exists once per example.
+    Source: the chain rule through the folded kernel gate[:, None] kernel, whose gradient is D.
     """
     _require_units("gated_matmul", "gate", activations, gate)
     _require_kernel("gated_matmul", "[U, O]", 2, activations, kernel)

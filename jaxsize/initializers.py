@@ -27,7 +27,7 @@ _NORMAL_STD = {
 
 
 def _generator(seed: int, name: str, row: int) -> np.random.Generator:
-    key = [seed % 2**64, zlib.crc32(name.encode())]
+    key = np.array([seed % 2**64, zlib.crc32(name.encode())], np.uint64)  # from a list, 64 bits go through float64
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, row]))
 
 

@@ -1,19 +1,20 @@
 """Whether a batch of runs fits: what a program needs against what the device has."""
 
 import os
+from collections.abc import Sequence
 
 import jax
 
 USABLE = 0.8  # share of the free memory that a study may plan with; the rest is the host's and the allocator's
 
 
-def available_bytes(device: jax.Device) -> int:
-    """Bytes that one device may use. On a CPU: the machine's free memory, shared by all its devices."""
-    if device.platform != "cpu":
-        stats = device.memory_stats() or {}
-        if "bytes_limit" in stats:
-            return int(USABLE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    return int(USABLE * _free_host_bytes() / len(jax.local_devices(backend=device.platform)))
+def available_bytes(devices: Sequence[jax.Device]) -> int:
+    """Bytes that each of the devices may use. CPU devices share the machine's free memory."""
+    if devices[0].platform != "cpu":
+        stats = [device.memory_stats() or {} for device in devices]
+        if all("bytes_limit" in found for found in stats):
+            return int(USABLE * min(found["bytes_limit"] - found.get("bytes_in_use", 0) for found in stats))
+    return int(USABLE * _free_host_bytes() / len(devices))
 
 
 def _free_host_bytes() -> int:

@@ -46,7 +46,7 @@ def size_penalty(size: jax.Array, slope: ArrayLike, width: ArrayLike) -> jax.Arr
     (grad of grad, or `jax.jvp(jax.grad(...))`) have closed forms of their own. As with any `jax.custom_vjp` function,
     forward mode of the penalty itself is not available.
 
-    Source: the closed form of the integral is that of the sigmoid's antiderivative, softplus.
+    Source: softplus is the antiderivative of the sigmoid; the stable forms are derived in `_sigmoid_integral.py`.
     """
     size = jnp.asarray(size)
     if not jnp.issubdtype(size.dtype, jnp.floating):
@@ -68,9 +68,7 @@ def liveness_penalty(liveness: jax.Array) -> jax.Array:
     """Sum of the open gates, the L1 norm of relu(liveness). liveness: floating [U] -> [] in the same dtype.
 
     Value: sum of max(liveness, 0), added up in at least float32. Backward: 1 where liveness > 0 and 0 elsewhere,
-    the kink at 0 included: a dead unit is pulled neither way.
-
-    Source: the subgradient of relu that jax.nn.relu takes.
+    the kink at 0 included: a dead unit is pulled neither way. Source: the subgradient that `jax.nn.relu` takes.
     """
     if liveness.ndim != 1 or not jnp.issubdtype(liveness.dtype, jnp.floating):
         raise ValueError(f"liveness_penalty: `liveness` must be floating [U], got {_told(liveness)}")
@@ -83,6 +81,7 @@ def group_norms(kernel: jax.Array) -> jax.Array:
 
     Backward: column / norm, and 0, not NaN, at a zero column (the subgradient of smallest norm). Columns are scaled by
     their largest entry first, so that no square overflows or vanishes; summed in at least float32.
+    Source: the group lasso's norm; guarded before the square root, as a branch not taken still has a gradient.
     """
     if kernel.ndim != 2 or not jnp.issubdtype(kernel.dtype, jnp.floating):
         raise ValueError(f"group_norms: `kernel` must be floating [D, U], got {_told(kernel)}")

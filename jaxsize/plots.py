@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +24,26 @@ STYLE: dict[str, Any] = {
 }
 
 
-def subplots(rows: int, columns: int, *, width: float = 3.3, height: float = 2.7) -> "tuple[Figure, np.ndarray]":
-    """A figure of rows x columns panels in this library's style, without a display; panels [rows, columns].
-
-    width, height: inches per panel.
-    """
+def style() -> AbstractContextManager:
+    """Draw inside this context: the look of this library's pictures, whatever the user's matplotlib settings."""
     import matplotlib
+
+    return matplotlib.rc_context(STYLE)
+
+
+def subplots(rows: int, columns: int, *, width: float = 3.3, height: float = 2.7) -> "tuple[Figure, np.ndarray]":
+    """A figure of rows x columns panels, without a display; panels [rows, columns]. width, height: inches per panel."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(width * columns, height * rows))
-        FigureCanvasAgg(figure)
-        return figure, figure.subplots(rows, columns, squeeze=False)
+    figure = Figure(figsize=(width * columns, height * rows))
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def legend(figure: "Figure", axes: "Axes", title: str) -> None:
+    """The legend of one panel, beside all of them, where it hides nothing."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", title=title)
 
 
 def save(figure: "Figure", path: str | os.PathLike) -> None:

@@ -126,12 +126,12 @@ def make_columns(
 ) -> Callable[..., dict[str, Any]]:
     """What a row says of the gates, for `batches.Batch.columns`. `gates`: their names (liveness.read_liveness).
 
-    Columns: `live_units` (all layers), `live_units_per_layer`, `deaths_per_layer` (in this epoch), `live_inputs` if
-    inputs are gated, and `parameters`, num_parameters({gate name: live units}), those of the network without its dead
-    units.
+    Columns: `live_units` (all layers), `live_units_per_layer`, `deaths_per_layer` (in this epoch; layers in the order
+    of their numbers), `live_inputs` if inputs are gated, and `parameters`, num_parameters({gate name: live units}),
+    those of the network without its dead units.
     """
     names = sorted(gates)
-    layers = [index for index, name in enumerate(names) if name != "inputs"]
+    layers = sorted((i for i, name in enumerate(names) if name != "inputs"), key=lambda i: _in_numbers(names[i]))
 
     def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
         counts = dict(zip(names, after.tolist(), strict=True))
@@ -145,3 +145,8 @@ def make_columns(
         } | inputs
 
     return columns
+
+
+def _in_numbers(name: str) -> list[tuple[int, str]]:
+    """Sorts `hidden.2` before `hidden.10`."""
+    return [(int(part) if part.isdigit() else -1, part) for part in name.split(".")]

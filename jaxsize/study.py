@@ -85,7 +85,7 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
 def require_memory(batch: Batch, devices: Sequence[jax.Device] = ()) -> None:
     """MemoryError, in one line, if not even one run of the batch can fit: before anything is drawn, compiled or
     written."""
-    available, needed = available_bytes(RunAxis(1, tuple(devices)).devices[0]), _state_bytes(batch)
+    available, needed = available_bytes(RunAxis(1, tuple(devices)).devices), _state_bytes(batch)
     if needed > available:
         raise MemoryError(f"{batch.name}: one run needs about {gib(needed)} of memory, {gib(available)} can be used")
 
@@ -105,7 +105,7 @@ def _plan(batch: Batch, folder: Folder, devices: Sequence[jax.Device]) -> tuple[
     at_a_time = len(batch)
     while True:
         axis = RunAxis(at_a_time, tuple(devices))
-        available = available_bytes(axis.devices[0])
+        available = available_bytes(axis.devices)
         # By arithmetic first, so that nothing absurd is drawn or compiled; then by what the compiled program says.
         needed, program = _state_bytes(batch) * axis.runs_per_device, None
         if needed <= available:

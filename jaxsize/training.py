@@ -37,7 +37,10 @@ class Config:
 
     def steps_per_epoch(self, num_rows: int) -> int:
         full, rest = divmod(num_rows, self.batch_size)
-        return full + (rest > 0 and self.last_batch == "keep")
+        steps = full + (rest > 0 and self.last_batch == "keep")
+        if not steps:
+            raise ValueError(f"batch_size: {num_rows} rows hold no whole batch of {self.batch_size}")
+        return steps
 
 
 class Hparams(NamedTuple):

@@ -258,6 +258,7 @@ def test_a_checkpoint_of_another_format_is_refused(saved, monkeypatch):
 
 def test_saving_is_silent_and_changes_no_logging_or_warnings(tmp_path, capfd, caplog):
     logger = logging.getLogger("absl")
+    caplog.set_level(logging.INFO, logger="absl")
     before = logger.level, list(warnings.filters)
     save(tmp_path, some_state(), step=0, manifest=CONFIG)
     restore(tmp_path, some_state(), manifest=CONFIG)

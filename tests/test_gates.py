@@ -12,8 +12,6 @@ import pytest
 
 from jaxsize.gates import gated_conv, gated_matmul, liveness_gate, relu, size_gate, size_gates
 
-WRAPS = pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
-
 
 def precision(dtype):
     return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
@@ -50,7 +48,7 @@ def plain_conv(activations, gate, kernel, *, strides=(1, 1), padding="SAME"):
 
 STRIDED = {"strides": (2, 1), "padding": ((1, 0), (2, 1))}
 LEFT, GATE, RIGHT = normal(3, 2, 16, 8), some_shut(normal(4, 8)), normal(5, 8, 3)
-IMAGES, WINDOW = normal(6, 4, 7, 6, 8), normal(7, 3, 3, 8, 5)
+IMAGES, WINDOW = normal(6, 4, 7, 6, 8), normal(7, 3, 3, 8, 5) / 4
 # name: (ours, plain, arguments). "large": the kernel is larger than the activations.
 CASES = {
     "liveness": (liveness_gate, plain_liveness_gate, (LEFT, normal(1, 8))),
@@ -75,19 +73,26 @@ def loss_of(function):
     return lambda *arguments: jnp.sum(jnp.sin(function(*arguments)))
 
 
-def assert_trees_close(got, wanted, rtol=2e-5, atol=2e-5):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=atol), got, wanted)
+def assert_trees_close(got, wanted, tolerance=2e-5):
+    """Within `tolerance` of each array's largest entry: sums over axes round in another order."""
+
+    def check(part, target):
+        np.testing.assert_allclose(part, target, rtol=0, atol=tolerance * max(1, float(jnp.max(jnp.abs(target)))))
+
+    jax.tree.map(check, got, wanted)
 
 
-@WRAPS
+def out_and_gradient(function, *arguments):
+    out, pull = jax.vjp(function, *arguments)
+    return out, *pull(jnp.cos(out))
+
+
 @ALL_CASES
-def test_gate_and_gradient_equal_plain_autodiff(case, wrap):
+def test_gate_and_gradient_equal_plain_autodiff(case):
     ours, plain, arguments = CASES[case]
-    argnums = tuple(range(len(arguments)))
-    got = wrap(jax.value_and_grad(loss_of(ours), argnums))(*arguments)
-    wanted = jax.jit(jax.value_and_grad(loss_of(plain), argnums))(*arguments)
-    assert_trees_close(got, wanted)
-    np.testing.assert_allclose(wrap(ours)(*arguments), plain(*arguments), rtol=2e-5, atol=2e-5)
+    wanted = jax.jit(functools.partial(out_and_gradient, plain))(*arguments)
+    assert_trees_close(jax.jit(functools.partial(out_and_gradient, ours))(*arguments), wanted)
+    assert_trees_close(out_and_gradient(ours, *arguments), wanted)
 
 
 @ALL_CASES
@@ -107,8 +112,8 @@ def test_second_derivatives_equal_plain_autodiff(case):
         return jax.grad(along, argnums)(*arguments)
 
     wanted = jax.jit(lambda: forward(plain))()
-    assert_trees_close(jax.jit(lambda: forward(ours))(), wanted, rtol=1e-4, atol=1e-4)
-    assert_trees_close(jax.jit(lambda: reverse(ours))(), wanted, rtol=1e-4, atol=1e-4)
+    assert_trees_close(jax.jit(lambda: forward(ours))(), wanted, tolerance=1e-4)
+    assert_trees_close(jax.jit(lambda: reverse(ours))(), wanted, tolerance=1e-4)
 
 
 @MAIN_CASES
@@ -128,25 +133,21 @@ def test_a_run_axis_over_all_or_some_arguments_equals_a_loop(case):
         runs = [tuple(part if i == shared else part[run] for i, part in enumerate(mixed)) for run in range(3)]
         wanted = [jnp.stack(parts) for parts in zip(*(gradient(*run) for run in runs), strict=True)]
         wanted = tuple(part.sum(0) if i == shared else part for i, part in enumerate(wanted))
-        assert_trees_close(got, wanted, rtol=1e-4, atol=1e-4)
+        assert_trees_close(got, wanted, tolerance=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
 @MAIN_CASES
 def test_dtypes_in_are_dtypes_out(case, dtype):
     ours, plain, arguments = CASES[case]
 
-    def out_and_pulled(function, *arguments):
-        out, pull = jax.vjp(function, *arguments)
-        return out, *pull(jnp.ones_like(out))
-
     with precision(dtype), jax.numpy_dtype_promotion("strict"):
         dtype = jnp.dtype(dtype)
         rounded = tuple(jnp.asarray(argument, dtype) for argument in arguments)
-        got = jax.jit(functools.partial(out_and_pulled, ours))(*rounded)
+        got = jax.jit(functools.partial(out_and_gradient, ours))(*rounded)
         assert [part.dtype for part in got] == [dtype] * (1 + len(arguments))
         wide = jnp.float64 if dtype == "float64" else jnp.float32
-        wanted = jax.jit(functools.partial(out_and_pulled, plain))(*(argument.astype(wide) for argument in rounded))
+        wanted = jax.jit(functools.partial(out_and_gradient, plain))(*(argument.astype(wide) for argument in rounded))
         for part, target in zip(got, wanted, strict=True):
             scale = float(jnp.max(jnp.abs(target)))
             tolerance = 128 * scale * float(jnp.finfo(dtype).eps) / (16 if dtype.itemsize == 2 else 1)
@@ -254,31 +255,34 @@ def test_gated_matmul_is_plain_autodiff_for_any_gate(activations, gate, kernel):
         loss = loss_of(function)
         return jax.value_and_grad(loss, (0, 1, 2))(*map(jnp.asarray, (activations, gate, kernel)))
 
-    assert_trees_close(everything(gated_matmul), everything(plain_matmul), rtol=1e-4, atol=1e-4)
+    assert_trees_close(everything(gated_matmul), everything(plain_matmul), tolerance=1e-4)
 
 
-def compiled_bytes(gated, activation):
-    """Temporary memory of the compiled gradient of 784-2048-2048-10 at batch size 1024."""
-    widths = (784, 2048, 2048, 10)
+def compiled_bytes(widths, batch_size, gated, activation):
+    """Temporary memory of the compiled gradient of a dense network."""
     layers = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in itertools.pairwise(widths)]
     liveness = [jax.ShapeDtypeStruct((width,), jnp.float32) for width in widths[1:-1]]
 
     def loss(layers, liveness, x, labels):
-        x = activation(x @ layers[0])
-        for index, (layer, level) in enumerate(zip(layers[1:], liveness, strict=True)):
+        x = x @ layers[0]
+        for layer, level in zip(layers[1:], liveness, strict=True):
+            x = activation(x)
             x = gated_matmul(x, relu(level), layer) if gated else x @ layer
-            x = activation(x) if index == 0 else x
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(x), labels[:, None], axis=1))
 
-    data = jax.ShapeDtypeStruct((1024, 784), jnp.float32), jax.ShapeDtypeStruct((1024,), jnp.int32)
-    compiled = jax.jit(jax.value_and_grad(loss, (0, 1))).lower(layers, liveness, *data).compile()
-    return compiled.memory_analysis().temp_size_in_bytes
+    images = jax.ShapeDtypeStruct((batch_size, widths[0]), jnp.float32)
+    labels = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
+    report = (
+        jax.jit(jax.value_and_grad(loss, (0, 1))).lower(layers, liveness, images, labels).compile().memory_analysis()
+    )
+    assert report is not None
+    return report.temp_size_in_bytes
 
 
-@pytest.mark.parametrize("activation", [relu, jax.nn.relu], ids=["ours", "jax"])
-def test_a_gate_is_free(activation):
-    assert compiled_bytes(True, activation) <= 1.02 * compiled_bytes(False, activation)
-    assert compiled_bytes(True, relu) <= 1.02 * compiled_bytes(False, jax.nn.relu)
+@pytest.mark.parametrize(("widths", "batch_size"), [((784, 2048, 2048, 10), 1024), ((784, 500, 10), 128)])
+def test_a_gate_is_free(widths, batch_size):
+    ungated = [compiled_bytes(widths, batch_size, False, activation) for activation in (relu, jax.nn.relu)]
+    assert compiled_bytes(widths, batch_size, True, relu) <= 1.02 * min(ungated)
 
 
 @pytest.mark.parametrize(

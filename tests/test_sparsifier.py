@@ -1,0 +1,226 @@
+import functools
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxsize.networks import mlp
+from jaxsize.sparsifier import FORMS, SparsifierConfig, make_trainer
+from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
+
+CLASSIFICATION = TASKS["classification"]
+D, U, K, ROWS = 3, 8, 3, 24
+# Gates fast enough to die within the steps that a test takes.
+HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
+FREE = Data(Rows(jnp.zeros((1, 1)), jnp.zeros(1)), jnp.float32(1), jnp.float32(0))  # one row, for a loss of its own
+
+
+def normal(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def some_data():
+    inputs = normal(1, ROWS, D)
+    targets = np.argmax(inputs, axis=1).astype(np.int32)
+    return Data(Rows(jnp.asarray(inputs), jnp.asarray(targets)), jnp.float32(1), jnp.float32(0))
+
+
+@functools.cache
+def jitted_epoch(trainer, batch_size):
+    return jax.jit(make_epoch(trainer, Config(batch_size=batch_size)))
+
+
+def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
+    """Trains; returns the state and the observations of all steps."""
+    state, observed = init_state(trainer, params, np.uint32(seed), hparams), []
+    for _ in range(epochs):
+        state, history = jitted_epoch(trainer, batch_size)(state, hparams, data)
+        observed += [history["observed"]]
+    return state, np.concatenate(observed)
+
+
+# The sparsifier written out: float64, gradients by hand, one named array per leaf.
+def named(params):
+    layer = params["hidden"][0]
+    leaves = {"w1": layer["kernel"], "b1": layer["bias"], "f": layer["liveness"]}
+    leaves |= {"w2": params["output"]["kernel"], "b2": params["output"]["bias"]}
+    return {name: np.asarray(leaf, np.float64) for name, leaf in leaves.items()}
+
+
+def data_gradient(p, inputs, targets):
+    """Gradient of the mean cross-entropy of relu(x w1 + b1) * relu(f) -> linear."""
+    before = inputs @ p["w1"] + p["b1"]
+    hidden, gate = np.maximum(before, 0), np.maximum(p["f"], 0)
+    logits = (hidden * gate) @ p["w2"] + p["b2"]
+    error = np.exp(logits - logits.max(axis=1, keepdims=True))
+    error /= error.sum(axis=1, keepdims=True)
+    error[np.arange(len(targets)), targets] -= 1
+    error /= len(targets)
+    back = error @ p["w2"].T
+    inner = back * gate * (before > 0)
+    return {
+        "w1": inputs.T @ inner,
+        "b1": inner.sum(axis=0),
+        "f": (back * hidden).sum(axis=0) * (p["f"] > 0),
+        "w2": (hidden * gate).T @ error,
+        "b2": error.sum(axis=0),
+    }
+
+
+def reference(params, data, hparams, config, *, epochs, batch_size=8):
+    """Trajectory of named parameters. Adam: betas .9 and .999, eps 1e-8, bias-corrected."""
+    p = named(params)
+    first, second = ({name: np.zeros_like(leaf) for name, leaf in p.items()} for _ in range(2))
+    inputs, targets = np.asarray(data.train.inputs, np.float64), np.asarray(data.train.targets)
+    lam, decay, path, t = hparams.penalty_weight, hparams.weight_decay, [], 0
+    for epoch in range(epochs):
+        order = np.asarray(row_order(jnp.uint32(0), jnp.int32(epoch), len(targets)))
+        for start in range(0, len(order), batch_size):
+            rows, t = order[start : start + batch_size], t + 1
+            gradient = data_gradient(p, inputs[rows], targets[rows])
+            alive, new = p["f"] > 0, {}
+            for name, g in gradient.items():
+                if config.weight_decay == "coupled":
+                    g = g + decay * p[name]
+                whole = g + lam * alive if name == "f" else g
+                by_loss = whole if config.gate_step == "gradient" else g
+                first[name] = 0.9 * first[name] + 0.1 * by_loss
+                second[name] = 0.999 * second[name] + 0.001 * whole**2
+                mean, spread = first[name] / (1 - 0.9**t), np.sqrt(second[name] / (1 - 0.999**t)) + 1e-8
+                rate = hparams.gate_learning_rate if name == "f" else hparams.learning_rate
+                length = rate / spread  # of a step, per weight
+                if name == "f" and config.gate_optimizer == "sgd":
+                    length, mean = rate, by_loss
+                new[name] = p[name] - length * mean
+                if config.weight_decay == "decoupled" and name != "f":
+                    new[name] -= rate * decay * p[name]
+                if name == "f" and config.gate_step == "proximal":
+                    new[name] = np.where(alive, np.maximum(new[name] - length * lam, 0), 0)  # the soft threshold
+            p = new
+            path.append(p)
+    return path
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("config", "rate"),
+    [
+        (FORMS["original"], 0.05),
+        (FORMS["corrected"], 0.05),
+        (SparsifierConfig(gate_optimizer="sgd"), 1.0),
+        (SparsifierConfig(gate_step="gradient", gate_optimizer="sgd"), 1.0),
+    ],
+    ids=["original", "corrected", "proximal sgd", "sgd"],
+)
+def test_steps_are_those_of_the_sparsifier_written_out(config, rate, decay):
+    network, data = mlp((D, U, K), liveness="uniform"), some_data()
+    hparams = HPARAMS._replace(weight_decay=decay, gate_learning_rate=rate)
+    if config.weight_decay == "coupled" and decay:
+        hparams = hparams._replace(penalty_weight=0.0)  # decay lifts closed gates: see test_sparsifier_behaviour
+    trainer, params = make_trainer(network, CLASSIFICATION, config), network.init(5)
+    path = reference(params, data, hparams, config, epochs=4)
+    state, observed = train(trainer, params, data, hparams, epochs=4)
+    found, expected = named(state.params), path[-1]
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-3, atol=2e-4, err_msg=name)
+    deaths = [int((p["f"] > 0).sum()) for p in path]
+    assert observed[:, 0].tolist() == deaths
+    if hparams.penalty_weight:
+        assert 0 < deaths[-1] < U  # some died, some live: both were compared
+    if config.gate_step == "proximal":
+        assert ((found["f"] == 0) == (expected["f"] == 0)).all()  # exact zeros
+
+
+def test_decay_reaches_gates_only_when_coupled():
+    """With a loss of 0, decoupled decay is weights (1 - lr wd)^n; coupled decay is Adam on wd w: steps of length lr."""
+    network = mlp((D, U, K), liveness=0.5)
+    hparams = Hparams(learning_rate=0.01, weight_decay=0.3, gate_learning_rate=0.02)
+    nothing = CLASSIFICATION._replace(loss=lambda outputs, targets: 0.0 * outputs[:, 0])
+    start = named(network.init(0))
+    ends = {}
+    for form, config in FORMS.items():
+        state, _ = train(make_trainer(network, nothing, config), network.init(0), some_data(), hparams)  # 3 steps
+        ends[form] = named(state.params)
+    for name, leaf in start.items():
+        factor = 1.0 if name == "f" else (1 - 0.01 * 0.3) ** 3
+        np.testing.assert_allclose(ends["corrected"][name], factor * leaf, rtol=1e-6)
+    np.testing.assert_array_equal(ends["corrected"]["f"], start["f"])
+    np.testing.assert_allclose(ends["original"]["f"], start["f"] - 3 * 0.02, rtol=1e-2)
+
+
+def scripted(table):
+    """An optimiser that moves gates by a table [steps, units], whatever the gradient, and weights not at all."""
+
+    def update(gradient, step, params=None):
+        moves = jax.tree.map(jnp.zeros_like, gradient)
+        moves["hidden"][0]["liveness"] = table[step]
+        return moves, step + 1
+
+    return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
+
+
+ADVERSARY = {
+    step: make_trainer(mlp((1, 4, 2)), CLASSIFICATION, SparsifierConfig(gate_step=step))._replace(
+        optimizer=lambda hparams: scripted(hparams.gate_learning_rate)
+    )
+    for step in ("gradient", "proximal")
+}
+MOVE = st.floats(-1.5, 1.5, width=16)
+
+
+@pytest.mark.parametrize("step", ["gradient", "proximal"])
+@hypothesis.settings(deadline=None, max_examples=50)
+@hypothesis.given(moves=st.lists(st.lists(MOVE, min_size=4, max_size=4), min_size=8, max_size=8))
+def test_no_optimiser_revives_a_unit(step, moves):
+    data = Data(Rows(jnp.zeros((8, 1)), jnp.zeros(8, jnp.int32)), jnp.float32(1), jnp.float32(0))
+    hparams = Hparams(gate_learning_rate=jnp.asarray(moves, jnp.float32))
+    state, observed = train(ADVERSARY[step], mlp((1, 4, 2)).init(0), data, hparams, batch_size=1)
+    gates, alive, counts = np.ones(4), np.ones(4, bool), []
+    for move in np.array(moves):
+        gates = np.where(alive, gates + move, np.minimum(gates + move, 0))
+        alive &= gates > 0
+        gates = np.where(alive | (step == "gradient"), gates, 0)
+        counts.append(int(alive.sum()))
+    assert observed[:, 0].tolist() == counts
+    np.testing.assert_array_equal(state.bookkeeping["hidden.0"], alive)
+    np.testing.assert_allclose(state.params["hidden"][0]["liveness"], gates, atol=1e-6)
+
+
+def test_momentum_swings_a_gate_below_zero_but_not_back():
+    """Heavy momentum on (f - 0.1)^2 overshoots 0; without the rule the gate would come back to 0.1."""
+    toward = CLASSIFICATION._replace(loss=lambda outputs, targets: (outputs[:, 0] - 0.1) ** 2)
+    network = mlp((1, 2, 1))._replace(apply=lambda params, inputs: params["a"]["liveness"][None, :])
+    optimizer = optax.sgd(0.1, momentum=0.95, nesterov=True)
+    path, gate, opt_state = [], jnp.ones(()), optimizer.init(jnp.ones(()))
+    for _ in range(60):  # without the rule
+        moves, opt_state = optimizer.update(2 * (gate - 0.1), opt_state)
+        gate = gate + moves
+        path.append(float(gate))
+    assert min(path) < -0.3 and max(path[path.index(min(path)) :]) > 0.2
+    for config in FORMS.values():
+        trainer = make_trainer(network, toward, config)._replace(optimizer=lambda hparams: optimizer)
+        state, observed = train(trainer, {"a": {"liveness": np.float32([1.0])}}, FREE, HPARAMS, epochs=60, batch_size=1)
+        alive = np.cumsum(np.array(path) <= 0) == 0
+        assert observed[:, 0].tolist() == alive.astype(int).tolist()
+        assert state.params["a"]["liveness"][0] <= 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_weights_of_dead_units_get_no_gradient(form):
+    network, data = mlp((D, U, U, K)), some_data()
+    params = jax.tree.map(jnp.asarray, network.init(1))
+    shut = np.arange(U) % 2 == 0
+    for layer, closed in zip(params["hidden"], (0.0, -0.3), strict=True):
+        layer["liveness"] = jnp.where(shut, closed, 0.5)
+    trainer = make_trainer(network, CLASSIFICATION, FORMS[form])
+    gradient = jax.grad(lambda p: trainer.objective(p, *data.train, jnp.ones(ROWS), HPARAMS)[0])(params)
+    first, second = gradient["hidden"]
+    dead = [first["kernel"][:, shut], first["bias"][shut], first["liveness"][shut], second["kernel"][shut]]
+    dead += [second["kernel"][:, shut], second["bias"][shut], second["liveness"][shut]]
+    dead += [gradient["output"]["kernel"][shut]]
+    assert all((np.asarray(leaf) == 0).all() for leaf in dead)
+    assert all((np.abs(leaf) > 0).any() for leaf in jax.tree.leaves(gradient))
