@@ -30,7 +30,7 @@ class Flags:
 
     dataset: tuple[str, ...] = ("digits",)
     """Data sets, one or several: digits, teacher, add10, mnist, fashion_mnist."""
-    num_seeds: int | None = None
+    num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ..."""
     data_dir: Path | None = None
     """Folder with the original files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
@@ -42,6 +42,22 @@ class Flags:
     """The smallest run that does everything, in seconds. Other flags given with it override it."""
     full: bool = False
     """The study at its real scale, in hours. Other flags given with it override it."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Defaults that depend on other flags. What the command line, --smoke or --full set, wins over them."""
+        return {}
+
+    def check(self) -> None:
+        """Raises ValueError, naming the flag, for a value that makes no sense."""
+        self.require_whole("num_seeds")
+
+    def require_whole(self, *names: str) -> None:
+        """ValueError unless each of these flags holds a whole number from 1 on, or different ones."""
+        for name in names:
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            if not values or len(set(values)) < len(values) or min(values) < 1:
+                raise ValueError(f"{flag(name)}: expected whole numbers from 1 on, got {told(values)}")
 
     def settings(self) -> dict[str, Any]:
         """What determines the results: every field but those that say where to read and write."""
@@ -70,6 +86,7 @@ def main(
     program = f"python -m experiments.{name}"
     try:
         config = _parse(program, config_type, presets, arguments)
+        config.check()
         runs.use_all_cores()
         keep_compiled_programs()
         run(config)
@@ -101,17 +118,16 @@ def _parse(
     chosen = [name for name in presets if f"--{name}" in arguments]
     if len(chosen) > 1:
         raise ValueError(f"choose one of --{' and --'.join(chosen)}")
-    default = config_type(**(presets[chosen[0]] if chosen else {}))
-    said = io.StringIO()
+    preset = presets[chosen[0]] if chosen else {}
+    first = _parse_once(program, config_type(**preset), arguments)
+    return _parse_once(program, config_type(**{**first.defaults(), **preset}), arguments)
+
+
+def _parse_once(program: str, default: ConfigType, arguments: Sequence[str]) -> ConfigType:
+    said, markers = io.StringIO(), (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(
-                config_type,
-                prog=program,
-                args=arguments,
-                default=default,
-                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-            )
+            return tyro.cli(type(default), prog=program, args=arguments, default=default, config=markers)
     except SystemExit as stop:
         if not stop.code:
             raise
@@ -134,10 +150,19 @@ def _fail(program: str, error: Any, status: int) -> int:
     return status
 
 
-def load_datasets(flags: Flags, form: str) -> list[datasets.Dataset]:
+def flag(name: str) -> str:
+    """How a field is called on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def told(values: Sequence[Any]) -> str:
+    return " ".join(map(str, values)) or "none"
+
+
+def load_datasets(flags: Flags, form: datasets.Form) -> list[datasets.Dataset]:
     """The data sets of a command, in the order given. ValueError if one is unknown, given twice, missing or damaged."""
     if len(set(flags.dataset)) < len(flags.dataset) or not flags.dataset:
-        raise ValueError(f"--dataset: expected different names, got {' '.join(flags.dataset) or 'none'}")
+        raise ValueError(f"--dataset: expected different names, got {told(flags.dataset)}")
     unknown = [name for name in flags.dataset if name not in datasets.NAMES]
     if unknown:
         raise ValueError(f"--dataset: expected some of {', '.join(datasets.NAMES)}, got {unknown[0]!r}")

@@ -5,7 +5,7 @@
     python -m experiments.sparsifier --dataset mnist fashion_mnist --full    J14's scale, hours
 
 One hidden layer with a trained gate per unit (seed `003_d2c286111c329776.txt`, "Implement the first version of a
-Sparsifier Network"; REFERENCE J14). Every combination of penalty and seed is trained at once; beside them the
+Sparsifier Network"; experiment J14). Every combination of penalty and seed is trained at once; beside them the
 unpenalised network, and each size found, trained from scratch with the same seed. summary.json answers the claims C26
 to C30.
 """
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments import sparsifier_report as report
-from experiments.command_line import Flags, load_datasets, main
+from experiments.command_line import Flags, flag, load_datasets, main, told
 from experiments.sparsifier_pictures import draw
 from jaxsize.batches import Batch
 from jaxsize.buckets import bucket
@@ -39,23 +39,23 @@ class SparsifierFlags(Flags):
     """How many units does a network keep when every unit has a price, and is it the better for it?"""
 
     penalties: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)
-    """Penalty weights, cost of an open gate in the loss. The unpenalised network is always trained beside them."""
-    start_width: tuple[int, ...] | None = None
-    """Hidden units before training; several values are compared. Default: 100 on digits, else 500."""
-    epochs: int | None = None
-    """Passes over the training rows. Default: 100 on digits, else 60."""
-    batch_size: int | None = None
-    """Rows per step. Default: 32 on digits, else 128."""
+    """Costs of an open gate in the loss. The unpenalised network is always trained beside them."""
+    start_width: tuple[int, ...] = (100,)
+    """Hidden units before training; several values are compared. 500 unless the data set is digits."""
+    epochs: int = 100
+    """Passes over the training rows. 60 unless the data set is digits."""
+    batch_size: int = 32
+    """Rows per step. 128 unless the data set is digits."""
     learning_rate: float = 1e-3
-    """Step size of Adam, for weights and gates."""
-    gate_learning_rate: float | None = None
-    """Step size for gates alone. Default: the learning rate."""
+    """Step size of Adam."""
+    gate_learning_rate: float = 1e-3
+    """Step size for the gates. The learning rate unless given."""
     form: Literal["corrected", "original"] = "corrected"
-    """original: J14 as it was done, its data preparation included. corrected: with its flaws mended."""
-    weight_decay: float | None = None
-    """Default: 0 in the original form; 0.01, decoupled and never on gates, in the corrected one."""
-    gate_step: Literal["proximal", "gradient"] | None = None
-    """How gates move. Default: gradient in the original form, proximal (exact zeros) in the corrected one."""
+    """original: as the journal did it, data preparation included. corrected: with its flaws mended."""
+    weight_decay: float = 1e-2
+    """Decoupled and never on gates; in the original form coupled, on everything, and 0 unless given."""
+    gate_step: Literal["proximal", "gradient"] = "proximal"
+    """proximal: closed gates are exactly 0. gradient: plain steps; the original form unless given."""
     gate_optimizer: Literal["adam", "sgd"] = "adam"
     """What scales the steps of the gates."""
     unit_norm: bool = False
@@ -67,6 +67,28 @@ class SparsifierFlags(Flags):
     shuffle: Literal["per_run", "shared"] = "per_run"
     """Order of the rows: its own for every seed, or the same for all runs."""
 
+    def defaults(self) -> dict[str, Any]:
+        large = {"num_seeds": 3, "start_width": (500,), "epochs": 60, "batch_size": 128}
+        original = {"weight_decay": 0.0, "gate_step": FORMS["original"].gate_step}
+        return {
+            "gate_learning_rate": self.learning_rate,
+            **(large if self.dataset != ("digits",) else {}),
+            **(original if self.form == "original" else {}),
+        }
+
+    def check(self) -> None:
+        self.require_whole("num_seeds", "epochs", "batch_size", "start_width")
+        penalties = self.penalties
+        if not penalties or len(set(penalties)) < len(penalties) or not all(0 < p < math.inf for p in penalties):
+            raise ValueError(
+                f"--penalties: expected different numbers above 0 (0 is always added), got {told(penalties)}"
+            )
+        for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf or (value == 0 and name != "weight_decay"):
+                bound = "from 0 on" if name == "weight_decay" else "above 0"
+                raise ValueError(f"{flag(name)}: expected a finite number {bound}, got {value}")
+
 
 PRESETS = {
     "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "start_width": (16,), "epochs": 3},
@@ -75,53 +97,16 @@ PRESETS = {
         "penalties": tuple(10.0**-power for power in range(8)),
         "start_width": (500, 1000),
         "epochs": 60,
+        "batch_size": 128,
     },
 }
-DEFAULTS_SMALL = {"num_seeds": 10, "start_width": (100,), "epochs": 100, "batch_size": 32}  # digits alone
-DEFAULTS = {"num_seeds": 3, "start_width": (500,), "epochs": 60, "batch_size": 128}
-
-
-def resolve(flags: SparsifierFlags) -> SparsifierFlags:
-    """`flags` with every default filled in. ValueError, naming the flag, for a value that makes no sense."""
-    original = flags.form == "original"
-    filled: dict[str, Any] = dict(DEFAULTS_SMALL if flags.dataset == ("digits",) else DEFAULTS)
-    filled |= {
-        "gate_learning_rate": flags.learning_rate,
-        "weight_decay": 0.0 if original else 1e-2,
-        "gate_step": FORMS[flags.form].gate_step,
-    }
-    flags = dataclasses.replace(flags, **{k: v for k, v in filled.items() if getattr(flags, k) is None})
-    for name, minimum in (("num_seeds", 1), ("epochs", 1), ("batch_size", 1), ("start_width", 1)):
-        values = getattr(flags, name)
-        values = values if isinstance(values, tuple) else (values,)
-        if not values or len(set(values)) < len(values) or min(values) < minimum:
-            raise ValueError(
-                f"--{name.replace('_', '-')}: expected whole numbers from {minimum} on, got {_told(values)}"
-            )
-    if (
-        not flags.penalties
-        or len(set(flags.penalties)) < len(flags.penalties)
-        or not all(0 < p < math.inf for p in flags.penalties)
-    ):
-        raise ValueError(
-            f"--penalties: expected different numbers above 0 (0 is always added), got {_told(flags.penalties)}"
-        )
-    for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
-        value = getattr(flags, name)
-        if not 0 <= value < math.inf or (value == 0 and name == "learning_rate"):
-            raise ValueError(f"--{name.replace('_', '-')}: expected a finite number above 0, got {value}")
-    return dataclasses.replace(flags, penalties=tuple(sorted(flags.penalties, reverse=True)))
-
-
-def _told(values: tuple) -> str:
-    return " ".join(map(str, values)) or "none"
 
 
 def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_run: int) -> Batch:
     """Every penalty with every seed from one start width, the unpenalised runs first."""
-    (num_inputs,) = dataset.train.inputs.shape[1:]
+    num_inputs = dataset.num_inputs
     widths = (num_inputs, width, dataset.num_outputs)
-    start = "uniform" if flags.liveness_start == "uniform" else 1.0
+    start = 1.0 if flags.liveness_start == "one" else flags.liveness_start
     network = mlp(widths, gate_inputs=flags.gate_inputs, liveness=start)
     draw = functools.cache(network.init)  # penalties share the networks of their seeds
     settings = [(penalty, seed) for penalty in (0.0, *flags.penalties) for seed in range(flags.num_seeds)]
@@ -159,7 +144,7 @@ def control_batches(
     `finals`: last rows of the learned runs. Widths of one bucket share a program, padded by units that stay inert. A
     run that ended without units, or with a loss that is not finite, has no control.
     """
-    (num_inputs,) = dataset.train.inputs.shape[1:]
+    num_inputs = dataset.num_inputs
     groups: dict[int, list[dict[str, Any]]] = {}
     for row in finals:
         if row["live_units"] > 0 and row["train_loss"] is not None:
@@ -212,7 +197,6 @@ def _hparams(flags: SparsifierFlags, penalties: list[float]) -> Hparams:
 
 def run(flags: SparsifierFlags) -> dict[str, Any]:
     """Trains everything, writes the results folder and returns what is in its summary.json."""
-    flags = resolve(flags)
     data = load_datasets(flags, flags.form)
     starts = [(dataset, width) for dataset in data for width in flags.start_width]
     runs_each = (1 + len(flags.penalties)) * flags.num_seeds

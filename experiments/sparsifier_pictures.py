@@ -67,10 +67,9 @@ def _zoom(axes: Any, values: list[float | None]) -> None:
 
 def _sizes(finals: Finals, dataset: Dataset, width: int):
     figure, panels = plots.subplots(1, 2, width=4)
-    positions = np.arange(len(finals.penalties))
     dark, light = plots.colors(2)
     score, _ = finals.score(dataset.name)
-    for position, penalty in zip(positions, finals.penalties, strict=True):
+    for position, penalty in enumerate(finals.penalties):
         first = position == 0
         sizes = finals.column("live_units", dataset.name, width, penalty)
         plots.points(panels[0, 0], position, np.maximum(sizes, 0.5), color=dark)
@@ -93,7 +92,7 @@ def _sizes(finals: Finals, dataset: Dataset, width: int):
     panels[0, 1].axhline(unpenalised, color="0.6", linestyle=":", label="unpenalised, median")
     panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end")
     for axes in panels[0]:
-        axes.set_xticks(positions, [f"{penalty:g}" for penalty in finals.penalties])
+        axes.set_xticks(range(len(finals.penalties)), [f"{penalty:g}" for penalty in finals.penalties])
         axes.set(xlabel="penalty")
         axes.legend()
     figure.suptitle(f"{dataset.name}, from {width} units: every seed and the median")

@@ -205,7 +205,8 @@ def start_matters(finals: Finals, folder: Folder) -> dict[str, Any]:
     for dataset in finals.datasets:
         for penalty in finals.penalties[1:]:
             for small, large in zip(finals.widths, finals.widths[1:], strict=False):
-                found = equivalence_ratio(*(finals.column("live_units", dataset, w, penalty) for w in (large, small)))
+                sizes = {w: finals.column("live_units", dataset, w, penalty) for w in (small, large)}
+                found = equivalence_ratio(sizes[large], sizes[small])
                 mine = [r for r in rows if (r["arm"], r["dataset"], r["penalty"]) == ("learned", dataset, penalty)]
                 earlier = {r["run"]: r["live_units"] for r in mine if r["epoch"] == max(1, last - 10)}
                 still = [earlier[r["run"]] - r["live_units"] for r in mine if r["epoch"] == last]

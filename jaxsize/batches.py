@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxsize.datasets import Dataset, Split
 from jaxsize.memory import program_bytes
-from jaxsize.runs import RunAxis, stack, unstack
+from jaxsize.runs import Device, RunAxis, stack, unstack
 from jaxsize.training import (
     TASKS,
     Config,
@@ -64,7 +64,7 @@ class Program:
     """The compiled epoch of `num_runs` runs of a batch: one pass over the training rows, then evaluation on all
     splits."""
 
-    def __init__(self, batch: Batch, num_runs: int, devices: Sequence[jax.Device] = ()):
+    def __init__(self, batch: Batch, num_runs: int, devices: Sequence[Device] = ()):
         self.batch, self.axis = batch, RunAxis(num_runs, tuple(devices))
         self.shared = self.axis.replicate(_rows_of(batch.dataset))
         run = (batch.init(0), np.uint32(0), unstack(batch.hparams, 0))
@@ -109,7 +109,8 @@ class Program:
         evaluate = make_evaluate(batch.trainer, TASKS[batch.dataset.task], batch.config)
 
         def start(run, hparams, shared):
-            return init_state(batch.trainer, *run, hparams)
+            params, seed = run
+            return init_state(batch.trainer, params, seed, hparams)
 
         def epoch(state, hparams, shared):
             data = shared["data"]

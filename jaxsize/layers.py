@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.gates import gated_conv, gated_matmul, size_gates
+from jaxsize.gates import gated_conv, gated_matmul, relu, size_gates
 from jaxsize.initializers import BiasInitializer, Initializer, init_bias, init_kernel, init_liveness
 
 Params = Mapping[str, Any]
@@ -36,14 +36,15 @@ def init_gate(
     if gate == "liveness":
         return {"liveness": init_liveness(seed, name, num_units, start=liveness)}
     if gate == "size":
-        return {"size": np.float32(num_units / 2 if size is None else size), "slope": np.float32(slope)}
+        start = num_units / 2 if size is None else size
+        return {"size": np.array(start, np.float32), "slope": np.array(slope, np.float32)}
     raise ValueError(f"gate: expected 'liveness', 'size' or None, got {gate!r}")
 
 
 def unit_gates(params: Params, num_units: int) -> jax.Array | None:
     """The factors [num_units] that a layer's parameters put on its units; None if they hold no gate."""
     if "liveness" in params:
-        return jax.nn.relu(params["liveness"])
+        return relu(params["liveness"])
     if "size" in params:
         return size_gates(params["size"], params["slope"], num_units)
     return None

@@ -42,11 +42,12 @@ def init_live(params: Tree) -> dict[str, jax.Array]:
 
 
 def absorb(params: Tree, live: dict[str, jax.Array]) -> tuple[Tree, dict[str, jax.Array]]:
-    """Death is absorbing (REFERENCE D7, rule i): a unit whose gate was ever at or below 0 never opens again.
+    """Death is absorbing (seed `003_d2c286111c329776.txt`): a unit whose gate was ever at or below 0 never opens again.
 
     Returns the parameters with the gates of dead units held at or below 0, and the units still alive. Adam's momentum
     can push a closed gate only further down (it died because the momentum was positive, and relu passes no gradient
-    from then on), so under Adam this changes no number; it makes the rule hold under every optimiser.
+    from then on), so under Adam this changes no number, unless coupled weight decay lifts the gate; it makes the rule
+    hold under every optimiser.
     """
     gates = {name: jnp.where(live[name], gate, jnp.minimum(gate, 0)) for name, gate in read_liveness(params).items()}
     return replace_liveness(params, gates), {name: live[name] & (gate > 0) for name, gate in gates.items()}

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 
 USABLE = 0.8  # share of the free memory that a study may plan with; the rest is the host's and the allocator's
 
 
-def available_bytes(devices: Sequence[jax.Device]) -> int:
+def available_bytes(devices: Sequence[Any]) -> int:
     """Bytes that each of the devices may use. CPU devices share the machine's free memory."""
     if devices[0].platform != "cpu":
         stats = [device.memory_stats() or {} for device in devices]

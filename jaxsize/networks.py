@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 
+from jaxsize.gates import relu
 from jaxsize.initializers import BiasInitializer, Initializer
 from jaxsize.layers import Gate, dense, init_dense, init_gate, unit_gates
 
@@ -33,7 +34,7 @@ def mlp(
     slope: float = 1.0,
     initializer: Initializer = "pytorch",
     bias: BiasInitializer | None = "pytorch",
-    activation: Callable[[jax.Array], jax.Array] = jax.nn.relu,
+    activation: Callable[[jax.Array], jax.Array] = relu,
 ) -> Network:
     """Dense layers of `widths` = (inputs, hidden ..., outputs), with a gate after the activation of every hidden layer.
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "font.size": 9,
     "axes.spines.top": False,
@@ -79,7 +79,13 @@ def band(
 
 
 def points(
-    axes: "Axes", x: float, values: Sequence[float] | np.ndarray, *, color: Any, marker: str = "o", label: str = ""
+    axes: "Axes",
+    x: float | np.integer,
+    values: Sequence[float] | np.ndarray,
+    *,
+    color: Any,
+    marker: str = "o",
+    label: str = "",
 ) -> None:
     """Every value at x as a faint mark, and their median as a strong one."""
     finite = np.asarray(values, float)

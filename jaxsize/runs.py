@@ -18,6 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 Tree = Any
 Execution = Literal["vmap", "map"]
+Device = Any  # jax.Device, which type checkers do not take for a class
 
 
 def use_all_cores() -> None:
@@ -30,7 +31,8 @@ def use_all_cores() -> None:
         "XLA_FLAGS", ""
     )
     if not chosen:
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # not on macOS
+        jax.config.update("jax_num_cpu_devices", available or 1)
 
 
 def describe_devices() -> dict[str, Any]:
@@ -48,7 +50,7 @@ class RunAxis:
     """
 
     num_runs: int
-    devices: tuple[jax.Device, ...] = ()
+    devices: tuple[Device, ...] = ()
     """Default: as many of jax.devices() as there are runs."""
     execution: Execution | None = None
     """Default: "map" on a CPU, "vmap" elsewhere."""

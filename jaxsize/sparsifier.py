@@ -1,9 +1,9 @@
 """The sparsifier: one trained gate per unit, an L1 penalty on the gates, and death at zero.
 
-The source is seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier Network" (REFERENCE J14),
+The source is seed `003_d2c286111c329776.txt`, "Implement the first version of a Sparsifier Network",
 in two forms. `original`: everything by Adam on loss + penalty, coupled weight decay (0 in the source), units masked
-when relu closes. `corrected`: weight decay decoupled and never on gates, so that the objective has a minimiser (D14,
-E9), and gates moved by a proximal step, so that a closed gate is exactly 0.
+when relu closes. `corrected`: weight decay decoupled and never on gates, so that the objective has a minimiser
+and gates moved by a proximal step, so that a closed gate is exactly 0.
 """
 
 import dataclasses

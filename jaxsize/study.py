@@ -20,7 +20,7 @@ from jaxsize import checkpoint
 from jaxsize.batches import Batch, Program
 from jaxsize.memory import available_bytes, gib
 from jaxsize.records import Folder, StepArray, read_json, write_json
-from jaxsize.runs import RunAxis, unstack
+from jaxsize.runs import Device, RunAxis, unstack
 from jaxsize.training import TrainState
 
 Tree = Any
@@ -59,7 +59,7 @@ class Progress:
         self._bar.close()
 
 
-def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence[jax.Device] = ()) -> Trained:
+def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence[Device] = ()) -> Trained:
     """Trains every run of `batch` for its epochs, on from its checkpoint if `folder` holds one.
 
     A batch too large for the memory at hand is split into parts that are trained one after the other, and says so.
@@ -82,7 +82,7 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
     return Trained([row for row in folder.rows.read() if row["run"] in mine], state.params, state.bookkeeping)
 
 
-def require_memory(batch: Batch, devices: Sequence[jax.Device] = ()) -> None:
+def require_memory(batch: Batch, devices: Sequence[Device] = ()) -> None:
     """MemoryError, in one line, if not even one run of the batch can fit: before anything is drawn, compiled or
     written."""
     available, needed = available_bytes(RunAxis(1, tuple(devices)).devices), _state_bytes(batch)
@@ -94,7 +94,7 @@ def _state_bytes(batch: Batch) -> int:
     return STATE_COPIES * 4 * batch.num_parameters
 
 
-def _plan(batch: Batch, folder: Folder, devices: Sequence[jax.Device]) -> tuple[list[int], Program | None]:
+def _plan(batch: Batch, folder: Folder, devices: Sequence[Device]) -> tuple[list[int], Program | None]:
     """How many runs are trained at a time, and their program if it was needed to find out.
 
     Decided once per study and written down, so that a resumed study finds its checkpoints whatever memory is free then.

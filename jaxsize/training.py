@@ -16,6 +16,7 @@ import optax
 from flax import struct
 
 Tree = Any
+Array = jax.Array | np.ndarray  # on the device, or on its way there
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,16 +67,16 @@ class TrainState:
 class Rows(NamedTuple):
     """Rows of a data set on the device. `inputs` may be uint8; `Data` says how they become network inputs."""
 
-    inputs: jax.Array  # [N, D]
-    targets: jax.Array  # [N] int32 or float32
+    inputs: Array  # [N, D]
+    targets: Array  # [N] int32 or float32
 
 
 class Data(NamedTuple):
     """What an epoch reads, the same for every run. Network inputs are float32(inputs) * scale + shift."""
 
     train: Rows
-    scale: jax.Array  # [] or [D] float32
-    shift: jax.Array
+    scale: Array  # [] or [D] float32
+    shift: Array
 
     def batch(self, rows: Rows, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Network inputs [B, D] and targets [B] of the rows at index [B]."""
@@ -124,7 +125,7 @@ class Trainer(NamedTuple):
     """bookkeeping -> what is recorded at every step, such as live units per layer."""
 
 
-def init_state(trainer: Trainer, params: Tree, seed: jax.Array, hparams: Hparams) -> TrainState:
+def init_state(trainer: Trainer, params: Tree, seed: Array, hparams: Hparams) -> TrainState:
     """The state before the first step. `params` as drawn by `Network.init`; may be mapped over runs."""
     params, bookkeeping = trainer.after_step(params, trainer.init_bookkeeping(params), hparams)
     opt_state = trainer.optimizer(hparams).init(params)

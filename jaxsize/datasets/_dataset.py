@@ -54,12 +54,17 @@ class Dataset:
     source: str
     info: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def num_inputs(self) -> int:
+        """D, the length of a row."""
+        return math.prod(self.input_shape)
+
     def __post_init__(self) -> None:
         if self.task not in get_args(Task):
             raise ValueError(f"{self.name}: task must be one of {', '.join(get_args(Task))}, got {self.task!r}")
         if self.num_outputs < 1 or (self.task == "regression" and self.num_outputs != 1):
             raise ValueError(f"{self.name}: {self.num_outputs} outputs do not fit {self.task}")
-        num_inputs = math.prod(self.input_shape)
+        num_inputs = self.num_inputs
         for field in ("input_scale", "input_shift"):
             _check_scaling(f"{self.name}: {field}", getattr(self, field), num_inputs)
         for field in ("train", "validation", "test"):
