@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxsize.records import versions, write_json
+from jaxsize.json_files import write_json
+from jaxsize.records import versions
 from jaxsize.tables import format_table
 
 RESULTS = Path(__file__).parent / "results"

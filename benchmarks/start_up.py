@@ -103,12 +103,12 @@ STAGES = (  # what is called once before the first row, in this order; each take
     ("programs: trace, lower, compile", "jaxsize.batches", "Program.__init__"),
     ("initial weights and state", "jaxsize.batches", "Program.start"),
     ("dispatch of the epoch", "jaxsize.batches", "Program.epoch"),
-    ("writing the rows", "jaxsize.records", "Rows.append"),
 )
+END = ("jaxsize.records", "Rows.append")  # stages end when the first rows are there to be written
 
 
 def trace(clock: float, path: str, arguments: Sequence[str]) -> None:
-    """Runs the experiment in this process and writes the seconds of every stage to `path` before the rows' return.
+    """Runs the experiment in this process and writes the seconds of every stage to `path`, before any row is written.
 
     `clock`: time.time() when the process was asked for.
     """
@@ -135,22 +135,33 @@ def trace(clock: float, path: str, arguments: Sequence[str]) -> None:
             start = time.time()
             result = function(*positional, **named)
             stages[label] = stages.get(label, 0.0) + time.time() - start
-            if label == STAGES[-1][0] and not os.path.exists(path):
-                told = sum(value for name, value in stages.items() if not name.startswith("of all"))
-                Path(path).write_text(json.dumps(stages | {"rest, training included": time.time() - clock - told}))
             return result
 
         return call
 
+    def ending(function: Callable) -> Callable:
+        def call(*positional: Any, **named: Any) -> Any:
+            told = sum(value for name, value in stages.items() if not name.startswith("of all"))
+            if not os.path.exists(path):
+                Path(path).write_text(json.dumps(stages | {"rest, training included": time.time() - clock - told}))
+            return function(*positional, **named)
+
+        return call
+
     for label, module, attribute in STAGES:
-        *owners, name = attribute.split(".")
-        owner = importlib.import_module(module)
-        for each in owners:
-            owner = getattr(owner, each)
-        setattr(owner, name, timed(label, getattr(owner, name)))
+        _wrap(module, attribute, lambda function, label=label: timed(label, function))
+    _wrap(*END, ending)
     from experiments.command_line import main as run_command
 
     run_command(experiment.SparsifierFlags, experiment.PRESETS, experiment.run, experiment.NAME, list(arguments))
+
+
+def _wrap(module: str, attribute: str, wrapper: Callable[[Callable], Callable]) -> None:
+    *owners, name = attribute.split(".")
+    owner: Any = importlib.import_module(module)
+    for each in owners:
+        owner = getattr(owner, each)
+    setattr(owner, name, wrapper(getattr(owner, name)))
 
 
 def stages_of(arguments: Sequence[str], cache: Path) -> dict[str, float]:
@@ -158,8 +169,6 @@ def stages_of(arguments: Sequence[str], cache: Path) -> dict[str, float]:
         path = Path(folder, "stages.json")
         code = "import sys; from benchmarks.start_up import trace; trace(float(sys.argv[1]), sys.argv[2], sys.argv[3:])"
         first_rows(["-c", code, str(time.time()), str(path), *arguments], cache)
-        while not path.exists() or not path.read_text():
-            time.sleep(0.01)
         return json.loads(path.read_text())
 
 

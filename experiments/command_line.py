@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import jax
 import platformdirs
@@ -36,6 +36,10 @@ class Flags:
     """Folder with the original files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
     out: Path | None = None
     """Results folder. Default: results/EXPERIMENT/DATASET."""
+    teacher_width: int = 8
+    """Hidden units of the network that makes the labels of the data set teacher: the right size."""
+    teacher_task: Literal["classification", "regression"] = "classification"
+    """Labels of the data set teacher: its largest output, or the output itself."""
     resume: bool = False
     """Continue an unfinished run of the same settings."""
     smoke: bool = False
@@ -49,7 +53,7 @@ class Flags:
 
     def check(self) -> None:
         """Raises ValueError, naming the flag, for a value that makes no sense."""
-        self.require_whole("num_seeds")
+        self.require_whole("num_seeds", "teacher_width")
 
     def require_whole(self, *names: str) -> None:
         """ValueError unless each of these flags holds a whole number from 1 on, or different ones."""
@@ -166,4 +170,5 @@ def load_datasets(flags: Flags, form: datasets.Form) -> list[datasets.Dataset]:
     unknown = [name for name in flags.dataset if name not in datasets.NAMES]
     if unknown:
         raise ValueError(f"--dataset: expected some of {', '.join(datasets.NAMES)}, got {unknown[0]!r}")
-    return [datasets.load(name, data_dir=flags.data_dir, form=form) for name in flags.dataset]
+    options = {"teacher": {"width": flags.teacher_width, "task": flags.teacher_task}}
+    return [datasets.load(name, data_dir=flags.data_dir, form=form, **options.get(name, {})) for name in flags.dataset]

@@ -77,7 +77,8 @@ class SparsifierFlags(Flags):
         }
 
     def check(self) -> None:
-        self.require_whole("num_seeds", "epochs", "batch_size", "start_width")
+        super().check()
+        self.require_whole("epochs", "batch_size", "start_width")
         penalties = self.penalties
         if not penalties or len(set(penalties)) < len(penalties) or not all(0 < p < math.inf for p in penalties):
             raise ValueError(

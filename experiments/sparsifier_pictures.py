@@ -34,6 +34,11 @@ def _label(penalty: float) -> str:
     return f"{penalty:g}" if penalty else "0 (unpenalised)"
 
 
+def _on_log(sizes: np.ndarray) -> np.ndarray:
+    """Sizes for a log axis, where 0 is drawn at 0.5."""
+    return np.maximum(sizes, 0.5)
+
+
 def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width: int):
     score = finals.score(dataset.name)[0].split("_")[1]
     splits = [split for split in ("train", "validation", "test") if getattr(dataset, split) is not None]
@@ -51,18 +56,24 @@ def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width:
             plots.band(axes, epochs, np.array(values, float), color=color, label=_label(penalty))
     for axes, name in zip(panels[0], names, strict=True):
         axes.set(xlabel="epoch", title=name.replace("_", " "))
+        plots.log_axis(axes, "x")
+        if name.endswith("error"):
+            axes.set_yscale("log")
         if name.endswith("accuracy"):
             _zoom(axes, [row[name] for row in mine])
+    if all(row["live_units"] for row in mine):
+        plots.log_axis(panels[0, -1], "y")
     plots.legend(figure, panels[0, -1], "penalty")
     figure.suptitle(f"{dataset.name}, from {width} units, {finals.settings['num_seeds']} seeds: median and range")
     return figure
 
 
 def _zoom(axes: Any, values: list[float | None]) -> None:
-    """Shows where most of the curves are: an untrained first epoch or a collapsed run does not flatten the rest."""
+    """Shows the best 15 points: a collapsed run does not flatten the rest."""
     finite = np.array([value for value in values if value is not None])
-    low, high = np.quantile(finite, [0.1, 1.0])
-    axes.set_ylim(max(0, low - 0.6 * (high - low)), high + 0.05 * (high - low))
+    if finite.size:
+        low, high = max(finite.min(), finite.max() - 0.15), finite.max()
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
 def _sizes(finals: Finals, dataset: Dataset, width: int):
@@ -72,7 +83,7 @@ def _sizes(finals: Finals, dataset: Dataset, width: int):
     for position, penalty in enumerate(finals.penalties):
         first = position == 0
         sizes = finals.column("live_units", dataset.name, width, penalty)
-        plots.points(panels[0, 0], position, np.maximum(sizes, 0.5), color=dark)
+        plots.points(panels[0, 0], position, _on_log(sizes), color=dark)
         for arm, color, shift, marker, label in (
             ("learned", dark, -0.1, "o", "learned"),
             ("from_scratch", light, 0.1, "s", "found width, from scratch"),
@@ -81,7 +92,7 @@ def _sizes(finals: Finals, dataset: Dataset, width: int):
             plots.points(
                 panels[0, 1], position + shift, values, color=color, marker=marker, label=label if first else ""
             )
-    panels[0, 0].set_yscale("log")
+    plots.log_axis(panels[0, 0], "y")
     panels[0, 0].axhline(width, color="0.6", linestyle=":", label=f"start, {width}")
     if "teacher_width" in dataset.info:
         panels[0, 0].axhline(
@@ -90,7 +101,7 @@ def _sizes(finals: Finals, dataset: Dataset, width: int):
     panels[0, 0].set(title="live units at the end")
     unpenalised = np.nanmedian(finals.column(score, dataset.name, width, 0.0))
     panels[0, 1].axhline(unpenalised, color="0.6", linestyle=":", label="unpenalised, median")
-    panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end")
+    panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end", yscale="log" if score == "test_error" else "linear")
     for axes in panels[0]:
         axes.set_xticks(range(len(finals.penalties)), [f"{penalty:g}" for penalty in finals.penalties])
         axes.set(xlabel="penalty")
@@ -100,34 +111,34 @@ def _sizes(finals: Finals, dataset: Dataset, width: int):
 
 
 def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
-    """Deaths per step, and the loss of the batches around them, smoothed over the same bins."""
+    """Deaths per step and the loss of the batches, both averaged over steps in bins of equal length on a log axis."""
     observed = np.load(folder.path / "steps" / f"{name}.observed.npy")
     loss = np.load(folder.path / "steps" / f"{name}.loss.npy")
     num_steps = observed.shape[1]
-    dead = (observed[:, :1] - observed).sum(0)
-    end = num_steps if not dead[-1] else min(num_steps, int(1.5 * np.argmax(dead >= 0.95 * dead[-1])) + 100)
-    size = max(1, end // 150)
-    bins = end // size
-    steps = (np.arange(bins) + 0.5) * size
-    deaths = (
-        -np.diff(observed[:, : bins * size : size], axis=1, append=observed[:, bins * size - 1 : bins * size]) / size
-    )
-    smooth = loss[:, : bins * size].reshape(len(loss), bins, size).mean(-1)
+    edges = np.unique(np.geomspace(min(20, num_steps), num_steps, 160).astype(int))
+    edges = np.concatenate([[0], edges])
+    steps, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
+    live = np.concatenate([observed[:, :1], observed[:, edges[1:] - 1]], axis=1)
+    deaths = -np.diff(live, axis=1) / lengths
+    smooth = np.add.reduceat(loss, edges[:-1], axis=1) / lengths
     figure, panels = plots.subplots(2, 1, width=6.5, height=2.3)
     first = trained.rows[0]["run"]
     for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
         runs = sorted({row["run"] - first for row in trained.rows if row["penalty"] == penalty})
         plots.band(panels[0, 0], steps, deaths[runs], color=color, label=_label(penalty))
         plots.band(panels[1, 0], steps, smooth[runs], color=color, label=_label(penalty))
+    for axes in panels[:, 0]:
+        plots.log_axis(axes, "x")
     per_epoch = num_steps // finals.settings["epochs"]
     top = panels[0, 0].secondary_xaxis(
         "top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)
     )
     top.set_xlabel("epoch")
+    top.xaxis.set_major_formatter("{x:g}")
     panels[0, 0].set(ylabel="deaths per step")
+    panels[0, 0].set_yscale("symlog", linthresh=0.01)
     panels[0, 0].set_ylim(bottom=0)
-    panels[1, 0].set(ylabel="loss of the batches", xlabel="step")
-    panels[1, 0].set_yscale("log")
+    panels[1, 0].set(ylabel="loss of the batches", xlabel="step", yscale="log")
     plots.legend(figure, panels[0, 0], "penalty")
     figure.suptitle(f"{name.split('.')[0]}: when units die, and what it does to the loss")
     return figure
@@ -165,14 +176,21 @@ def _comparison(finals: Finals):
             for penalty in finals.penalties:
                 sizes = finals.column("live_units", dataset, width, penalty)
                 scores = finals.column(finals.score(dataset)[0], dataset, width, penalty)
-                panels[0, 1].plot(sizes, scores, "o", color=color, alpha=0.6, markersize=4)
+                panels[0, 1].plot(_on_log(sizes), scores, "o", color=color, alpha=0.6, markersize=4)
             sizes = np.stack(
                 [finals.column("live_units", dataset, width, penalty) for penalty in finals.penalties[1:]], 1
             )
             plots.band(
-                panels[0, 0], finals.penalties[1:], sizes, color=color, label=f"{dataset}, from {width}", marker="o"
+                panels[0, 0],
+                finals.penalties[1:],
+                _on_log(sizes),
+                color=color,
+                label=f"{dataset}, from {width}",
+                marker="o",
             )
-    panels[0, 0].set(xlabel="penalty", xscale="log", yscale="symlog", title="live units at the end: median and range")
-    panels[0, 1].set(xlabel="live units", xscale="symlog", title="test score, every run")
+    panels[0, 0].set(xlabel="penalty", xscale="log", title="live units at the end: median and range")
+    plots.log_axis(panels[0, 0], "y")
+    plots.log_axis(panels[0, 1], "x")
+    panels[0, 1].set(xlabel="live units", title="test score, every run")
     panels[0, 0].legend()
     return figure

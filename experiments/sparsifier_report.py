@@ -10,17 +10,15 @@ from jaxsize.datasets import Dataset
 from jaxsize.records import Folder
 from jaxsize.statistics import (
     Estimate,
-    Verdict,
     describe,
     equivalence_ratio,
-    equivalence_verdict,
     holm,
     paired_difference,
     trend,
-    verdict,
 )
 from jaxsize.study import Trained
 from jaxsize.tables import format_table, spread
+from jaxsize.verdicts import Verdict, equivalence_verdict, verdict
 
 
 class Finals:
@@ -54,11 +52,13 @@ class Finals:
     def gain(self, dataset: str, width: int, penalty: float, over: tuple[float, str]) -> Estimate:
         """How much better the learned network's test score is than that of (penalty, arm) with the same seeds."""
         name, sign = self.score(dataset)
-        return paired_difference(
-            # Rounded, so that scores equal but for summation order count as ties.
-            np.round(sign * self.column(name, dataset, width, penalty), 6),
-            np.round(sign * self.column(name, dataset, width, *over), 6),
-        )
+        mine, theirs = (self.column(name, dataset, width, *arm) for arm in ((penalty, "learned"), over))
+        return paired_difference(sign * _rounded(mine, name), sign * _rounded(theirs, name))
+
+
+def _rounded(scores: np.ndarray, name: str) -> np.ndarray:
+    """Accuracies that are equal but for the order of a sum become equal: ties in the test. Errors stay as they are."""
+    return np.round(scores, 6) if name.endswith("accuracy") else scores
 
 
 def last_rows(learned: Sequence[Trained], dataset: str) -> list[dict[str, Any]]:
@@ -190,7 +190,7 @@ def accuracy_dips(finals: Finals, folder: Folder, tested: Sequence[tuple[str, in
                     alone = [by_run[0.0, seed, epoch][name] for epoch in (worst, worst + 1)]
                     fall = sign * (path[worst - 1][name] - path[worst][name])
                     depths.append(fall - sign * (alone[0] - alone[1]))
-            found = paired_difference(np.round(depths, 6), np.zeros(len(depths)))
+            found = paired_difference(_rounded(np.array(depths), name), np.zeros(len(depths)))
             times = {"epoch_of_most_deaths": describe(epochs), "step_of_half_of_deaths": describe(steps)}
             label = {"dataset": dataset, "start_width": width, "penalty": penalty, "score": name} | times
             parts.append((label, found, verdict(found, "positive")))
@@ -221,14 +221,15 @@ def as_text(summary: dict[str, Any]) -> str:
     blocks = []
     for dataset, width in dict.fromkeys((row["dataset"], row["start_width"]) for row in summary["results"]):
         rows = [row for row in summary["results"] if (row["dataset"], row["start_width"]) == (dataset, width)]
-        kind = "accuracy" if "test_accuracy" in rows[0] else "error"
+        kind = "accuracy" if "test_accuracy" in rows[0] else "error"  # of regression: the mean squared error
+        form = ".4f" if kind == "accuracy" else ".2g"
         seeds = summary["settings"]["num_seeds"]
         heading = f"{dataset}, from {width} units, {seeds} seeds: median [spread], gains in test {kind}"
         header = ["penalty", "live units", "parameters", f"train {kind}", f"validation {kind}", f"test {kind}"]
         cells = [
-            [f"{row['penalty']:g}", spread(row["live_units"], 0), spread(row["parameters"], 0)]
-            + [spread(row[f"{split}_{kind}"], 4) for split in ("train", "validation", "test")]
-            + [_gain(row["test_gain_over_unpenalised"]), _gain(row["test_gain_over_from_scratch"])]
+            [f"{row['penalty']:g}", spread(row["live_units"], ".0f"), spread(row["parameters"], ".0f")]
+            + [spread(row[f"{split}_{kind}"], form) for split in ("train", "validation", "test")]
+            + [_gain(row["test_gain_over_unpenalised"], form), _gain(row["test_gain_over_from_scratch"], form)]
             for row in rows
         ]
         blocks.append(heading + "\n" + format_table([*header, "vs unpenalised", "vs from scratch"], cells))
@@ -246,8 +247,8 @@ def as_text(summary: dict[str, Any]) -> str:
     return "\n\n".join(blocks[: len(blocks)])
 
 
-def _gain(estimate: dict[str, Any] | None) -> str:
+def _gain(estimate: dict[str, Any] | None, form: str) -> str:
     if estimate is None or estimate["estimate"] is None:
         return "-"
     p_value = "" if estimate["p_value"] is None else f" (p {estimate['p_value']:.2g})"
-    return f"{estimate['estimate']:+.4f}{p_value}"
+    return f"{estimate['estimate']:+{form}}{p_value}"

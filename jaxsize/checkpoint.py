@@ -23,7 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsize.records import differences, read_json, sync_folder, to_plain, write_json
+from jaxsize.json_files import differences, read_json, sync_folder, to_plain, write_json
 
 FORMAT = 1
 _STEP = re.compile(r"step_(\d{8,})")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -44,6 +44,17 @@ def subplots(rows: int, columns: int, *, width: float = 3.3, height: float = 2.7
 def legend(figure: "Figure", axes: "Axes", title: str) -> None:
     """The legend of one panel, beside all of them, where it hides nothing."""
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", title=title)
+
+
+def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
+    """Makes an axis logarithmic, labelled with plain numbers (1, 10, 100) where it spans more than a decade."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def save(figure: "Figure", path: str | os.PathLike) -> None:
@@ -92,4 +103,4 @@ def points(
     finite = finite[np.isfinite(finite)]
     if finite.size:
         axes.plot(np.full(finite.size, x), finite, marker, color=color, alpha=0.3, markersize=4, markeredgewidth=0)
-        axes.plot([x], [np.median(finite)], marker, color=color, markersize=7, label=label or None)
+        axes.plot([float(x)], [np.median(finite)], marker, color=color, markersize=7, label=label or None)

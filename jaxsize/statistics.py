@@ -1,8 +1,6 @@
-"""Estimates with their spread, tests and verdicts over seeds: every reported number says how sure it is.
+"""Estimates with their spread and tests over seeds: every reported number says how sure it is.
 
 Plain NumPy in, frozen dataclasses out. SciPy is imported inside the functions: importing it takes half a second.
-The rule of a claim: it holds if the 95 % interval excludes 0 in the stated direction, is refuted if it excludes 0
-the other way, and is open otherwise, or if there are too few runs for any 95 % statement about a median.
 """
 
 import dataclasses
@@ -33,14 +31,6 @@ class Estimate:
     def as_dict(self) -> dict[str, Any]:
         """The fields as a dict with a JSON form."""
         return dataclasses.asdict(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class Verdict:
-    """The answer to a claim and the numbers it rests on, in words."""
-
-    outcome: Literal["holds", "refuted", "open"]
-    reason: str
 
 
 def smallest_sample(confidence: float = 0.95) -> int:
@@ -75,10 +65,10 @@ def bootstrap_interval(
     if finite.size < 2:
         point = _finite(statistic(finite, axis=0)) if finite.size else None
         reason = "one value has no interval" if finite.size else "no values"
-        return Estimate(point, None, None, confidence, finite.size, "bootstrap", note=_joined(note, reason))
+        return Estimate(point, None, None, confidence, finite.size, "bootstrap", note=joined(note, reason))
     point = float(statistic(finite, axis=0))
     if np.all(finite == finite[0]):
-        note = _joined(note, "all values are equal")
+        note = joined(note, "all values are equal")
         return Estimate(point, point, point, confidence, finite.size, "bootstrap", note=note)
     batch = max(1, 2_000_000 // finite.size)  # at most 16 MB of resamples at a time
     for method in ("BCa", "percentile"):
@@ -96,7 +86,7 @@ def bootstrap_interval(
             ).confidence_interval
         if np.isfinite(low) and np.isfinite(high):
             return Estimate(point, float(low), float(high), confidence, finite.size, f"bootstrap {method}", note=note)
-    note = _joined(note, "the statistic is not finite on some resamples")
+    note = joined(note, "the statistic is not finite on some resamples")
     return Estimate(_finite(point), None, None, confidence, finite.size, "bootstrap", note=note)
 
 
@@ -112,7 +102,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95, s
     interval = bootstrap_interval(a - b, confidence=confidence, seed=seed)
     test = "paired bootstrap of the median, Wilcoxon signed-rank"
     p_value = _wilcoxon(a - b) if a.size else None
-    return dataclasses.replace(interval, test=test, p_value=p_value, note=_joined(note, interval.note))
+    return dataclasses.replace(interval, test=test, p_value=p_value, note=joined(note, interval.note))
 
 
 def _wilcoxon(difference: np.ndarray) -> float:
@@ -161,7 +151,7 @@ def trend(
     """
     from scipy import stats
 
-    _check_direction(direction)
+    check_direction(direction)
     settings, values = _vector(settings, "settings"), np.asarray(values, float)
     if values.ndim != 2 or values.shape[1] != settings.size or np.unique(settings).size < max(2, settings.size):
         raise ValueError(
@@ -180,7 +170,7 @@ def trend(
         order = np.argsort(settings if direction == "positive" else -settings)
         p_value = float(stats.page_trend_test(used[:, order]).pvalue)
     test = f"bootstrap of the median Kendall tau_b, Page's trend test (one-sided, {direction})"
-    return dataclasses.replace(interval, test=test, p_value=p_value, note=_joined(note, interval.note))
+    return dataclasses.replace(interval, test=test, p_value=p_value, note=joined(note, interval.note))
 
 
 def equivalence_ratio(a: ArrayLike, b: ArrayLike, margin: float = 0.15, *, confidence: float = 0.95) -> Estimate:
@@ -201,55 +191,21 @@ def equivalence_ratio(a: ArrayLike, b: ArrayLike, margin: float = 0.15, *, confi
     if not a.size or a.min() <= 0 or b.min() <= 0:
         bad = np.count_nonzero((a <= 0) | (b <= 0))
         reason = f"{bad} of {a.size} pairs are not positive" if a.size else "no pairs"
-        return Estimate(None, None, None, confidence, a.size, test, note=_joined(note, reason))
+        return Estimate(None, None, None, confidence, a.size, test, note=joined(note, reason))
     logs, bound = np.log(a / b), math.log1p(margin)
     mean = float(logs.mean())
     if a.size == 1:
-        note = _joined(note, "one pair has no interval")
+        note = joined(note, "one pair has no interval")
         return Estimate(math.exp(mean), None, None, confidence, 1, test, note=note)
     error = float(logs.std(ddof=1)) / math.sqrt(a.size)
     if error <= 1e-12:
-        note, p_value, reach = _joined(note, "all ratios are equal"), float(abs(mean) >= bound), 0.0
+        note, p_value, reach = joined(note, "all ratios are equal"), float(abs(mean) >= bound), 0.0
     else:
         student = stats.t(a.size - 1)
         p_value = float(student.sf((bound - abs(mean)) / error))  # the larger of the two one-sided ones
         reach = float(student.ppf((1 + confidence) / 2)) * error
     low, high = math.exp(mean - reach), math.exp(mean + reach)
     return Estimate(math.exp(mean), low, high, confidence, a.size, test, p_value, note)
-
-
-def verdict(estimate: Estimate, direction: Direction) -> Verdict:
-    """Whether a claim "above 0" ("positive") or "below 0" ("negative") holds, is refuted or is open.
-
-    It holds if the interval excludes 0 in that direction, is refuted if it excludes 0 the other way, else open; also
-    open below `smallest_sample` values (6 at 95 %). The p value does not decide, but the reason quotes it.
-    """
-    _check_direction(direction)
-    if (short := _too_few(estimate)) is not None:
-        return Verdict("open", short)
-    assert estimate.low is not None and estimate.high is not None
-    above, below = estimate.low > 0, estimate.high < 0
-    place = "lies above 0" if above else "lies below 0" if below else "includes 0"
-    if not (above or below):
-        return Verdict("open", _said(estimate, place))
-    return Verdict("holds" if above == (direction == "positive") else "refuted", _said(estimate, place))
-
-
-def equivalence_verdict(estimate: Estimate, margin: float = 0.15) -> Verdict:
-    """Whether the ratio of `equivalence_ratio`, with the same margin, is 1 up to a factor of 1 + margin.
-
-    It holds if p <= 1 - confidence, is refuted if the whole interval lies outside the bounds, else open; also open
-    below `smallest_sample` pairs, too few to see whether log ratios are anything like normal.
-    """
-    if (short := _too_few(estimate)) is not None:
-        return Verdict("open", short)
-    assert estimate.low is not None and estimate.high is not None
-    bounds = f"[{1 / (1 + margin):.4g}, {1 + margin:.4g}]"
-    if estimate.p_value is not None and estimate.p_value <= 1 - estimate.confidence:
-        return Verdict("holds", _said(estimate, f"shows a ratio inside {bounds}"))
-    if estimate.low > 1 + margin or estimate.high < 1 / (1 + margin):
-        return Verdict("refuted", _said(estimate, f"lies outside {bounds}"))
-    return Verdict("open", _said(estimate, f"does not settle {bounds}"))
 
 
 def describe(values: ArrayLike) -> dict[str, Any]:
@@ -297,26 +253,12 @@ def _dropped(count: int, total: int, what: str) -> str:
     return f"{count} of {total} {what} dropped: not finite" if count else ""
 
 
-def _joined(*notes: str) -> str:
+def joined(*notes: str) -> str:
+    """The notes that are not empty, as one."""
     return "; ".join(note for note in notes if note)
 
 
-def _check_direction(direction: str) -> None:
+def check_direction(direction: str) -> None:
+    """ValueError if the direction is neither "positive" nor "negative"."""
     if direction not in ("positive", "negative"):
         raise ValueError(f'the direction must be "positive" or "negative", got {direction!r}')
-
-
-def _too_few(estimate: Estimate) -> str | None:
-    n, confidence = estimate.n, estimate.confidence
-    if estimate.estimate is None or estimate.low is None or estimate.high is None:
-        return _joined(f"n = {n}: no interval", estimate.note)
-    if n < (needed := smallest_sample(confidence)):
-        cover = f"even the whole range of {n} values covers a median only {1 - 2.0 ** (1 - n):.4g} of the time"
-        return _joined(f"n = {n}, and {confidence:.0%} needs {needed}: {cover}", estimate.note)
-    return None
-
-
-def _said(estimate: Estimate, place: str) -> str:
-    interval = f"{estimate.confidence:.0%} interval [{estimate.low:.4g}, {estimate.high:.4g}] {place}"
-    p_value = f", p = {estimate.p_value:.3g}" if estimate.p_value is not None else ""
-    return _joined(f"{estimate.estimate:.4g}, {interval} (n = {estimate.n}{p_value})", estimate.note)

@@ -18,9 +18,11 @@ from tqdm import tqdm
 
 from jaxsize import checkpoint
 from jaxsize.batches import Batch, Program
+from jaxsize.json_files import read_json, write_json
 from jaxsize.memory import available_bytes, gib
-from jaxsize.records import Folder, StepArray, read_json, write_json
+from jaxsize.records import Folder
 from jaxsize.runs import Device, RunAxis, unstack
+from jaxsize.step_array import StepArray
 from jaxsize.training import TrainState
 
 Tree = Any

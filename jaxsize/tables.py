@@ -17,9 +17,9 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def spread(report: dict, digits: int = 3, scale: float = 1.0) -> str:
+def spread(report: dict, form: str = ".3g") -> str:
     """`statistics.describe` in short: median [low .. high], or "-" where there is no value."""
     if report["median"] is None:
         return "-"
-    median, low, high = (f"{scale * report[key]:.{digits}f}" for key in ("median", "low", "high"))
+    median, low, high = (format(report[key], form) for key in ("median", "low", "high"))
     return median if low == high == median else f"{median} [{low} .. {high}]"

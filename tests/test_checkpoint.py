@@ -1,61 +1,29 @@
-"""checkpoint.py: bit-for-bit round trips, refusal of anything else, and kills at any moment."""
+"""checkpoint.py: bit-for-bit round trips, and refusal of anything else."""
 
 import asyncio
 import logging
 import os
 import random
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
 import warnings
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import optax
 import pytest
+from checkpoint_helpers import CONFIG, State, assert_same, some_state
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxsize import checkpoint
 from jaxsize.checkpoint import latest, restore, save
 
-CONFIG = {"width": 64, "rate": 0.1, "layers": (300, 100), "seed": None}
-
 
 class Pair(NamedTuple):
     first: Any
     second: Any
-
-
-@flax.struct.dataclass
-class State:
-    params: Any
-    opt_state: Any
-    epoch: Any
-
-
-def bits(leaf):
-    """Dtype, shape and bytes, so that NaN equals NaN and -0.0 differs from 0.0."""
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return str(leaf.dtype), leaf.shape, np.asarray(jax.random.key_data(leaf)).tobytes()
-    return leaf.dtype.name, leaf.shape, np.asarray(leaf).tobytes()
-
-
-def assert_same(found, expected):
-    assert jax.tree.structure(found) == jax.tree.structure(expected)
-    assert [bits(leaf) for leaf in jax.tree.leaves(found)] == [bits(leaf) for leaf in jax.tree.leaves(expected)]
-
-
-def some_state(step=0):
-    params = {"dense": {"kernel": jnp.full((4, 3), 0.5 + step), "bias": jnp.arange(3, dtype=jnp.bfloat16)}}
-    return State(params, optax.adamw(1e-3).init(params), jnp.int32(step))
 
 
 def shapes(tree):
@@ -253,7 +221,7 @@ def test_a_checkpoint_of_another_format_is_refused(saved, monkeypatch):
         restore(saved, some_state(), manifest=CONFIG)
 
 
-# Quiet, failures and kills
+# Quiet
 
 
 def test_saving_is_silent_and_changes_no_logging_or_warnings(tmp_path, capfd, caplog):
@@ -272,85 +240,3 @@ def test_saving_inside_an_event_loop(tmp_path):
         return restore(tmp_path, some_state(), manifest=CONFIG)
 
     assert_same(asyncio.run(work()), some_state(1))
-
-
-def test_a_full_disk_leaves_the_last_checkpoint(saved):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        with pytest.raises(OSError, match="could not be written"):
-            save(saved, {"w": np.random.default_rng(0).normal(size=100_000)}, step=4, manifest=CONFIG)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert os.listdir(saved) == ["step_00000003"]
-    assert_same(restore(saved, some_state(), manifest=CONFIG), some_state(3))
-
-
-class Killed(BaseException):
-    pass
-
-
-@pytest.mark.parametrize("cleaned", [True, False])
-@pytest.mark.parametrize(
-    ("module", "name", "call", "survivor"),
-    [
-        (checkpoint, "_write_arrays", 1, 3),
-        (checkpoint, "write_json", 1, 3),
-        (os, "replace", 2, 3),  # the first renames manifest.json
-        (os, "replace", 3, 4),
-        (shutil, "rmtree", 1, 4),
-    ],
-)
-def test_a_stop_at_any_step_leaves_one_complete_checkpoint(saved, monkeypatch, module, name, call, survivor, cleaned):
-    original, calls = getattr(module, name), []
-
-    def stop(*args, **kwargs):
-        calls.append(args)
-        if len(calls) == call:
-            if not cleaned:  # as after SIGKILL
-                monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
-            raise Killed
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(module, name, stop)
-    with pytest.raises(Killed):
-        save(saved, some_state(4), step=4, manifest=CONFIG)
-    assert len(calls) == call
-    monkeypatch.undo()
-    assert latest(saved) == survivor
-    assert_same(restore(saved, some_state(), manifest=CONFIG), some_state(survivor))
-    save(saved, some_state(5), step=5, manifest=CONFIG)
-    assert os.listdir(saved) == ["step_00000005"]
-
-
-SAVE_FOREVER = """
-import sys
-import numpy as np
-from jaxsize.checkpoint import latest, save
-
-step = -1 if latest(sys.argv[1]) is None else latest(sys.argv[1])
-while True:
-    step += 1
-    save(sys.argv[1], [np.full((64, 64), step + i, np.float32) for i in range(8)], step=step, manifest={"a": 1})
-    print(step, flush=True)
-"""
-
-
-def test_sigkill_while_saving_leaves_a_complete_checkpoint(tmp_path):
-    rng = random.Random(1)
-    template = [np.zeros((64, 64), np.float32)] * 8
-    environment = os.environ | {"PYTHONPATH": str(Path(checkpoint.__file__).parents[1])}
-    for _ in range(8):
-        command = [sys.executable, "-c", SAVE_FOREVER, str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as child:
-            assert child.stdout is not None and child.stderr is not None
-            first = child.stdout.readline()
-            time.sleep(rng.uniform(0.0, 0.15))
-            child.send_signal(signal.SIGKILL)
-            lines = (first + child.stdout.read()).split(b"\n")[:-1]
-            errors = child.stderr.read()
-        assert errors == b"" and lines
-        step = latest(tmp_path)
-        assert step in (int(lines[-1]), int(lines[-1]) + 1)
-        found = restore(tmp_path, template, manifest={"a": 1})
-        assert_same(found, [np.full((64, 64), step + i, np.float32) for i in range(8)])

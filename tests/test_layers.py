@@ -111,11 +111,13 @@ def test_gates_of_a_layer_are_read_off_its_leaves():
     assert init_gate(0, "a", 5, None) == {} and unit_gates({}, 5) is None
     np.testing.assert_array_equal(init_gate(0, "a", 3, "liveness", liveness=0.5)["liveness"], [0.5, 0.5, 0.5])
     found = unit_gates({"liveness": jnp.asarray([-1.0, 0.0, 0.3, 2.0])}, 4)
-    np.testing.assert_array_equal(found, np.float32([0, 0, 0.3, 2]))
+    np.testing.assert_array_equal(found, np.array([0, 0, 0.3, 2], np.float32))
     leaves = init_gate(0, "a", 7, "size", slope=0.4)
     assert (leaves["size"], leaves["slope"]) == (3.5, np.float32(0.4))  # half the units
     expected = 1 / (1 + np.exp(-0.4 * (3.5 - np.arange(7))))
-    np.testing.assert_allclose(unit_gates(leaves, 7), expected, rtol=1e-6)
+    found = unit_gates(leaves, 7)
+    assert found is not None
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert init_gate(0, "a", 7, "size", size=2)["size"] == 2
     with pytest.raises(ValueError, match="'liveness', 'size' or None, got 'width'"):
         init_gate(0, "a", 5, "width")  # pyright: ignore[reportArgumentType]

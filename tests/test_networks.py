@@ -88,7 +88,7 @@ def test_seeds_names_and_widths():
     np.testing.assert_allclose(wider["hidden"][1]["kernel"][:5] * (9 / 5) ** 0.5, kernels[1], rtol=1e-5)
     for widths in ((3,), (3, 0, 2), (3, -1, 2), (3, 2.5, 2)):
         with pytest.raises(ValueError, match="all positive integers"):
-            mlp(widths)
+            mlp(widths)  # pyright: ignore[reportArgumentType]
 
 
 @settings(15)

@@ -94,7 +94,7 @@ def data():
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(20, 3)).astype(np.float32)
     targets = (inputs[:, 0] > inputs[:, 1]).astype(np.int32)
-    return Data(Rows(inputs, targets), np.float32(1), np.float32(0))
+    return Data(Rows(inputs, targets), jnp.ones(()), jnp.zeros(()))
 
 
 def hparams_of(runs):
@@ -105,7 +105,7 @@ def hparams_of(runs):
 @functools.cache
 def programs(num_runs, num_devices, execution):
     axis = axis_of(num_runs, num_devices, execution)
-    start = axis.map(lambda run, hparams, shared: init_state(TRAINER, *run, hparams))
+    start = axis.map(lambda run, hparams, shared: init_state(TRAINER, run[0], run[1], hparams))
     return axis, start, axis.map(make_epoch(TRAINER, Config(batch_size=8)), donate=True)
 
 

@@ -36,7 +36,7 @@ def jitted_epoch(trainer, batch_size):
 
 def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
     """Trains; returns the state and the observations of all steps."""
-    state, observed = init_state(trainer, params, np.uint32(seed), hparams), []
+    state, observed = init_state(trainer, params, jnp.uint32(seed), hparams), []
     for _ in range(epochs):
         state, history = jitted_epoch(trainer, batch_size)(state, hparams, data)
         observed += [history["observed"]]
@@ -159,7 +159,7 @@ def scripted(table):
         moves["hidden"][0]["liveness"] = table[step]
         return moves, step + 1
 
-    return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)
+    return optax.GradientTransformation(lambda params: jnp.zeros((), jnp.int32), update)  # pyright: ignore
 
 
 ADVERSARY = {
@@ -194,15 +194,17 @@ def test_momentum_swings_a_gate_below_zero_but_not_back():
     toward = CLASSIFICATION._replace(loss=lambda outputs, targets: (outputs[:, 0] - 0.1) ** 2)
     network = mlp((1, 2, 1))._replace(apply=lambda params, inputs: params["a"]["liveness"][None, :])
     optimizer = optax.sgd(0.1, momentum=0.95, nesterov=True)
-    path, gate, opt_state = [], jnp.ones(()), optimizer.init(jnp.ones(()))
-    for _ in range(60):  # without the rule
-        moves, opt_state = optimizer.update(2 * (gate - 0.1), opt_state)
-        gate = gate + moves
-        path.append(float(gate))
+    path, gate, speed = [], 1.0, 0.0
+    for _ in range(60):  # without the rule; Nesterov's step by hand
+        slope = 2 * (gate - 0.1)
+        speed = 0.95 * speed + slope
+        gate -= 0.1 * (slope + 0.95 * speed)
+        path.append(gate)
     assert min(path) < -0.3 and max(path[path.index(min(path)) :]) > 0.2
     for config in FORMS.values():
         trainer = make_trainer(network, toward, config)._replace(optimizer=lambda hparams: optimizer)
-        state, observed = train(trainer, {"a": {"liveness": np.float32([1.0])}}, FREE, HPARAMS, epochs=60, batch_size=1)
+        start = {"a": {"liveness": np.ones(1, np.float32)}}
+        state, observed = train(trainer, start, FREE, HPARAMS, epochs=60, batch_size=1)
         alive = np.cumsum(np.array(path) <= 0) == 0
         assert observed[:, 0].tolist() == alive.astype(int).tolist()
         assert state.params["a"]["liveness"][0] <= 0
@@ -216,10 +218,11 @@ def test_weights_of_dead_units_get_no_gradient(form):
     for layer, closed in zip(params["hidden"], (0.0, -0.3), strict=True):
         layer["liveness"] = jnp.where(shut, closed, 0.5)
     trainer = make_trainer(network, CLASSIFICATION, FORMS[form])
-    gradient = jax.grad(lambda p: trainer.objective(p, *data.train, jnp.ones(ROWS), HPARAMS)[0])(params)
+    inputs, targets = jnp.asarray(data.train.inputs), jnp.asarray(data.train.targets)
+    gradient = jax.grad(lambda p: trainer.objective(p, inputs, targets, jnp.ones(ROWS), HPARAMS)[0])(params)
     first, second = gradient["hidden"]
     dead = [first["kernel"][:, shut], first["bias"][shut], first["liveness"][shut], second["kernel"][shut]]
     dead += [second["kernel"][:, shut], second["bias"][shut], second["liveness"][shut]]
     dead += [gradient["output"]["kernel"][shut]]
     assert all((np.asarray(leaf) == 0).all() for leaf in dead)
-    assert all((np.abs(leaf) > 0).any() for leaf in jax.tree.leaves(gradient))
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient))

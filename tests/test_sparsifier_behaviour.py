@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import hypothesis
@@ -36,7 +37,7 @@ def jitted_epoch(trainer, batch_size):
 
 def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
     """Trains; returns the state and the observations of all steps."""
-    state, observed = init_state(trainer, params, np.uint32(seed), hparams), []
+    state, observed = init_state(trainer, params, jnp.uint32(seed), hparams), []
     for _ in range(epochs):
         state, history = jitted_epoch(trainer, batch_size)(state, hparams, data)
         observed += [history["observed"]]
@@ -60,7 +61,7 @@ def test_normalizing_units_keeps_the_function(seed, bias, gate_inputs):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_unit_norm_holds_through_training(form):
-    config = SparsifierConfig(**(vars(FORMS[form]) | {"unit_norm": True}))
+    config = dataclasses.replace(FORMS[form], unit_norm=True)
     network, hparams = (
         mlp((D, U, K), gate_inputs=True, liveness="uniform"),
         HPARAMS._replace(penalty_weight=0.02, weight_decay=0.1),
@@ -86,7 +87,7 @@ def test_a_huge_penalty_empties_the_network_and_nothing_breaks(form):
     assert observed[-1].tolist() == [0, 0]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.opt_state)))
     # Only the output's bias is left to learn from: it ends at the log-frequencies of the classes.
-    probabilities = jax.nn.softmax(network.apply(state.params, data.train.inputs)[0])
+    probabilities = jax.nn.softmax(network.apply(state.params, jnp.asarray(data.train.inputs))[0])
     np.testing.assert_allclose(probabilities, np.bincount(data.train.targets) / ROWS, atol=0.05)
 
 
@@ -180,7 +181,7 @@ def test_any_network_trains_and_its_dead_units_can_be_cut_out(form):
     channels, units = (np.asarray(state.bookkeeping[name]) for name in ("encoder.gate", "head.1"))
     small = cut(state, channels, units)
     assert small.params["head"][0]["kernel"].shape == tuple(observed[-1])
-    outputs = [network.apply(params, data.train.inputs) for params in (small.params, state.params)]
+    outputs = [network.apply(params, jnp.asarray(data.train.inputs)) for params in (small.params, state.params)]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
     slower = hparams._replace(gate_learning_rate=0.01, penalty_weight=0.0)
     for _ in range(2):

@@ -11,27 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxsize.records import to_plain
+from jaxsize.json_files import to_plain
 from jaxsize.statistics import (
-    Estimate,
     bootstrap_interval,
     describe,
     equivalence_ratio,
-    equivalence_verdict,
     holm,
     paired_difference,
     smallest_sample,
-    trend,
-    verdict,
 )
 
 # Hamilton depression scores of nine patients at two visits (Hollander & Wolfe, Table 3.1); exact p: 20 / 512.
 FIRST = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
 SECOND = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
-
-
-def interval(low, high, *, n=10, estimate=0.0, p_value=None, confidence=0.95):
-    return Estimate(estimate, low, high, confidence, n, "by hand", p_value)
 
 
 def ends(found):
@@ -52,6 +44,13 @@ def signed_rank_p(difference):
     flips = [np.dot(signs, ranks) for signs in itertools.product([0, 1], repeat=len(ranks))]
     tail = min(np.mean([flip <= total for flip in flips]), np.mean([flip >= total for flip in flips]))
     return min(1.0, 2 * tail)
+
+
+def test_smallest_sample_is_where_range_and_signed_ranks_reach_the_level():
+    for confidence in (0.5, 0.8, 0.9, 0.95, 0.99, 0.999):
+        n = smallest_sample(confidence)
+        assert 2.0 ** (1 - n) <= 1 - confidence + 1e-12 and 2.0 ** (2 - n) > 1 - confidence
+    assert smallest_sample() == 6
 
 
 # Bootstrap
@@ -175,56 +174,6 @@ def test_holm_rejects_what_the_step_down_rule_rejects(p_values):
         assert {i for i, p in enumerate(adjusted) if p is not None and p <= level} == rejected
 
 
-# Trend
-
-
-def test_kendall_tau_is_scipy_s_per_seed():
-    rng = np.random.default_rng(0)
-    where = np.array([1e-5, 1.0, 1e-3, 0.1])
-    for row in rng.integers(0, 3, (20, 4)).astype(float):
-        expected = np.asarray(stats.kendalltau(where, row))[0] if len(set(row)) > 1 else 0.0
-        found = trend(where, row[None], direction="positive")
-        assert found.estimate == pytest.approx(expected) and found.p_value is None and found.low is None
-
-
-@pytest.mark.parametrize("direction", ["positive", "negative"])
-def test_trend_p_is_that_of_all_permutations(direction):
-    values = np.array([[3.0, 9, 1], [2, 5, 4], [4, 5, 1]])
-    where = [10.0, 1.0, 100.0]
-    place = np.array([2, 1, 3]) if direction == "positive" else np.array([2, 3, 1])
-    ranks = values.argsort(1).argsort(1) + 1
-    statistic = (ranks @ place).sum()
-    sums = [np.dot(order, place) for order in itertools.permutations([1, 2, 3])]
-    expected = np.mean([sum(drawn) >= statistic for drawn in itertools.product(sums, repeat=3)])
-    found = trend(where, values, direction=direction)
-    assert found.p_value == pytest.approx(expected)
-    assert direction in found.test and found.n == 3
-
-
-def test_trend_of_a_strict_fall():
-    penalty = np.array([1e-6, 1e-5, 1e-4])
-    values = -np.log(penalty) * np.ones((7, 1)) + np.arange(7)[:, None]
-    found = trend(penalty, values, direction="negative")
-    assert (found.estimate, found.low, found.high, found.n) == (-1.0, -1.0, -1.0, 7)
-    assert found.p_value == pytest.approx(6.0**-7)  # each of 7 seeds has one of 6 orders
-    assert verdict(found, "negative").outcome == "holds" and verdict(found, "positive").outcome == "refuted"
-    assert trend(penalty, values, direction="positive").p_value == pytest.approx(1.0)
-
-
-def test_trend_of_few_settings_and_seeds():
-    two = trend([1, 2], np.arange(12).reshape(6, 2), direction="positive")
-    assert two.estimate == 1 and two.p_value is None
-    flat = trend([1, 2, 3], np.ones((6, 3)), direction="positive")
-    assert (flat.estimate, flat.low, flat.high) == (0, 0, 0) and flat.p_value is not None and flat.p_value > 0.4
-    lost = trend([1, 2, 3], [[1, 2, np.nan]], direction="positive")
-    assert lost.estimate is None and lost.p_value is None and lost.note.startswith("1 of 1 seeds dropped")
-    for where, values in (([1], [[1.0]]), ([1, 1], [[1.0, 2]]), ([1, 2, 3], [[1.0, 2]]), ([1, 2], [1.0, 2])):
-        with pytest.raises(ValueError, match="a trend needs 2 or more different settings"):
-            trend(where, values, direction="positive")
-    with pytest.raises(ValueError, match="'up'"):
-        trend([1, 2], [[1.0, 2]], direction="up")  # pyright: ignore[reportArgumentType]
-
-
 # Equivalence
 
 
@@ -262,70 +211,7 @@ def test_equivalence_of_equal_few_and_unusable_pairs():
         equivalence_ratio([1.0], [1.0], margin=0)
 
 
-def test_equivalence_verdict():
-    rng = np.random.default_rng(0)
-    b = rng.uniform(10, 100, 10)
-    for factor, spread, outcome in (
-        (1.02, 0.03, "holds"),
-        (1.5, 0.03, "refuted"),
-        (0.6, 0.03, "refuted"),
-        (1, 0.5, "open"),
-    ):
-        a = b * factor * np.exp(spread * rng.normal(size=10))
-        assert equivalence_verdict(equivalence_ratio(a, b)).outcome == outcome
-    few = equivalence_verdict(equivalence_ratio(b[:5], b[:5]))
-    assert few.outcome == "open" and "n = 5" in few.reason
-    assert equivalence_verdict(equivalence_ratio([], [])).reason == "n = 0: no interval; no pairs"
-
-
-# Verdicts and descriptions
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "positive", "negative"),
-    [
-        (0.1, 0.2, "holds", "refuted"),
-        (-0.2, -0.1, "refuted", "holds"),
-        (-0.1, 0.2, "open", "open"),
-        (0.0, 0.2, "open", "open"),
-        (-0.2, 0.0, "open", "open"),
-    ],
-)
-def test_verdict_follows_the_interval(low, high, positive, negative):
-    estimate = interval(low, high, p_value=0.2)
-    assert verdict(estimate, "positive").outcome == positive
-    assert verdict(estimate, "negative").outcome == negative
-    reason = verdict(estimate, "positive").reason
-    assert f"95% interval [{low:.4g}, {high:.4g}]" in reason and "n = 10" in reason and "p = 0.2" in reason
-
-
-def test_verdict_of_few_runs_is_open_and_says_why():
-    assert verdict(interval(0.1, 0.2, n=6), "positive").outcome == "holds"
-    for n, cover in ((5, "0.9375"), (3, "0.75"), (2, "0.5")):
-        found = verdict(interval(0.1, 0.2, n=n), "positive")
-        assert found.outcome == "open" and f"n = {n}" in found.reason and cover in found.reason
-    assert (
-        verdict(paired_difference([2.0], [1.0]), "positive").reason == "n = 1: no interval; one value has no interval"
-    )
-    assert verdict(paired_difference([], []), "positive").outcome == "open"
-    with pytest.raises(ValueError, match="direction"):
-        verdict(interval(0, 1), "up")  # pyright: ignore[reportArgumentType]
-
-
-def test_smallest_sample_is_where_range_and_signed_ranks_reach_the_level():
-    for confidence in (0.5, 0.8, 0.9, 0.95, 0.99, 0.999):
-        n = smallest_sample(confidence)
-        assert 2.0 ** (1 - n) <= 1 - confidence + 1e-12 and 2.0 ** (2 - n) > 1 - confidence
-    assert smallest_sample() == 6
-
-
-def test_verdicts_without_an_effect_are_rarely_wrong():
-    rng = np.random.default_rng(5)
-    wrong = 0
-    for _ in range(150):
-        found = paired_difference(rng.normal(size=10), rng.normal(size=10))
-        wrong += verdict(found, "positive").outcome != "open"
-    assert wrong <= 150 * 0.12
+# Descriptions
 
 
 def test_describe():
@@ -351,5 +237,4 @@ def test_describe():
 def test_results_have_a_json_form():
     found = paired_difference(FIRST, SECOND)
     assert json.loads(json.dumps(found.as_dict())) == to_plain(found) == dataclasses.asdict(found)
-    assert to_plain(verdict(found, "positive"))["outcome"] in ("holds", "open")
     json.dumps([describe(FIRST), equivalence_ratio(FIRST, SECOND).as_dict()])

@@ -63,7 +63,7 @@ def pixels(num_rows, seed=0):
     rng = np.random.default_rng(seed)
     inputs = rng.integers(0, 256, (num_rows, NUM_INPUTS)).astype(np.uint8)
     targets = rng.integers(0, NUM_CLASSES, num_rows).astype(np.int32)
-    scale, shift = np.float32([1 / 255, 1 / 100, 1 / 50]), np.float32([-0.5, 0.1, -2])
+    scale, shift = np.array([1 / 255, 1 / 100, 1 / 50], "f4"), np.array([-0.5, 0.1, -2], "f4")
     return Data(Rows(jnp.asarray(inputs), jnp.asarray(targets)), jnp.asarray(scale), jnp.asarray(shift))
 
 
@@ -103,7 +103,7 @@ def test_epoch_is_a_plain_loop_over_batches(num_rows, batch_size, last_batch, st
     config = Config(batch_size=batch_size, last_batch=last_batch)
     hparams = Hparams(learning_rate=0.3, penalty_weight=0.02)
     data, trainer = pixels(num_rows), make_linear_trainer()
-    state = init_state(trainer, start_params(), np.uint32(9), hparams)
+    state = init_state(trainer, start_params(), jnp.uint32(9), hparams)
     # Before the first step, the parameters go through `after_step` once.
     expected = start_params() | {"kernel": DECAY * start_params()["kernel"]}
     epoch = jax.jit(make_epoch(trainer, config))
@@ -125,7 +125,7 @@ def test_a_given_order_replaces_the_seed():
     config, hparams, data, trainer = Config(batch_size=4), Hparams(learning_rate=0.3), pixels(10), make_linear_trainer()
     order = jnp.asarray([3, 1, 4, 0, 9, 2, 6, 5, 8, 7])
     epoch = jax.jit(make_epoch(trainer, config))
-    ends = [epoch(init_state(trainer, start_params(), np.uint32(s), hparams), hparams, data, order) for s in (1, 2)]
+    ends = [epoch(init_state(trainer, start_params(), jnp.uint32(s), hparams), hparams, data, order) for s in (1, 2)]
     shrunk = start_params() | {"kernel": DECAY * start_params()["kernel"]}
     expected, _ = reference_epoch(shrunk, data, np.asarray(order), config, hparams)
     for state, _ in ends:
@@ -190,10 +190,10 @@ def test_settings_are_traced_and_compile_once():
 
     data, trainer = pixels(10), make_linear_trainer(counted)
     epoch = jax.jit(make_epoch(trainer, Config(batch_size=4)))
-    settings = [Hparams(*np.float32(values)) for values in ([0.1, 0, 0, 0], [0.2, 0.1, 0.3, 0.4])]
+    settings = [Hparams(*map(np.float32, values)) for values in ([0.1, 0, 0, 0], [0.2, 0.1, 0.3, 0.4])]
     ends = []
     for seed, hparams in enumerate(settings):
-        state, _ = epoch(init_state(trainer, start_params(), np.uint32(seed), hparams), hparams, data)
+        state, _ = epoch(init_state(trainer, start_params(), jnp.uint32(seed), hparams), hparams, data)
         state, _ = epoch(state, hparams, data)
         ends.append(np.asarray(state.params["kernel"]))
     assert traces == [(4, NUM_INPUTS)]  # once, although settings, seed and epoch changed
@@ -201,11 +201,11 @@ def test_settings_are_traced_and_compile_once():
 
 
 def test_state_maps_over_runs():
-    trainer, hparams = make_linear_trainer(), Hparams(np.float32([0.1, 0.2]))
+    trainer, hparams = make_linear_trainer(), Hparams(np.array([0.1, 0.2], np.float32))
     params = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), start_params())
     in_axes = (0, 0, Hparams(0, None, None, None))  # pyright: ignore[reportArgumentType]
     start = jax.vmap(lambda params, seed, hparams: init_state(trainer, params, seed, hparams), in_axes)
-    state = start(params, np.uint32([3, 4]), hparams)
+    state = start(params, np.array([3, 4], np.uint32), hparams)
     assert isinstance(state, TrainState)
     assert state.seed.tolist() == [3, 4] and state.epoch.tolist() == [0, 0]
 
@@ -213,6 +213,6 @@ def test_state_maps_over_runs():
 def test_settings_that_make_no_sense_are_told():
     for name in ("batch_size", "evaluation_batch_size"):
         with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
-            Config(**{name: 0})
+            Config(**{name: 0})  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="5 rows hold no whole batch of 8"):
         Config(batch_size=8, last_batch="drop").steps_per_epoch(5)

@@ -1,0 +1,150 @@
+import functools
+import logging
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsize import study
+from jaxsize.batches import Batch, Program
+from jaxsize.datasets import load
+from jaxsize.json_files import read_json
+from jaxsize.networks import mlp, num_mlp_parameters
+from jaxsize.records import open_folder
+from jaxsize.sparsifier import FORMS, make_columns, make_trainer
+from jaxsize.training import TASKS, Config, Hparams
+
+TEACHER = load("teacher", seed=0, num_rows=40, num_inputs=3, width=2, num_classes=3)
+WIDTHS, NUM_RUNS, NUM_EPOCHS = (3, 6, 3), 5, 3
+NETWORK = mlp(WIDTHS)
+
+
+class Stopped(Exception):
+    pass
+
+
+class Counter(study.Progress):
+    """Counts epochs; stops the program after `limit` of them."""
+
+    def __init__(self, limit=None):
+        super().__init__(0)
+        self.epochs, self.limit = 0, limit
+
+    def advance(self, name, num_epochs, rows=()):
+        super().advance(name, num_epochs, rows)
+        self.epochs += num_epochs
+        if self.epochs == self.limit:
+            raise Stopped
+
+
+def make_batch(init=NETWORK.init):
+    index = np.arange(NUM_RUNS, dtype=np.float32)
+    return Batch(
+        name="teacher.learned",
+        labels=[{"run": 10 + run, "seed": run % 2, "penalty": 0.02 * run} for run in range(NUM_RUNS)],
+        init=init,
+        num_parameters=num_mlp_parameters(WIDTHS),
+        hparams=Hparams(
+            np.full(NUM_RUNS, 0.01, np.float32), 0.02 * index, 0 * index, np.full(NUM_RUNS, 0.1, np.float32)
+        ),
+        trainer=make_trainer(NETWORK, TASKS["classification"], FORMS["corrected"]),
+        dataset=TEACHER,
+        config=Config(batch_size=8),
+        num_epochs=NUM_EPOCHS,
+        columns=make_columns(["hidden.0"], lambda live: num_mlp_parameters((3, live["hidden.0"], 3))),
+    )
+
+
+def outcome(folder, trained):
+    """Everything a study leaves but the seconds: rows by run and epoch, histories, parameters, living units."""
+    rows = sorted(trained.rows, key=lambda row: (row["run"], row["epoch"]))
+    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    steps = {name: np.load(folder.path / "steps" / f"teacher.learned.{name}.npy") for name in ("loss", "observed")}
+    return rows, steps, trained.params, trained.bookkeeping
+
+
+def assert_same(found, expected):
+    assert len(found[0]) == len(expected[0]) == NUM_RUNS * NUM_EPOCHS
+    for row, other in zip(found[0], expected[0], strict=True):
+        assert row.keys() == other.keys()
+        for key, value in row.items():
+            assert value == (pytest.approx(other[key], rel=1e-4) if isinstance(value, float) else other[key]), key
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found[1:], expected[1:])
+
+
+@functools.cache
+def needed_bytes(num_runs, num_devices):
+    return Program(make_batch(), num_runs, tuple(jax.devices()[:num_devices])).num_bytes
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = open_folder(tmp_path_factory.mktemp("whole") / "out", {})
+    trained = study.train(make_batch(), folder, Counter())
+    assert read_json(folder.checkpoints / "teacher.learned" / "parts.json") == [NUM_RUNS]
+    assert trained.params["hidden"][0]["kernel"].shape == (NUM_RUNS, 3, 6)
+    assert len({row["live_units"] for row in trained.rows}) > 1  # units died in some runs
+    return outcome(folder, trained)
+
+
+@pytest.mark.parametrize(("num_devices", "at_a_time", "parts"), [(1, 2, [2, 2, 1]), (4, 4, None)])
+def test_a_batch_too_large_for_the_memory_is_split(tmp_path, monkeypatch, caplog, whole, num_devices, at_a_time, parts):
+    folder, progress = open_folder(tmp_path / "out", {}), Counter()
+    limit = needed_bytes(at_a_time, num_devices)
+    monkeypatch.setattr(study, "available_bytes", lambda devices: limit)
+    with caplog.at_level(logging.WARNING):
+        trained = study.train(make_batch(), folder, progress, devices=jax.devices()[:num_devices])
+    (record,) = caplog.records
+    found = read_json(folder.checkpoints / "teacher.learned" / "parts.json")
+    assert found == parts or (parts is None and sum(found) == NUM_RUNS and max(found) <= at_a_time)
+    expected = f"teacher.learned: 5 runs are too many for the memory; training {found[0]} at a time"
+    assert record.getMessage() == expected
+    assert progress.epochs == len(found) * NUM_EPOCHS
+    assert_same(outcome(folder, trained), whole)
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_a_split_study_goes_on_where_it_was_stopped(tmp_path, monkeypatch, whole, stop_after):
+    """Also where there is more memory than before: the parts stay as they were."""
+    folder = open_folder(tmp_path / "out", {})
+    monkeypatch.setattr(study, "_plan", functools.partial(split_in_two, study._plan))
+    with pytest.raises(Stopped):
+        study.train(make_batch(), folder, Counter(stop_after))
+    monkeypatch.undo()
+    folder, progress = open_folder(tmp_path / "out", {}, resume=True), Counter()
+    trained = study.train(make_batch(), folder, progress)
+    assert progress.epochs == 2 * NUM_EPOCHS  # what was done before counts at once
+    assert_same(outcome(folder, trained), whole)
+
+
+def split_in_two(plan, batch, folder, devices):
+    """A plan made when there was memory for 3 runs."""
+    path = folder.checkpoints / batch.name / "parts.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[3, 2]")
+    return plan(batch, folder, devices)
+
+
+def test_a_run_that_does_not_fit_is_told_in_one_line(tmp_path, monkeypatch):
+    def draw(index):
+        raise AssertionError("weights were drawn for a run that cannot fit")
+
+    folder = open_folder(tmp_path / "out", {})
+    state = 4 * num_mlp_parameters(WIDTHS)
+    monkeypatch.setattr(study, "available_bytes", lambda devices: state)
+    message = r"^teacher\.learned: one run needs about .* GiB of memory, .* GiB can be used$"
+    with pytest.raises(MemoryError, match=message):
+        study.train(make_batch(draw), folder, Counter())
+    with pytest.raises(MemoryError, match=message):
+        study.require_memory(make_batch(draw))
+    # The weights fit, the compiled program does not.
+    needed = needed_bytes(1, 1)
+    monkeypatch.setattr(study, "available_bytes", lambda devices: needed - 1)
+    study.require_memory(make_batch(draw))
+    with pytest.raises(MemoryError, match=message):
+        study.train(make_batch(), folder, Counter(), devices=jax.devices()[:1])
+    assert [path.name for path in folder.path.iterdir()] == ["config.json"]
+    monkeypatch.setattr(study, "available_bytes", lambda devices: needed)
+    monkeypatch.setattr(study, "_train_part", lambda *args: (_ for _ in ()).throw(Stopped))
+    with pytest.raises(Stopped):  # and with a byte more it starts
+        study.train(make_batch(), folder, Counter(), devices=jax.devices()[:1])
