@@ -4,7 +4,8 @@
 
 Promised: the gradient of the gated network takes at most 1.02 times the temporary memory of the ungated one (the
 compiler's figure), and a step of training, gradient and SGD, at most 1.05 times its time. Beside them the gate as
-automatic differentiation does it, relu(x) * relu(liveness), which is not free. One quarter of all gates is exactly 0.
+automatic differentiation does it, jax.nn.relu(x) * jax.nn.relu(liveness), which is not free. One quarter of all gates
+is exactly 0.
 
 Checked first: the gradients of both forms of gate agree, at closed gates too.
 """
@@ -23,6 +24,7 @@ import optax
 import tyro
 
 from benchmarks._timing import Promise, device_name, machine, medians, report, time_in_turns
+from jaxsize.gates import relu
 from jaxsize.layers import conv, dense, init_conv, init_dense, init_gate, unit_gates
 from jaxsize.networks import Network, mlp
 from jaxsize.tables import format_table
@@ -79,8 +81,8 @@ def conv_case(channels: tuple[int, int, int], size: int, batch_size: int) -> Cas
 
     def apply(params: Tree, inputs: jax.Array) -> jax.Array:
         first, second = params["conv.0"], params["conv.1"]
-        activations = jax.nn.relu(conv(first, inputs))
-        activations = jax.nn.relu(conv(second, activations, unit_gates(first, channels[1]), strides=(2, 2)))
+        activations = relu(conv(first, inputs))
+        activations = relu(conv(second, activations, unit_gates(first, channels[1]), strides=(2, 2)))
         gate = unit_gates(second, channels[2])
         flat = activations.reshape(len(inputs), -1)  # channels vary fastest
         return dense(params["output"], flat, None if gate is None else jnp.tile(gate, positions))

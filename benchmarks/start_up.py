@@ -119,14 +119,14 @@ def trace(clock: float, path: str, arguments: Sequence[str]) -> None:
 
     import jax
 
-    def listen(event: str, seconds: float, **_: Any) -> None:
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
         name = {
             "/jax/core/compile/jaxpr_trace_duration": "of all: tracing",
             "/jax/core/compile/jaxpr_to_mlir_module_duration": "of all: lowering",
             "/jax/core/compile/backend_compile_duration": "of all: compiling or reading the cache, all threads",
         }.get(event)
         if name:
-            stages[name] = stages.get(name, 0.0) + seconds
+            stages[name] = stages.get(name, 0.0) + duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(listen)
 

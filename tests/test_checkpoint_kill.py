@@ -1,5 +1,6 @@
 """checkpoint.py: full disks, and kills at any moment, leave one complete checkpoint."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -71,8 +72,10 @@ def test_a_stop_at_any_step_leaves_one_complete_checkpoint(saved, monkeypatch, m
 SAVE_FOREVER = """
 import sys
 import numpy as np
+import orbax.checkpoint
 from jaxsize.checkpoint import latest, save
 
+input()  # wait to be told
 step = -1 if latest(sys.argv[1]) is None else latest(sys.argv[1])
 while True:
     step += 1
@@ -85,17 +88,24 @@ def test_sigkill_while_saving_leaves_a_complete_checkpoint(tmp_path):
     rng = random.Random(1)
     template = [np.zeros((64, 64), np.float32)] * 8
     environment = os.environ | {"PYTHONPATH": str(Path(checkpoint.__file__).parents[1])}
-    for _ in range(8):
-        command = [sys.executable, "-c", SAVE_FOREVER, str(tmp_path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as child:
-            assert child.stdout is not None and child.stderr is not None
-            first = child.stdout.readline()
-            time.sleep(rng.uniform(0.0, 0.15))
-            child.send_signal(signal.SIGKILL)
-            lines = (first + child.stdout.read()).split(b"\n")[:-1]
-            errors = child.stderr.read()
-        assert errors == b"" and lines
-        step = latest(tmp_path)
-        assert step in (int(lines[-1]), int(lines[-1]) + 1)
-        found = restore(tmp_path, template, manifest={"a": 1})
-        assert_same(found, [np.full((64, 64), step + i, np.float32) for i in range(8)])
+    command, pipe = [sys.executable, "-c", SAVE_FOREVER, str(tmp_path)], subprocess.PIPE
+
+    def start():
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+
+    for _ in range(2):
+        with contextlib.ExitStack() as stack:
+            children = [stack.enter_context(start()) for _ in range(4)]  # they start up together, then take turns
+            for child in children:
+                assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+                child.stdin.write(b"\n")
+                child.stdin.flush()
+                first = child.stdout.readline()
+                time.sleep(rng.uniform(0.0, 0.15))
+                child.send_signal(signal.SIGKILL)
+                lines = (first + child.stdout.read()).split(b"\n")[:-1]
+                assert child.stderr.read() == b"" and lines
+                step = latest(tmp_path)
+                assert step in (int(lines[-1]), int(lines[-1]) + 1)
+                found = restore(tmp_path, template, manifest={"a": 1})
+                assert_same(found, [np.full((64, 64), step + i, np.float32) for i in range(8)])

@@ -109,9 +109,8 @@ def test_add10_follows_its_formula_with_noise_of_variance_one(form):
     grid = (np.arange(1000) + 0.5) / 1000
     mean = 10 * np.sin(np.pi * np.outer(grid, grid)).mean() + 20 / 12 + 7.5
     assert abs(dataset.train.targets.mean() - mean) < 0.25
-    np.testing.assert_array_equal(
-        dataset.train.inputs * dataset.input_scale + dataset.input_shift, dataset.train.inputs
-    )
+    scaled = dataset.train.inputs * dataset.input_scale + dataset.input_shift
+    np.testing.assert_array_equal(scaled, dataset.train.inputs)
 
 
 def test_add10_original_draws_the_train_rows_anew_and_keeps_the_test_rows():

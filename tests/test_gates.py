@@ -20,10 +20,8 @@ def test_a_wide_gate_beside_narrow_activations_keeps_its_dtype_and_precision():
 
 
 def test_death_is_absorbing():
-    activations, liveness = (
-        jnp.asarray(np.random.default_rng(0).normal(size=(6, 5)), jnp.float32),
-        jnp.array([-1.0, -0.0, 0.0, 1e-30, 0.5]),
-    )
+    activations = jnp.asarray(np.random.default_rng(0).normal(size=(6, 5)), jnp.float32)
+    liveness = jnp.array([-1.0, -0.0, 0.0, 1e-30, 0.5])
     out, pull = jax.vjp(jax.jit(liveness_gate), activations, liveness)
     d_activations, d_liveness = pull(jnp.ones_like(out))
     np.testing.assert_array_equal(out[:, :3], 0)

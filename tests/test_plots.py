@@ -3,7 +3,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jaxsize.plots import band, colors, points, save, subplots
+from jaxsize.plots import band, colors, log_axis, points, save, subplots
 
 
 def curves():
@@ -67,3 +67,15 @@ def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path):
         save(figure, path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["picture.png"]
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_log_axes_have_plain_numbers(which):
+    figure, panels = subplots(1, 1)
+    panels[0, 0].plot([0.01, 1, 200], [0.01, 1, 200])
+    log_axis(panels[0, 0], which)
+    figure.canvas.draw()
+    axis = {"x": panels[0, 0].xaxis, "y": panels[0, 0].yaxis}[which]
+    assert axis.get_scale() == "log"
+    labels = {label.get_text() for label in axis.get_ticklabels()}
+    assert {"0.01", "1", "100"} <= labels and not any("$" in label for label in labels)

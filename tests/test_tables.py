@@ -14,6 +14,7 @@ def test_tables_align_their_columns():
 
 def test_spreads_are_short():
     assert spread({"median": None, "low": None, "high": None}) == "-"
-    assert spread({"median": 0.5, "low": 0.25, "high": 0.98765}) == "0.500 [0.250 .. 0.988]"
-    assert spread({"median": 0.5, "low": 0.25, "high": 1.0}, digits=1, scale=100) == "50.0 [25.0 .. 100.0]"
-    assert spread({"median": 7, "low": 7, "high": 7}, digits=0) == "7"
+    assert spread({"median": 0.5, "low": 0.25, "high": 0.98765}) == "0.5 [0.25 .. 0.988]"
+    assert spread({"median": 0.5, "low": 0.25, "high": 1.0}, ".1%") == "50.0% [25.0% .. 100.0%]"
+    assert spread({"median": 7, "low": 7, "high": 7}, ".0f") == "7"
+    assert spread({"median": 7, "low": 6.9, "high": 7.1}, ".0f") == "7"  # no spread that can be seen

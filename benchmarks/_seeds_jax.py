@@ -1,0 +1,120 @@
+"""The problem of `benchmarks.seeds`, and the two contenders that train it in JAX.
+
+A contender is made of a `Problem` of S seeds. `epoch(first)` trains one epoch, the first one with the orders of rows
+that the problem has, later ones with orders of its own, and waits for the end. `result()` is the loss of every step of
+the last epoch, [S, steps], and the weights by name, [S, ...].
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsize.networks import mlp
+from jaxsize.runs import RunAxis, stack, unstack
+from jaxsize.sparsifier import SparsifierConfig, make_trainer
+from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
+
+WIDTHS = (784, 500, 10)
+LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 1e-1, 1.0  # so large that leaving one of them out would be seen
+SCALE, SHIFT = 1 / 128, -1.0  # exact in float32, so that all contenders see the same inputs
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is trained: the rows, and for each of S seeds the initial weights and the order of rows in epoch 0."""
+
+    seeds: np.ndarray  # [S] uint32
+    params: Any  # jaxsize's tree, [S, ...]
+    orders: np.ndarray  # [S, N] int32
+    inputs: np.ndarray  # [N, 784] uint8
+    targets: np.ndarray  # [N] int32
+    batch_size: int
+
+    def only(self, runs: Sequence[int]) -> "Problem":
+        index = np.asarray(runs)
+        seeds, params, orders = jax.tree.map(lambda leaf: leaf[index], (self.seeds, self.params, self.orders))
+        return dataclasses.replace(self, seeds=seeds, params=params, orders=orders)
+
+
+def make_problem(num_runs: int, num_steps: int, batch_size: int) -> Problem:
+    rng = np.random.default_rng(0)
+    num_rows = num_steps * batch_size
+    seeds = np.arange(num_runs, dtype=np.uint32)
+    order = jax.jit(row_order, static_argnums=2)
+    network = mlp(WIDTHS, liveness="uniform")  # some gates close within the first epoch
+    return Problem(
+        seeds=seeds,
+        params=stack([network.init(int(seed)) for seed in seeds]),
+        orders=np.stack([order(seed, np.int32(0), num_rows) for seed in seeds]),
+        inputs=rng.integers(0, 256, (num_rows, WIDTHS[0]), np.uint8),
+        targets=rng.integers(0, WIDTHS[-1], num_rows, np.int32),
+        batch_size=batch_size,
+    )
+
+
+def flat(params: Any) -> Arrays:
+    (hidden,), output = params["hidden"], params["output"]
+    named = {f"hidden.{name}": leaf for name, leaf in hidden.items()}
+    return named | {f"output.{name}": leaf for name, leaf in output.items()}
+
+
+def _parts(problem: Problem) -> tuple[Callable, Callable, Hparams, Data]:
+    """start(run, hparams, shared) and epoch(state, hparams, data) of one run; settings [S]; the rows."""
+    trainer = make_trainer(mlp(WIDTHS), TASKS["classification"], SparsifierConfig())
+    values = (LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
+    hparams = Hparams(*(np.full(len(problem.seeds), value, np.float32) for value in values))
+    rows: Any = Rows(problem.inputs, problem.targets)  # NumPy until they are put on devices
+    scale, shift = np.float32(SCALE), np.float32(SHIFT)
+
+    def start(run: Any, hparams: Hparams, shared: Any) -> Any:
+        return init_state(trainer, *run, hparams)
+
+    return start, make_epoch(trainer, Config(batch_size=problem.batch_size)), hparams, Data(rows, scale, shift)
+
+
+class Jaxsize:
+    """All seeds in one program of jaxsize, laid over all devices."""
+
+    def __init__(self, problem: Problem):
+        start, epoch, hparams, data = _parts(problem)
+        self.axis = RunAxis(len(problem.seeds))
+        self.hparams, self.data = self.axis.put(hparams), self.axis.replicate(data)
+        self.state = self.axis.map(start)(self.axis.put((problem.params, problem.seeds)), self.hparams, ())
+        self.program = self.axis.map(epoch, donate=True)
+
+    def epoch(self, first: bool) -> None:
+        # jaxsize draws the problem's orders in the first epoch by itself
+        self.state, history = self.program(self.state, self.hparams, self.data)
+        self.losses = self.axis.fetch(history["loss"])
+        jax.block_until_ready(self.state)
+
+    def result(self) -> tuple[np.ndarray, Arrays]:
+        return self.losses, flat(self.axis.fetch(self.state.params))
+
+
+class JaxLoop:
+    """One compiled epoch, called for one seed after the other, on one device with all threads."""
+
+    def __init__(self, problem: Problem):
+        start, epoch, hparams, data = _parts(problem)
+        self.data = jax.device_put(data)
+        self.hparams = [unstack(hparams, index) for index in range(len(problem.seeds))]
+        runs = [unstack((problem.params, problem.seeds), index) for index in range(len(problem.seeds))]
+        self.states = [jax.jit(start)(run, settings, ()) for run, settings in zip(runs, self.hparams, strict=True)]
+        self.program = jax.jit(epoch, donate_argnums=0)
+
+    def epoch(self, first: bool) -> None:
+        losses = []
+        for index, hparams in enumerate(self.hparams):
+            self.states[index], history = self.program(self.states[index], hparams, self.data)
+            losses.append(np.asarray(history["loss"]))
+            jax.block_until_ready(self.states[index])
+        self.losses = np.stack(losses)
+
+    def result(self) -> tuple[np.ndarray, Arrays]:
+        return self.losses, flat(stack([jax.device_get(state.params) for state in self.states]))

@@ -1,0 +1,130 @@
+"""The contenders of `benchmarks.seeds` that train in PyTorch; what a contender is, is said in `_seeds_jax`.
+
+Both keep the rows as float32 tensors, read no number back within an epoch, and move the weights by PyTorch's fused
+AdamW.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.func import functional_call, grad_and_value
+from torch.nn import functional as F
+
+from benchmarks._seeds_jax import LEARNING_RATE, PENALTY, SCALE, SHIFT, WEIGHT_DECAY, WIDTHS, Arrays, Problem, flat
+
+Tensors = dict[str, torch.Tensor]
+NAMES = {
+    "hidden.kernel": "w0",
+    "hidden.bias": "b0",
+    "hidden.liveness": "gate",
+    "output.kernel": "w1",
+    "output.bias": "b1",
+}
+
+
+class Network(nn.Module):
+    """The gated network of one seed, not yet drawn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs, units, outputs = WIDTHS
+        self.w0, self.b0 = nn.Parameter(torch.empty(units, inputs)), nn.Parameter(torch.empty(units))
+        self.gate = nn.Parameter(torch.empty(units))
+        self.w1, self.b1 = nn.Parameter(torch.empty(outputs, units)), nn.Parameter(torch.empty(outputs))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        hidden = F.relu(F.linear(inputs, self.w0, self.b0))
+        return F.linear(hidden * F.relu(self.gate), self.w1, self.b1)
+
+
+def _to_torch(params: Any) -> Tensors:
+    """jaxsize's weights [S, ...] under the module's names and in PyTorch's layout; `_from_torch` goes back."""
+    leaves = {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in flat(params).items()}
+    return {new: torch.tensor(np.ascontiguousarray(leaves[old])) for old, new in NAMES.items()}
+
+
+def _from_torch(tensors: Tensors) -> Arrays:
+    leaves = {old: tensors[new].detach().numpy() for old, new in NAMES.items()}
+    return {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in leaves.items()}
+
+
+def _rows(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+    inputs = problem.inputs.astype(np.float32) * np.float32(SCALE) + np.float32(SHIFT)
+    return torch.tensor(inputs), torch.tensor(problem.targets.astype(np.int64))
+
+
+def _optimizer(params: Tensors) -> torch.optim.Optimizer:
+    weights = [leaf for name, leaf in params.items() if name != "gate"]
+    groups = [{"params": [params["gate"]], "weight_decay": 0.0}, {"params": weights, "weight_decay": WEIGHT_DECAY}]
+    return torch.optim.AdamW(groups, lr=LEARNING_RATE, fused=True)
+
+
+class TorchLoop:
+    """The eager loop, one seed after the other."""
+
+    def __init__(self, problem: Problem):
+        self.problem, params = problem, _to_torch(problem.params)
+        self.inputs, self.targets = _rows(problem)
+        self.networks = [Network() for _ in problem.seeds]
+        for index, network in enumerate(self.networks):
+            network.load_state_dict({name: leaf[index] for name, leaf in params.items()})
+        self.optimizers = [_optimizer(dict(network.named_parameters())) for network in self.networks]
+
+    def epoch(self, first: bool) -> None:
+        losses = []
+        for seed, (network, optimizer) in enumerate(zip(self.networks, self.optimizers, strict=True)):
+            order = torch.tensor(self.problem.orders[seed]) if first else torch.randperm(len(self.targets))
+            for index in order.split(self.problem.batch_size):
+                loss = F.cross_entropy(network(self.inputs[index]), self.targets[index])
+                optimizer.zero_grad()
+                (loss + PENALTY * F.relu(network.gate).sum()).backward()
+                optimizer.step()
+                with torch.no_grad():
+                    network.gate.clamp_(min=0)
+                losses.append(loss.detach())
+        self.losses = torch.stack(losses).reshape(len(self.networks), -1).numpy()
+
+    def result(self) -> tuple[np.ndarray, Arrays]:
+        stacked = {name: torch.stack([getattr(network, name) for network in self.networks]) for name in NAMES.values()}
+        return self.losses, _from_torch(stacked)
+
+
+class TorchVmap:
+    """All seeds in one `torch.func.vmap` on stacked weights; the optimiser moves all of them at once."""
+
+    def __init__(self, problem: Problem):
+        self.problem, network = problem, Network()
+        self.inputs, self.targets = _rows(problem)
+        self.params = {name: leaf.requires_grad_() for name, leaf in _to_torch(problem.params).items()}
+        self.optimizer = _optimizer(self.params)
+
+        def objective(
+            params: Tensors, inputs: torch.Tensor, targets: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            loss = F.cross_entropy(functional_call(network, params, (inputs,)), targets)
+            return loss + PENALTY * F.relu(params["gate"]).sum(), loss
+
+        self.gradient = torch.func.vmap(grad_and_value(objective, has_aux=True))
+
+    def epoch(self, first: bool) -> None:
+        num_runs, num_rows = self.problem.orders.shape
+        if first:
+            orders = torch.tensor(self.problem.orders)
+        else:
+            orders = torch.stack([torch.randperm(num_rows) for _ in range(num_runs)])
+        losses = []
+        for index in orders.split(self.problem.batch_size, dim=1):
+            values = {name: leaf.detach() for name, leaf in self.params.items()}
+            gradient, (_, loss) = self.gradient(values, self.inputs[index], self.targets[index])
+            for name, leaf in self.params.items():
+                leaf.grad = gradient[name]
+            self.optimizer.step()
+            with torch.no_grad():
+                self.params["gate"].clamp_(min=0)
+            losses.append(loss)
+        self.losses = torch.stack(losses, dim=1).numpy()
+
+    def result(self) -> tuple[np.ndarray, Arrays]:
+        return self.losses, _from_torch(self.params)
