@@ -18,7 +18,7 @@ from jaxsize.sparsifier import SparsifierConfig, make_trainer
 from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
 
 WIDTHS = (784, 500, 10)
-LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 1e-1, 1.0  # so large that leaving one of them out would be seen
+LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 3e-3, 1.0  # so large that leaving one of them out would be seen
 SCALE, SHIFT = 1 / 128, -1.0  # exact in float32, so that all contenders see the same inputs
 
 Arrays = dict[str, np.ndarray]
@@ -66,13 +66,18 @@ def flat(params: Any) -> Arrays:
 def _parts(problem: Problem) -> tuple[Callable, Callable, Hparams, Data]:
     """start(run, hparams, shared) and epoch(state, hparams, data) of one run; settings [S]; the rows."""
     trainer = make_trainer(mlp(WIDTHS), TASKS["classification"], SparsifierConfig())
-    values = (LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
-    hparams = Hparams(*(np.full(len(problem.seeds), value, np.float32) for value in values))
-    rows: Any = Rows(problem.inputs, problem.targets)  # NumPy until they are put on devices
-    scale, shift = np.float32(SCALE), np.float32(SHIFT)
+    ones = np.ones(len(problem.seeds), np.float32)
+    hparams = Hparams(
+        learning_rate=LEARNING_RATE * ones,
+        penalty_weight=PENALTY * ones,
+        weight_decay=WEIGHT_DECAY * ones,
+        gate_learning_rate=LEARNING_RATE * ones,
+    )
+    rows, (scale, shift) = Rows(problem.inputs, problem.targets), np.array([SCALE, SHIFT], np.float32)
 
     def start(run: Any, hparams: Hparams, shared: Any) -> Any:
-        return init_state(trainer, *run, hparams)
+        params, seed = run
+        return init_state(trainer, params, seed, hparams)
 
     return start, make_epoch(trainer, Config(batch_size=problem.batch_size)), hparams, Data(rows, scale, shift)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from jaxsize import initializers
 from jaxsize.initializers import init_bias, init_kernel, init_liveness
 
 UNIFORM = {  # scheme: bound from (fan_in, fan_out), as in the papers
@@ -99,12 +100,14 @@ def test_biases_follow_their_scheme():
     assert scipy.stats.kstest(normal, scipy.stats.norm.cdf).pvalue > 1e-3
 
 
-def test_gates_start_open():
+def test_gates_start_open(monkeypatch):
     np.testing.assert_array_equal(init_liveness(0, "a", 3), np.ones(3, np.float32))
     np.testing.assert_array_equal(init_liveness(0, "a", 2, start=0.25), np.full(2, 0.25, np.float32))
     drawn = init_liveness(0, "a", 20_000, start="uniform")
     assert drawn.min() > 0 and drawn.max() <= 1 and drawn.dtype == np.float32
     assert scipy.stats.kstest(drawn, scipy.stats.uniform.cdf).pvalue > 1e-3
+    monkeypatch.setattr(initializers, "_draw", lambda *args, **kind: np.zeros((1, 3), np.float32))
+    assert init_liveness(0, "a", 3, start="uniform").all()  # also where the draw is 0: the interval is (0, 1]
     for start in (0.0, -1.0, math.nan):
         with pytest.raises(ValueError, match="liveness start"):
             init_liveness(0, "a", 3, start=start)

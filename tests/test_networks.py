@@ -47,7 +47,7 @@ def as_float64(params):
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
 
 
-@settings(25)
+@settings(15)
 @hypothesis.given(
     widths=WIDTHS,
     gate=st.sampled_from(["liveness", "size", None]),
