@@ -6,7 +6,8 @@
 Promised on 4 cores: at least 2.5 times the seed-epochs per second of PyTorch's eager loop over seeds, 1.7 times those
 of `torch.func.vmap`, and 1.4 times those of a JAX loop over seeds on one device with all threads. The strongest
 set-up of PyTorch, one single-threaded process per core, is measured beside them. Promised on a GPU: 30 runs take at
-most twice the time of 1.
+most twice the time of 1. A speed-up is the smaller of two, of the medians and of the fastest epochs: on cores that
+are shared, PyTorch's spinning threads can stall for seconds, and medians may say more than is true.
 
 Every contender lives in processes of its own (JAX and PyTorch slow each other down in one), which are stopped while
 it is not its turn: not even a spinning thread of theirs runs. All start with the same weights and train the first
@@ -180,8 +181,13 @@ def against_contenders(flags: Flags) -> int:
             worker.close()
     typical = medians(seconds)
     _print_table(typical, seconds, dict.fromkeys(typical, flags.runs))
+    ours = seconds["jaxsize"]
     promises = [
-        Promise(f"speed-up over {name}", typical[name] / typical["jaxsize"], at_least=bound)
+        Promise(
+            f"speed-up over {name}, medians or fastest",
+            min(typical[name] / typical["jaxsize"], min(seconds[name]) / min(ours)),
+            at_least=bound,
+        )
         for name, bound in SPEED_UPS.items()
     ]
     return _report(flags, seconds, checked, promises, dict.fromkeys(typical, flags.runs))

@@ -4,6 +4,7 @@
 """
 
 import itertools
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -44,7 +45,7 @@ def mlp(
     (layers.init_gate). apply: [B, inputs] -> [B, outputs]. Raises ValueError unless every width is a positive
     integer.
     """
-    if len(widths) < 2 or any(int(width) != width or width < 1 for width in widths):
+    if len(widths) < 2 or any(not isinstance(width, numbers.Integral) or width < 1 for width in widths):
         raise ValueError(
             f"mlp: expected widths (inputs, hidden ..., outputs), all positive integers, got {tuple(widths)}"
         )
@@ -83,9 +84,10 @@ def num_mlp_parameters(widths: Sequence[int]) -> int:
 def pad_mlp(params: Tree, widths: Sequence[int]) -> Tree:
     """Widens an ungated `mlp` to hidden `widths` by units whose weights are all 0: NumPy parameters in and out.
 
-    Such a unit puts out 0, receives gradient 0 and stays as it is under any optimiser whose step is 0 for a weight 0
-    with gradient 0, so the padded network trains exactly like the original: networks of several widths can share a
-    program. Raises ValueError for a gated layer (a gate would not stay inert) or a width below the present one.
+    Such a unit puts out 0 (if the activation of 0 is 0), receives gradient 0 and stays as it is under any optimiser
+    whose step is 0 for a weight 0 with gradient 0, so the padded network trains exactly like the original: networks
+    of several widths can share a program. Raises ValueError for a gated layer (a gate would not stay inert) or a
+    width below the present one.
     """
     layers = [*params["hidden"], params["output"]]
     padding = [0]

@@ -19,7 +19,7 @@ from jax.tree_util import tree_map_with_path
 from jaxsize.liveness import LEAF, absorb, count_live, init_live, is_liveness, read_liveness, replace_liveness
 from jaxsize.networks import Network
 from jaxsize.penalties import group_norms, liveness_penalty
-from jaxsize.training import Hparams, Task, Trainer, mean_over_rows
+from jaxsize.training import Hparams, Task, Trainer, mean_over_rows, require_choice
 
 Tree = Any
 
@@ -39,7 +39,10 @@ class SparsifierConfig:
     too."""
     unit_norm: bool = False
     """Keep the incoming weights of every gated unit at norm 1 and its size in the gate: the penalty is a group lasso
-    then."""
+    then. These weights are not decayed."""
+
+    def __post_init__(self) -> None:
+        require_choice(self, "gate_step", "gate_optimizer", "weight_decay")
 
 
 FORMS = {
@@ -55,43 +58,53 @@ def penalty(params: Tree) -> jax.Array:
 
 def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.GradientTransformation:
     """Adam for weights (betas .9, .999, eps 1e-8), and for gates what the config says, each with its learning rate."""
-    steps = {"adam": optax.scale_by_adam, "sgd": optax.identity}
-    if config.gate_optimizer not in steps:
-        raise ValueError(f"gate_optimizer: expected 'adam' or 'sgd', got {config.gate_optimizer!r}")
     decay = optax.add_decayed_weights(hparams.weight_decay)
-    before, after = (decay, optax.identity()) if config.weight_decay == "coupled" else (optax.identity(), decay)
-    weights = optax.chain(before, optax.scale_by_adam(), after, _scale(hparams.learning_rate))
-    gates = optax.chain(before, steps[config.gate_optimizer](), _scale(hparams.gate_learning_rate))
+    coupled, decoupled = (decay, optax.identity()) if config.weight_decay == "coupled" else (optax.identity(), decay)
+    scale_gates = {"adam": optax.scale_by_adam, "sgd": optax.identity}[config.gate_optimizer]
+    gates = optax.chain(coupled, scale_gates(), optax.scale(-hparams.gate_learning_rate))
+    weights = optax.chain(coupled, optax.scale_by_adam(), decoupled, optax.scale(-hparams.learning_rate))
+    # Decoupled decay of a column whose norm is kept would only move into its gate.
+    unit_norm = optax.chain(coupled, optax.scale_by_adam(), optax.scale(-hparams.learning_rate))
 
     def labels(params: Tree) -> Tree:
-        return tree_map_with_path(lambda path, _: "gates" if is_liveness(path) else "weights", params)
+        named = tree_map_with_path(lambda path, _: "gates" if is_liveness(path) else "weights", params)
+        if not config.unit_norm:
+            return named
+        return _map_gated_layers(
+            lambda layer: {name: "gates" if name == LEAF else "unit_norm" for name in layer}, named
+        )
 
-    return optax.partition({"gates": gates, "weights": weights}, labels)
+    return optax.partition({"gates": gates, "weights": weights, "unit_norm": unit_norm}, labels)
 
 
-def _scale(learning_rate: Any) -> optax.GradientTransformation:
-    return optax.scale(-learning_rate)
+def _map_gated_layers(fn: Callable[[dict[str, Any]], dict[str, Any]], params: Tree) -> Tree:
+    """`params` with fn applied to every dict that holds a gate beside the kernel of its units."""
+
+    def is_gated_layer(node: Any) -> bool:
+        return isinstance(node, dict) and {LEAF, "kernel"} <= set(node)
+
+    return jax.tree.map(lambda node: fn(node) if is_gated_layer(node) else node, params, is_leaf=is_gated_layer)
 
 
 def normalize_units(params: Tree) -> Tree:
     """Divides incoming weights and bias of every gated unit by the norm of its weights and multiplies its gate by it.
 
-    The function computed does not change (a relu unit is positively homogeneous). A unit with zero weights is left
-    alone.
+    The function computed does not change, since a relu unit is positively homogeneous. A unit with zero weights is left
+    alone, and so is a gate that stands beside no `kernel` (the gate of the inputs). Every array beside a gate must have
+    the units on its last axis and scale with them, as kernel and bias do; ValueError if the axis does not fit.
     """
 
-    def normalize(layer: Any) -> Any:
-        if not isinstance(layer, dict) or LEAF not in layer or "kernel" not in layer:
-            return layer
-        kernel = layer["kernel"]
+    def normalize(layer: dict[str, Any]) -> dict[str, Any]:
+        kernel, units = layer["kernel"], layer[LEAF].shape
+        for name, leaf in layer.items():
+            if jnp.shape(leaf)[-1:] != units:
+                raise ValueError(f"unit_norm: expected units {list(units)} on the last axis of {name!r}")
         norms = group_norms(kernel.reshape(-1, kernel.shape[-1]))
         norms = jnp.where(norms > 0, norms, 1)
-        scaled = {
-            name: layer[name] / jnp.expand_dims(norms, range(layer[name].ndim - 1)) for name in layer if name != LEAF
-        }
+        scaled = {name: leaf / jnp.expand_dims(norms, range(leaf.ndim - 1)) for name, leaf in layer.items()}
         return scaled | {LEAF: layer[LEAF] * norms}
 
-    return jax.tree.map(normalize, params, is_leaf=lambda node: isinstance(node, dict) and LEAF in node)
+    return _map_gated_layers(normalize, params)
 
 
 def make_trainer(network: Network, task: Task, config: SparsifierConfig) -> Trainer:

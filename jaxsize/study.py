@@ -119,7 +119,9 @@ def _plan(batch: Batch, folder: Folder, devices: Sequence[Device]) -> tuple[list
             raise MemoryError(
                 f"{batch.name}: one run needs about {gib(needed)} of memory, {gib(available)} can be used"
             )
-        at_a_time = max(1, min(at_a_time - 1, int(at_a_time * available / needed)))
+        # Fewer runs on every device first, then fewer devices.
+        lowered = max(1, min(axis.runs_per_device - 1, int(axis.runs_per_device * available / needed)))
+        at_a_time = lowered * len(axis.devices) if axis.runs_per_device > 1 else at_a_time - 1
     sizes = [min(at_a_time, len(batch) - start) for start in range(0, len(batch), at_a_time)]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, sizes)

@@ -7,7 +7,7 @@ after a step) is a `Trainer`; `jaxsize.sparsifier` makes one.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,15 @@ from flax import struct
 
 Tree = Any
 Array = jax.Array | np.ndarray  # on the device, or on its way there
+
+
+def require_choice(config: Any, *names: str) -> None:
+    """ValueError unless each of these fields holds one of the values of its Literal type."""
+    types = get_type_hints(type(config))
+    for name in names:
+        if getattr(config, name) not in get_args(types[name]):
+            known = ", ".join(get_args(types[name]))
+            raise ValueError(f"{name}: expected one of {known}, got {getattr(config, name)!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +41,7 @@ class Config:
     evaluation_batch_size: int = 2048
 
     def __post_init__(self) -> None:
+        require_choice(self, "shuffle", "last_batch")
         for name in ("batch_size", "evaluation_batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")

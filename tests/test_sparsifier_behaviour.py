@@ -44,6 +44,21 @@ def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
     return state, np.concatenate(observed)
 
 
+@pytest.mark.parametrize("unit_norm", [True, False])
+def test_decoupled_decay_never_reaches_a_gate_not_even_through_unit_norm(unit_norm):
+    """Without any gradient only decay is left: it shrinks the output layer, and no gate moves."""
+    trainer = make_trainer(mlp((D, U, K)), CLASSIFICATION, SparsifierConfig(unit_norm=unit_norm))
+    still = trainer._replace(objective=lambda params, *_: (jnp.zeros(()), jnp.zeros(())))
+    hparams = HPARAMS._replace(weight_decay=0.5)
+    start = init_state(still, mlp((D, U, K)).init(0), jnp.uint32(0), hparams).params
+    end = train(still, mlp((D, U, K)).init(0), some_data(), hparams)[0].params
+    np.testing.assert_allclose(end["hidden"][0]["liveness"], start["hidden"][0]["liveness"], rtol=1e-6)
+    shrink = (1 - 0.01 * 0.5) ** 3  # three steps
+    np.testing.assert_allclose(end["output"]["kernel"], shrink * start["output"]["kernel"], rtol=1e-6)
+    expected = start["hidden"][0]["kernel"] * (1 if unit_norm else shrink)
+    np.testing.assert_allclose(end["hidden"][0]["kernel"], expected, rtol=1e-6)
+
+
 @hypothesis.settings(deadline=None, max_examples=20)
 @hypothesis.given(seed=st.integers(0, 999), bias=st.sampled_from(["normal", None]), gate_inputs=st.booleans())
 def test_normalizing_units_keeps_the_function(seed, bias, gate_inputs):
@@ -111,7 +126,7 @@ def test_networks_without_gates_train_as_they_are():
     trainer = make_trainer(network, CLASSIFICATION, FORMS["corrected"])
     state, observed = train(trainer, network.init(0), some_data(), HPARAMS)
     assert observed.shape == (3, 0) and read_liveness(state.params) == {}
-    with pytest.raises(ValueError, match="gate_optimizer: expected 'adam' or 'sgd', got 'lion'"):
+    with pytest.raises(ValueError, match="gate_optimizer: expected one of adam, sgd, got 'lion'"):
         bad = SparsifierConfig(gate_optimizer="lion")  # pyright: ignore[reportArgumentType]
         make_trainer(network, CLASSIFICATION, bad).optimizer(HPARAMS)
 
