@@ -15,6 +15,7 @@ epoch with the same order of rows; what they reach is compared before anything i
 own orders and goes on training.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import multiprocessing
@@ -61,16 +62,17 @@ class Flags:
 
 
 def _serve(contender: str, problem: Problem, cores: set[int], devices: bool, pipe: Connection) -> None:
-    """The life of a worker: prepares, says so, and then answers until it is killed."""
+    """The life of a worker: prepares, says so, and then answers until it is killed, or nobody is there to ask."""
     os.sched_setaffinity(0, cores)  # before JAX or PyTorch counts its threads
     if devices:
         use_all_cores()
     module, name = contender.split(":")
     trainer = getattr(importlib.import_module(module), name)(problem)
     pipe.send(None)
-    while True:
-        request, *arguments = pipe.recv()
-        pipe.send(getattr(trainer, request)(*arguments))
+    with contextlib.suppress(EOFError):
+        while True:
+            request, *arguments = pipe.recv()
+            pipe.send(getattr(trainer, request)(*arguments))
 
 
 class Worker:
@@ -216,19 +218,26 @@ def against_one_run(flags: Flags) -> int:
 
 
 def _print_table(typical: dict[str, float], seconds: dict[str, list[float]], num_runs: dict[str, int]) -> None:
+    first = next(iter(typical))
+
+    def times(values: dict[str, float], name: str) -> str:
+        """How often one seed-epoch of the first could be done in the time of one of `name`."""
+        return f"{values[name] / num_runs[name] / (values[first] / num_runs[first]):.2f}"
+
+    fastest = {name: min(values) for name, values in seconds.items()}
     rows = [
         [
             name,
             f"{num_runs[name] / median:.2f}",
             f"{median:.3f}",
-            f"{min(seconds[name]):.3f} .. {max(seconds[name]):.3f}",
-            f"{median / num_runs[name] / (typical['jaxsize'] / num_runs['jaxsize']):.2f}"
-            if "jaxsize" in typical
-            else "",
+            f"{fastest[name]:.3f} .. {max(seconds[name]):.3f}",
+            times(typical, name),
+            times(fastest, name),
         ]
         for name, median in typical.items()
     ]
-    print(format_table(["", "seed-epochs/s", "seconds", "from .. to", "times jaxsize"], rows))
+    header = ["", "seed-epochs/s", "seconds", "from .. to", f"times {first}", "fastest"]
+    print(format_table(header, rows))
 
 
 def _report(

@@ -18,7 +18,7 @@ from jaxsize.statistics import (
 )
 from jaxsize.study import Trained
 from jaxsize.tables import format_table, spread
-from jaxsize.verdicts import Verdict, equivalence_verdict, verdict
+from jaxsize.verdicts import Verdict, equivalence_verdict, trend_verdict, verdict
 
 
 class Finals:
@@ -129,7 +129,11 @@ def size_falls(finals: Finals, tested: Sequence[tuple[str, int]]) -> dict[str, A
         found = trend(finals.penalties, sizes, direction="negative")
         fits = {f"{p:g}": describe(finals.column("train_accuracy", dataset, width, p)) for p in finals.penalties}
         parts.append(
-            ({"dataset": dataset, "start_width": width, "train_accuracy": fits}, found, verdict(found, "negative"))
+            (
+                {"dataset": dataset, "start_width": width, "train_accuracy": fits},
+                found,
+                trend_verdict(found, "negative"),
+            )
         )
     return _claim("live units fall as the penalty rises (and training reaches about 100 %)", parts)
 

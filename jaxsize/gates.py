@@ -175,15 +175,27 @@ def _gated_fwd(contract, activations, gate, kernel):
 
 def _gated_bwd(contract, saved, ct):
     activations, gate, kernel = saved
-    # The kernel's gradient without the gate serves gate and kernel: nothing activation-sized is made for the gate.
-    (by_kernel,) = jax.linear_transpose(lambda w: contract(activations, w), kernel)(ct)
-    wide = _wide(kernel.dtype)
-    others = tuple(axis for axis in range(kernel.ndim) if axis != kernel.ndim - 2)
-    d_gate = jnp.sum(by_kernel.astype(wide) * kernel.astype(wide), axis=others)
-    # In this order, the kernel's cotangent can take over the buffer of `by_kernel`.
-    by_kernel, d_gate = lax.optimization_barrier((by_kernel, d_gate))
-    (d_activations,) = jax.linear_transpose(lambda a: _folded(contract, a, gate, kernel), activations)(ct)
-    return d_activations, d_gate.astype(gate.dtype), _raw_column(by_kernel, gate)
+    small_kernel = kernel.size <= activations.size
+    # The kernel's gradient comes first, behind a barrier: what it takes for a while is free again for the activations'.
+    if small_kernel:  # one gradient, without the gate, serves gate and kernel
+        (by_kernel,) = jax.linear_transpose(lambda w: contract(activations, w), kernel)(ct)
+        d_gate = _sum_by_units(by_kernel, kernel, kernel.ndim - 2)
+        by_kernel, d_gate = lax.optimization_barrier((by_kernel, d_gate))
+        (d_activations,) = jax.linear_transpose(lambda a: _folded(contract, a, gate, kernel), activations)(ct)
+        return d_activations, d_gate.astype(gate.dtype), _raw_column(by_kernel, gate)
+    # Passes over the kernel would cost more than passes over the activations.
+    (d_kernel,) = jax.linear_transpose(lambda w: contract(_raw_scale(activations, gate), w), kernel)(ct)
+    d_kernel, ct = lax.optimization_barrier((d_kernel, ct))
+    (by_activations,) = jax.linear_transpose(lambda a: contract(a, kernel), activations)(ct)
+    d_gate = _sum_by_units(by_activations, activations, activations.ndim - 1)
+    by_activations, d_gate = lax.optimization_barrier((by_activations, d_gate))
+    return _raw_scale(by_activations, gate), d_gate.astype(gate.dtype), d_kernel
+
+
+def _sum_by_units(a: jax.Array, b: jax.Array, units: int) -> jax.Array:
+    """Sum of a * b over all axes but `units`, in at least float32."""
+    wide = _wide(a.dtype)
+    return jnp.sum(a.astype(wide) * b.astype(wide), axis=tuple(axis for axis in range(a.ndim) if axis != units))
 
 
 _gated.defvjp(_gated_fwd, _gated_bwd)
@@ -203,9 +215,10 @@ def gated_matmul(activations: jax.Array, gate: jax.Array, kernel: jax.Array) -> 
     gate: any floating vector, signed ones and exact zeros included: relu(liveness), size_gates(...), liveness itself.
     Backward, with D = activations^T ct over the leading axes: d_kernel = gate[:, None] D; d_gate = row sums of
     D * kernel; d_activations = (ct kernel^T) * gate. Saved: the arguments, nothing else. The gate is multiplied onto
-    the smaller of activations and kernel, in both directions.
-    Call it on a batch of examples: under `jax.vmap` over examples, D exists once per example.
-    Source: the chain rule through the folded kernel gate[:, None] kernel, whose gradient is D.
+    the smaller of activations and kernel, and its gradient summed over the smaller: where that is the activations,
+    d_gate = sum over the leading axes of activations * (ct kernel^T), the same number. Call it on a batch of
+    examples: under `jax.vmap` over examples, D exists once per example. Source: the chain rule through the folded
+    kernel gate[:, None] kernel, whose gradient is D.
     """
     _require_units("gated_matmul", "gate", activations, gate)
     _require_kernel("gated_matmul", "[U, O]", 2, activations, kernel)
