@@ -198,11 +198,11 @@ def test_checkpoint_of_other_shapes_is_refused(command, tmp_path, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study.Progress, "advance", stop)
-    for width in ("12", "14"):
-        out = tmp_path / width
-        assert command(*SMALL, "--epochs", "4", "--start-width", width, "--out", str(out))[0] == 130
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(study.Progress, "advance", stop)
+        for width in ("12", "14"):
+            out = tmp_path / width
+            assert command(*SMALL, "--epochs", "4", "--start-width", width, "--out", str(out))[0] == 130
     wanted, other = (tmp_path / width / "checkpoints" for width in ("12", "14"))
     assert not list(other.glob("*/runs_0"))  # stopped before the first checkpoint; now get one
     assert command(*SMALL, "--epochs", "4", "--start-width", "14", "--out", str(tmp_path / "14"), "--resume")[0] == 0

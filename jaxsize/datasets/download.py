@@ -95,7 +95,10 @@ def _arriving_blocks(url: str) -> Generator[bytes]:
     try:
         while (block := arrived.get(timeout=patience)) is not None:
             if isinstance(block, Exception):
-                reason = str(getattr(block, "reason", block)) or type(block).__name__
+                cause = getattr(block, "reason", block)
+                if isinstance(cause, TimeoutError):  # the socket's own limit, reached at the same time as ours
+                    raise queue.Empty
+                reason = str(cause) or type(block).__name__
                 raise DownloadError(f"{url}: {' '.join(reason.split())}") from block
             yield block
             patience = _STALL_SECONDS
