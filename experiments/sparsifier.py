@@ -28,10 +28,11 @@ from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
 from jaxsize.records import open_folder
 from jaxsize.runs import describe_devices
 from jaxsize.sparsifier import FORMS, make_columns, make_trainer
-from jaxsize.study import Progress, require_memory, train
+from jaxsize.study import Progress, require_room, train
 from jaxsize.training import TASKS, Config, Hparams
 
 NAME = "sparsifier"
+MOST_RUNS = 100_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,9 @@ class SparsifierFlags(Flags):
     def check(self) -> None:
         super().check()
         self.require_whole("epochs", "batch_size", "start_width")
+        num_runs = self.num_seeds * (1 + len(self.penalties)) * len(self.start_width) * len(self.dataset)
+        if num_runs > MOST_RUNS:
+            raise ValueError(f"--num-seeds: these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible")
         penalties = self.penalties
         if not penalties or len(set(penalties)) < len(penalties) or not all(0 < p < math.inf for p in penalties):
             raise ValueError(
@@ -203,7 +207,7 @@ def run(flags: SparsifierFlags) -> dict[str, Any]:
     runs_each = (1 + len(flags.penalties)) * flags.num_seeds
     batches = [learning_batch(flags, *start, first_run=index * runs_each) for index, start in enumerate(starts)]
     for batch in batches:
-        require_memory(batch)
+        require_room(batch, flags.folder(NAME))
     folder = open_folder(flags.folder(NAME), flags.settings(), resume=flags.resume, device=describe_devices())
     if folder.status == "finished":
         print(f"{folder.path} holds the finished run; delete it to run again\n")

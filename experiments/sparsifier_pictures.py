@@ -58,7 +58,7 @@ def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width:
         axes.set(xlabel="epoch", title=name.replace("_", " "))
         plots.log_axis(axes, "x")
         if name.endswith("error"):
-            axes.set_yscale("log")
+            plots.log_axis(axes, "y")
         if name.endswith("accuracy"):
             _zoom(axes, [row[name] for row in mine])
     if all(row["live_units"] for row in mine):
@@ -71,7 +71,7 @@ def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width:
 def _zoom(axes: Any, values: list[float | None]) -> None:
     """Shows the best 15 points: a collapsed run does not flatten the rest."""
     finite = np.array([value for value in values if value is not None])
-    if finite.size:
+    if finite.size and finite.min() < finite.max():
         low, high = max(finite.min(), finite.max() - 0.15), finite.max()
         axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
@@ -99,13 +99,17 @@ def _sizes(finals: Finals, dataset: Dataset, width: int):
             dataset.info["teacher_width"], color="C3", label=f"teacher, {dataset.info['teacher_width']}"
         )
     panels[0, 0].set(title="live units at the end")
-    unpenalised = np.nanmedian(finals.column(score, dataset.name, width, 0.0))
-    panels[0, 1].axhline(unpenalised, color="0.6", linestyle=":", label="unpenalised, median")
-    panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end", yscale="log" if score == "test_error" else "linear")
+    unpenalised = finals.column(score, dataset.name, width, 0.0)
+    if np.isfinite(unpenalised).any():
+        panels[0, 1].axhline(np.nanmedian(unpenalised), color="0.6", linestyle=":", label="unpenalised, median")
+    panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end")
+    if score == "test_error":
+        plots.log_axis(panels[0, 1], "y")
     for axes in panels[0]:
         axes.set_xticks(range(len(finals.penalties)), [f"{penalty:g}" for penalty in finals.penalties])
         axes.set(xlabel="penalty")
-        axes.legend()
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
     figure.suptitle(f"{dataset.name}, from {width} units: every seed and the median")
     return figure
 
@@ -138,7 +142,8 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
     panels[0, 0].set(ylabel="deaths per step")
     panels[0, 0].set_yscale("symlog", linthresh=0.01)
     panels[0, 0].set_ylim(bottom=0)
-    panels[1, 0].set(ylabel="loss of the batches", xlabel="step", yscale="log")
+    panels[1, 0].set(ylabel="loss of the batches", xlabel="step")
+    plots.log_axis(panels[1, 0], "y")
     plots.legend(figure, panels[0, 0], "penalty")
     figure.suptitle(f"{name.split('.')[0]}: when units die, and what it does to the loss")
     return figure

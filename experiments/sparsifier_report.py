@@ -27,7 +27,7 @@ class Finals:
     def __init__(self, rows: Sequence[dict[str, Any]], settings: dict[str, Any]):
         self.settings = settings
         self.datasets: list[str] = list(settings["dataset"])
-        self.widths: list[int] = list(settings["start_width"])
+        self.widths: list[int] = sorted(settings["start_width"])
         self.penalties: list[float] = [0.0, *sorted(settings["penalties"])]
         self.rows = [row for row in rows if row["epoch"] == settings["epochs"]]
         self._by_key = {self._key(row): row for row in self.rows}
@@ -191,9 +191,9 @@ def accuracy_dips(finals: Finals, folder: Folder, tested: Sequence[tuple[str, in
                 epochs.append(worst + 1)
                 steps.append(int(np.argmax(live <= (live[0] + live[-1]) / 2)) + 1)
                 if worst:
-                    alone = [by_run[0.0, seed, epoch][name] for epoch in (worst, worst + 1)]
-                    fall = sign * (path[worst - 1][name] - path[worst][name])
-                    depths.append(fall - sign * (alone[0] - alone[1]))
+                    both = (by_run[p, seed, epoch][name] for p in (penalty, 0.0) for epoch in (worst, worst + 1))
+                    before, after, alone_before, alone_after = (np.nan if score is None else score for score in both)
+                    depths.append(sign * ((before - after) - (alone_before - alone_after)))
             found = paired_difference(_rounded(np.array(depths), name), np.zeros(len(depths)))
             times = {"epoch_of_most_deaths": describe(epochs), "step_of_half_of_deaths": describe(steps)}
             label = {"dataset": dataset, "start_width": width, "penalty": penalty, "score": name} | times

@@ -47,9 +47,14 @@ def legend(figure: "Figure", axes: "Axes", title: str) -> None:
 
 
 def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
-    """Makes an axis logarithmic, labelled with plain numbers (1, 10, 100) where it spans more than a decade."""
+    """Makes an axis logarithmic, labelled with plain numbers (20, 50, 100). Call it when everything is drawn.
+
+    Without anything positive to show, such as where every run has diverged, the axis stays linear.
+    """
     from matplotlib.ticker import LogLocator, NullFormatter
 
+    if not np.isfinite(axes.dataLim.minposx if which == "x" else axes.dataLim.minposy):
+        return
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=9))

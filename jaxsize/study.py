@@ -7,9 +7,11 @@ resumed batch ends with the same numbers.
 
 import dataclasses
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -84,12 +86,24 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
     return Trained([row for row in folder.rows.read() if row["run"] in mine], state.params, state.bookkeeping)
 
 
-def require_memory(batch: Batch, devices: Sequence[Device] = ()) -> None:
-    """MemoryError, in one line, if not even one run of the batch can fit: before anything is drawn, compiled or
-    written."""
+def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> None:
+    """MemoryError, in one line, if one run of the batch cannot fit into memory or the histories of all not on the disk.
+
+    For a check before anything is drawn, compiled or written. path: the results folder to be.
+    """
+    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    free, history = shutil.disk_usage(existing).free, _history_bytes(batch)
+    if history > free:
+        raise MemoryError(
+            f"{batch.name}: the history of all steps needs {gib(history)} on the disk, {gib(free)} are free"
+        )
     available, needed = available_bytes(RunAxis(1, tuple(devices)).devices), _state_bytes(batch)
     if needed > available:
         raise MemoryError(f"{batch.name}: one run needs about {gib(needed)} of memory, {gib(available)} can be used")
+
+
+def _history_bytes(batch: Batch) -> int:
+    return 8 * len(batch) * batch.num_epochs * batch.steps_per_epoch if batch.keep_history else 0
 
 
 def _state_bytes(batch: Batch) -> int:

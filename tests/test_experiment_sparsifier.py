@@ -119,6 +119,16 @@ def test_run_that_diverges_is_reported_and_poisons_no_other(command, tmp_path, m
     assert ours == theirs
 
 
+@pytest.mark.parametrize("dataset", ["digits", "add10"])
+def test_study_in_which_every_run_diverges_ends_with_a_report(command, tmp_path, dataset):
+    arguments = ["--smoke", "--dataset", dataset, "--learning-rate", "1e37", "--out", str(tmp_path / "r")]
+    status, said, error = command(*arguments)
+    assert (status, error) == (0, "") and said.count("loss not finite, left out") == 6
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    assert {claim["verdict"] for claim in summary["claims"].values()} <= {"open", "not tested"}
+    assert (tmp_path / "r" / f"curves_{dataset}_16.png").exists()
+
+
 def truncated_idx(folder):
     folder.mkdir(parents=True)
     for part in ("train", "t10k"):

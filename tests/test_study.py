@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import logging
 
@@ -145,11 +146,11 @@ def test_a_run_that_does_not_fit_is_told_in_one_line(tmp_path, monkeypatch):
     with pytest.raises(MemoryError, match=message):
         study.train(make_batch(draw), folder, Counter())
     with pytest.raises(MemoryError, match=message):
-        study.require_memory(make_batch(draw))
+        study.require_room(make_batch(draw), tmp_path)
     # The weights fit, the compiled program does not.
     needed = compiled(1, 1).num_bytes
     monkeypatch.setattr(study, "available_bytes", lambda devices: needed - 1)
-    study.require_memory(make_batch(draw))
+    study.require_room(make_batch(draw), tmp_path)
     with pytest.raises(MemoryError, match=message):
         study.train(make_batch(), folder, Counter(), devices=jax.devices()[:1])
     assert [path.name for path in folder.path.iterdir()] == ["config.json"]
@@ -157,3 +158,13 @@ def test_a_run_that_does_not_fit_is_told_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "_train_part", lambda *args: (_ for _ in ()).throw(Stopped))
     with pytest.raises(Stopped):  # and with a byte more it starts
         study.train(make_batch(), folder, Counter(), devices=jax.devices()[:1])
+
+
+def test_histories_too_large_for_the_disk_are_told_in_one_line(tmp_path):
+    endless = dataclasses.replace(make_batch(), num_epochs=10**15)
+    with pytest.raises(
+        MemoryError, match=r"^teacher\.learned: the history of all steps needs .* GiB on the disk, .* free$"
+    ):
+        study.require_room(endless, tmp_path / "not" / "yet")
+    study.require_room(dataclasses.replace(endless, keep_history=False), tmp_path / "not" / "yet")
+    assert list(tmp_path.iterdir()) == []
