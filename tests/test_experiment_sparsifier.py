@@ -257,19 +257,18 @@ def _num_lines(folder):
 
 def test_interrupt_is_one_line(tmp_path, programs):
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(programs), "JAX_NUM_CPU_DEVICES": "2"}
-    arguments = [
-        sys.executable,
-        "-m",
-        "experiments.sparsifier",
-        *SMALL,
-        "--epochs",
-        "100000",
-        "--out",
-        str(tmp_path / "r"),
-    ]
+    # A shell that starts the tests in the background makes its children ignore interrupts; not this one.
+    program = (
+        "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "runpy.run_module('experiments.sparsifier', run_name='__main__', alter_sys=True)"
+    )
+    arguments = [sys.executable, "-c", program, *SMALL, "--epochs", "100000", "--out", str(tmp_path / "r")]
     process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while _num_lines(tmp_path / "r") == 0:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate()
+    try:
+        while _num_lines(tmp_path / "r") == 0 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130 and error.count("\n") == 1 and "--resume" in error
