@@ -3,6 +3,7 @@
 Both keep the rows as float32 tensors, read no number back within an epoch, and move the weights by PyTorch's fused
 AdamW.
 """
+# pyright: reportMissingImports=false
 
 from typing import Any
 

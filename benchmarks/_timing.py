@@ -76,8 +76,15 @@ def machine(*packages: str) -> dict[str, Any]:
         "processor": _processor(),
         "cores": num_cores(),
         "load_average": os.getloadavg()[0],
-        "versions": versions() | {name: importlib.metadata.version(name) for name in packages},
+        "versions": versions() | {name: _version(name) for name in packages},
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # as PyTorch on a machine that measures jaxsize alone
+        return None
 
 
 def num_cores() -> int:

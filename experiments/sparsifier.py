@@ -27,7 +27,7 @@ from jaxsize.datasets import Dataset
 from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
 from jaxsize.records import open_folder
 from jaxsize.runs import describe_devices
-from jaxsize.sparsifier import FORMS, make_columns, make_trainer
+from jaxsize.sparsifier import FORMS, make_columns, make_total, make_trainer
 from jaxsize.study import Progress, require_room, train
 from jaxsize.training import TASKS, Config, Hparams
 
@@ -84,13 +84,15 @@ class SparsifierFlags(Flags):
         if num_runs > MOST_RUNS:
             raise ValueError(f"--num-seeds: these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible")
         penalties = self.penalties
-        if not penalties or len(set(penalties)) < len(penalties) or not all(0 < p < math.inf for p in penalties):
+        single = {float(np.float32(penalty)) for penalty in penalties if abs(penalty) < 1e38}  # as they will be used
+        if not penalties or len(single) < len(penalties) or min(single) <= 0:
             raise ValueError(
                 f"--penalties: expected different numbers above 0 (0 is always added), got {told(penalties)}"
             )
         for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
             value = getattr(self, name)
-            if not 0 <= value < math.inf or (value == 0 and name != "weight_decay"):
+            single = float(np.float32(value)) if abs(value) < 1e38 else math.inf
+            if not 0 <= single < math.inf or (single == 0 and name != "weight_decay"):
                 bound = "from 0 on" if name == "weight_decay" else "above 0"
                 raise ValueError(f"{flag(name)}: expected a finite number {bound}, got {value}")
 
@@ -130,13 +132,15 @@ def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_r
     def num_parameters(live: dict[str, int]) -> int:
         return num_mlp_parameters((live.get("inputs", num_inputs), live["hidden.0"], dataset.num_outputs))
 
+    gates = ["hidden.0", *(["inputs"] if flags.gate_inputs else [])]
     return Batch(
         name=f"{dataset.name}.learned.{width}",
         labels=labels,
         init=lambda index: draw(settings[index][1]),
         num_parameters=num_mlp_parameters(widths),
         hparams=_hparams(flags, [penalty for penalty, _ in settings]),
-        columns=make_columns(["hidden.0", *(["inputs"] if flags.gate_inputs else [])], num_parameters),
+        columns=make_columns(gates, num_parameters),
+        total=make_total(gates),
         **_common(flags, dataset, network),
     )
 
@@ -203,12 +207,19 @@ def _hparams(flags: SparsifierFlags, penalties: list[float]) -> Hparams:
 def run(flags: SparsifierFlags) -> dict[str, Any]:
     """Trains everything, writes the results folder and returns what is in its summary.json."""
     data = load_datasets(flags, flags.form)
+    for dataset in data:
+        if flags.batch_size > len(dataset.train):
+            rows = f"{dataset.name} has {len(dataset.train)} train rows"
+            raise ValueError(f"--batch-size: expected no more than there are rows ({rows}), got {flags.batch_size}")
     starts = [(dataset, width) for dataset in data for width in flags.start_width]
     runs_each = (1 + len(flags.penalties)) * flags.num_seeds
     batches = [learning_batch(flags, *start, first_run=index * runs_each) for index, start in enumerate(starts)]
     for batch in batches:
         require_room(batch, flags.folder(NAME))
-    folder = open_folder(flags.folder(NAME), flags.settings(), resume=flags.resume, device=describe_devices())
+    prints = {dataset.name: dataset.fingerprint() for dataset in data}  # --resume must not go on with other rows
+    folder = open_folder(
+        flags.folder(NAME), flags.settings() | {"data": prints}, resume=flags.resume, device=describe_devices()
+    )
     if folder.status == "finished":
         print(f"{folder.path} holds the finished run; delete it to run again\n")
         print(report.as_text(folder.read_summary()))
@@ -216,10 +227,13 @@ def run(flags: SparsifierFlags) -> dict[str, Any]:
 
     progress = Progress(flags.epochs * len(batches))
     learned = [train(batch, folder, progress) for batch in batches]
+    ends = [row for trained in learned for row in trained.rows if row["epoch"] == flags.epochs]
     controls = [
         batch
         for dataset in data
-        for batch in control_batches(flags, dataset, report.last_rows(learned, dataset.name), len(batches) * runs_each)
+        for batch in control_batches(
+            flags, dataset, [row for row in ends if row["dataset"] == dataset.name], len(batches) * runs_each
+        )
     ]
     progress.expect(flags.epochs * len(controls))
     for batch in controls:

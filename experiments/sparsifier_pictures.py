@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.sparsifier_report import Finals
+from experiments.sparsifier_finals import Finals
 from jaxsize import plots
 from jaxsize.datasets import Dataset
 from jaxsize.liveness import read_liveness
@@ -49,11 +49,13 @@ def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width:
     for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
         runs: dict[int, list[dict[str, Any]]] = {}
         for row in mine:
-            if row["penalty"] == penalty:
+            if row["penalty"] == penalty and row["train_loss"] is not None:
                 runs.setdefault(row["run"], []).append(row)
         for axes, name in zip(panels[0], names, strict=True):
-            values = [[np.nan if row[name] is None else row[name] for row in path] for path in runs.values()]
-            plots.band(axes, epochs, np.array(values, float), color=color, label=_label(penalty))
+            values = np.full((max(1, len(runs)), len(epochs)), np.nan)  # a run that diverged ends where it did
+            for line, path in zip(values, runs.values(), strict=False):
+                line[: len(path)] = [row[name] for row in path]
+            plots.band(axes, epochs, values, color=color, label=_label(penalty))
     for axes, name in zip(panels[0], names, strict=True):
         axes.set(xlabel="epoch", title=name.replace("_", " "))
         plots.log_axis(axes, "x")
@@ -119,16 +121,21 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
     observed = np.load(folder.path / "steps" / f"{name}.observed.npy")
     loss = np.load(folder.path / "steps" / f"{name}.loss.npy")
     num_steps = observed.shape[1]
+    width = int(name.split(".")[-1])
+    diverged = {row["run"] for row in trained.rows if row["train_loss"] is None}
     edges = np.unique(np.geomspace(min(20, num_steps), num_steps, 160).astype(int))
     edges = np.concatenate([[0], edges])
     steps, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
-    live = np.concatenate([observed[:, :1], observed[:, edges[1:] - 1]], axis=1)
+    live = np.concatenate([np.full_like(observed[:, :1], width), observed[:, edges[1:] - 1]], axis=1)
     deaths = -np.diff(live, axis=1) / lengths
     smooth = np.add.reduceat(loss, edges[:-1], axis=1) / lengths
     figure, panels = plots.subplots(2, 1, width=6.5, height=2.3)
     first = trained.rows[0]["run"]
     for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
-        runs = sorted({row["run"] - first for row in trained.rows if row["penalty"] == penalty})
+        mine = {row["run"] for row in trained.rows if row["penalty"] == penalty} - diverged
+        if not mine:
+            continue
+        runs = sorted(run - first for run in mine)
         plots.band(panels[0, 0], steps, deaths[runs], color=color, label=_label(penalty))
         plots.band(panels[1, 0], steps, smooth[runs], color=color, label=_label(penalty))
     for axes in panels[:, 0]:
@@ -145,7 +152,7 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
     panels[1, 0].set(ylabel="loss of the batches", xlabel="step")
     plots.log_axis(panels[1, 0], "y")
     plots.legend(figure, panels[0, 0], "penalty")
-    figure.suptitle(f"{name.split('.')[0]}: when units die, and what it does to the loss")
+    figure.suptitle(f"{name.split('.')[0]}, from {width} units: when units die, and what it does to the loss")
     return figure
 
 

@@ -49,8 +49,11 @@ class Batch:
     num_epochs: int
     columns: Callable[[np.ndarray, np.ndarray], dict[str, Any]]
     """The trainer's observations of a run before and after an epoch -> the columns they add to the run's row."""
+    total: Callable[[np.ndarray], np.ndarray] = lambda observed: observed.sum(-1)
+    """Observations [..., n] -> [...], the one number per step that is kept, such as all live units."""
     keep_history: bool = True
-    """Keep the loss and the trainer's observation of every step, in steps/NAME.loss.npy and steps/NAME.observed.npy."""
+    """Keep the loss and the total of the observation of every step, in steps/NAME.loss.npy and
+    steps/NAME.observed.npy."""
 
     def __len__(self) -> int:
         return len(self.labels)

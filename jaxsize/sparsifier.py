@@ -163,3 +163,9 @@ def make_columns(
 def _in_numbers(name: str) -> list[tuple[int, str]]:
     """Sorts `hidden.2` before `hidden.10`."""
     return [(int(part) if part.isdigit() else -1, part) for part in name.split(".")]
+
+
+def make_total(gates: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
+    """Live units of all layers, without inputs, for `batches.Batch.total`: [..., gates] -> [...]."""
+    units = [index for index, name in enumerate(sorted(gates)) if name != "inputs"]
+    return lambda observed: observed[..., units].sum(-1)

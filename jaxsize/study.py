@@ -75,6 +75,7 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
         logger.warning(
             "%s: %d runs are too many for the memory; training %d at a time", batch.name, len(batch), sizes[0]
         )
+        progress.expect(batch.num_epochs * (len(sizes) - 1))
     ends = np.cumsum(sizes).tolist()
     parts = []
     for start, end in zip([0, *ends], ends, strict=False):
@@ -149,19 +150,23 @@ def _train_part(program: Program, runs: range, folder: Folder, progress: Progres
     names = {label["run"] for label in labels}
     directory = folder.checkpoints / batch.name / f"runs_{runs.start}"
     manifest = {"batch": batch.name, "labels": labels, "config": batch.config, "num_epochs": batch.num_epochs}
-    histories = _open_histories(batch, folder)
     done, before = checkpoint.latest(directory) or 0, 0.0
-    folder.rows.truncate(lambda row: row["run"] not in names or row["epoch"] <= done)
     if done:
         template = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct((len(runs), *leaf.shape), leaf.dtype), program.state_shape
         )
         host = checkpoint.restore(directory, template, manifest=manifest)
-        before = max(row["seconds"] for row in folder.rows.read() if row["run"] in names)
+        rows = [row for row in folder.rows.read() if row.get("run") in names and row["epoch"] <= done]
+        if len(rows) != done * len(runs):
+            expected = f"{done * len(runs)} rows of {len(runs)} runs and {done} epochs"
+            raise ValueError(f"{folder.rows.path} does not fit {directory}: expected {expected}, found {len(rows)}")
+        before = max(row["seconds"] for row in rows)
         state = axis.put(host)
     else:
         state = program.start(runs)
         host = axis.fetch(state)
+    folder.rows.truncate(lambda row: row.get("run") not in names or row["epoch"] <= done)
+    histories = _open_histories(batch, folder)
     progress.advance(batch.name, done)
     clock = time.perf_counter()
     for epoch in range(done + 1, batch.num_epochs + 1):
@@ -176,8 +181,8 @@ def _train_part(program: Program, runs: range, folder: Folder, progress: Progres
             for index, label in enumerate(labels)
         ]
         for name, array in histories.items():
-            steps = history[name].reshape(len(runs), batch.steps_per_epoch, -1)
-            array.write((epoch - 1) * batch.steps_per_epoch, steps.sum(-1), slice(runs.start, runs.stop))
+            steps = history[name] if name == "loss" else batch.total(history[name])
+            array.write((epoch - 1) * batch.steps_per_epoch, steps, slice(runs.start, runs.stop))
             array.flush()
         folder.rows.append(rows)
         checkpoint.save(directory, host, step=epoch, manifest=manifest)

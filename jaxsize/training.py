@@ -90,9 +90,9 @@ class Data(NamedTuple):
 
     def batch(self, rows: Rows, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Network inputs [B, D] and targets [B] of the rows at index [B]."""
-        inputs = jnp.take(rows.inputs, index, axis=0).astype(jnp.float32)
+        inputs = jnp.take(rows.inputs, index, axis=0, mode="clip").astype(jnp.float32)
         scale, shift = jnp.reshape(self.scale, (1, -1)), jnp.reshape(self.shift, (1, -1))  # [1, 1] or [1, D]
-        return inputs * scale + shift, jnp.take(rows.targets, index, axis=0)
+        return inputs * scale + shift, jnp.take(rows.targets, index, axis=0, mode="clip")
 
 
 class Task(NamedTuple):
@@ -195,7 +195,10 @@ def make_epoch(trainer: Trainer, config: Config) -> Callable:
 
 
 def make_evaluate(trainer: Trainer, task: Task, config: Config) -> Callable:
-    """Returns evaluate(params, rows, data) -> {"loss": [], score name: []}, means over all rows, for one run."""
+    """Returns evaluate(params, rows, data) -> {"loss": [], score name: []}, means over all rows, for one run.
+
+    Where the loss is not finite, the score is NaN.
+    """
 
     def evaluate(params: Tree, rows: Rows, data: Data) -> dict[str, jax.Array]:
         num_rows = rows.targets.shape[0]
@@ -208,7 +211,9 @@ def make_evaluate(trainer: Trainer, task: Task, config: Config) -> Callable:
             return tuple(jnp.sum(jnp.where(batch[1] > 0, of(outputs, targets), 0)) for of in (task.loss, task.score))
 
         losses, scores = jax.lax.map(sums, (index, weights))
-        return {"loss": jnp.sum(losses) / num_rows, task.score_name: jnp.sum(scores) / num_rows}
+        loss, score = jnp.sum(losses) / num_rows, jnp.sum(scores) / num_rows
+        # A network that has diverged always names class 0: that would look like an accuracy.
+        return {"loss": loss, task.score_name: jnp.where(jnp.isfinite(loss), score, jnp.nan)}
 
     return evaluate
 

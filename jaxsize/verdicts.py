@@ -35,21 +35,6 @@ def verdict(estimate: Estimate, direction: Direction) -> Verdict:
     return Verdict("holds" if above == (direction == "positive") else "refuted", _said(estimate, place))
 
 
-def trend_verdict(estimate: Estimate, direction: Direction) -> Verdict:
-    """Whether `statistics.trend`, tested in this direction, found its trend. Page's test decides, not the interval.
-
-    That test draws on every setting of every seed, so 3 seeds can be enough. It holds if p <= 1 - confidence and the
-    estimate has the sign; without a p value, `verdict` decides. Being one-sided it refutes nothing: else it is open.
-    """
-    check_direction(direction)
-    if estimate.p_value is None or estimate.estimate is None:
-        return verdict(estimate, direction)
-    right_way = estimate.estimate > 0 if direction == "positive" else estimate.estimate < 0
-    found = right_way and estimate.p_value <= 1 - estimate.confidence
-    said = f"{estimate.estimate:.4g} (n = {estimate.n}, p = {estimate.p_value:.3g})"
-    return Verdict("holds" if found else "open", joined(said, estimate.note))
-
-
 def equivalence_verdict(estimate: Estimate, margin: float = 0.15) -> Verdict:
     """Whether the ratio of `equivalence_ratio`, with the same margin, is 1 up to a factor of 1 + margin.
 

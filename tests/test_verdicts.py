@@ -7,7 +7,7 @@ import pytest
 
 from jaxsize.json_files import to_plain
 from jaxsize.statistics import Estimate, equivalence_ratio, paired_difference, trend
-from jaxsize.verdicts import equivalence_verdict, trend_verdict, verdict
+from jaxsize.verdicts import equivalence_verdict, verdict
 
 
 def interval(low, high, *, n=10, estimate=0.0, p_value=None, confidence=0.95):
@@ -74,20 +74,6 @@ def test_equivalence_verdict():
     few = equivalence_verdict(equivalence_ratio(b[:5], b[:5]))
     assert few.outcome == "open" and "n = 5" in few.reason
     assert equivalence_verdict(equivalence_ratio([], [])).reason == "n = 0: no interval; no pairs"
-
-
-@pytest.mark.parametrize(("rows", "outcome"), [(3, "holds"), (2, "holds"), (1, "open")])
-def test_trend_verdict_of_a_strict_fall_needs_only_enough_orders(rows, outcome):
-    """Page's p is the chance of the strict order: 1/120 per seed of 5 settings; scipy has none for a single seed."""
-    falling = np.tile([9.0, 7, 5, 3, 1], (rows, 1))
-    assert trend_verdict(trend([0, 1, 2, 3, 4], falling, direction="negative"), "negative").outcome == outcome
-    assert trend_verdict(trend([0, 1, 2, 3, 4], falling, direction="positive"), "positive").outcome == "open"
-
-
-def test_trend_verdict_without_a_trend_is_rarely_wrong():
-    rng = np.random.default_rng(1)
-    found = [trend([0, 1, 2, 3], rng.normal(size=(4, 4)), direction="positive") for _ in range(100)]
-    assert sum(trend_verdict(one, "positive").outcome != "open" for one in found) <= 11
 
 
 def test_verdicts_have_a_json_form():

@@ -1,0 +1,48 @@
+"""Where every run of the sparsifier ended, as columns over seeds that can be paired."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxsize.statistics import Estimate, paired_difference
+
+
+class Finals:
+    """The last row of every run, by what it is: columns over seeds, ready to be paired."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]], settings: dict[str, Any]):
+        self.settings = settings
+        self.datasets: list[str] = list(settings["dataset"])
+        self.widths: list[int] = sorted(settings["start_width"])
+        self.penalties: list[float] = [0.0, *sorted(settings["penalties"])]
+        self.rows = [row for row in rows if row["epoch"] == settings["epochs"]]
+        self._by_key = {self._key(row): row for row in self.rows}
+
+    @staticmethod
+    def _key(row: dict[str, Any]) -> tuple:
+        return row["arm"], row["dataset"], row["start_width"], row["penalty"], row["seed"]
+
+    def column(self, name: str, dataset: str, width: int, penalty: float, arm: str = "learned") -> np.ndarray:
+        """[num_seeds], NaN for a run that does not exist or whose loss is not finite."""
+        found = [
+            self._by_key.get((arm, dataset, width, penalty, seed), {}) for seed in range(self.settings["num_seeds"])
+        ]
+        values = [None if row.get("train_loss") is None else row.get(name) for row in found]
+        return np.array([np.nan if value is None else value for value in values], float)
+
+    def score(self, dataset: str) -> tuple[str, int]:
+        """The column of the test score, and 1 if more of it is better, -1 if less."""
+        is_error = any("test_error" in row for row in self.rows if row["dataset"] == dataset)
+        return ("test_error", -1) if is_error else ("test_accuracy", 1)
+
+    def gain(self, dataset: str, width: int, penalty: float, over: tuple[float, str]) -> Estimate:
+        """How much better the learned network's test score is than that of (penalty, arm) with the same seeds."""
+        name, sign = self.score(dataset)
+        mine, theirs = (self.column(name, dataset, width, *arm) for arm in ((penalty, "learned"), over))
+        return paired_difference(sign * rounded(mine, name), sign * rounded(theirs, name))
+
+
+def rounded(scores: np.ndarray, name: str) -> np.ndarray:
+    """Accuracies that are equal but for the order of a sum become equal: ties in the test. Errors stay as they are."""
+    return np.round(scores, 6) if name.endswith("accuracy") else scores
