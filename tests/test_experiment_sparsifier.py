@@ -1,5 +1,7 @@
 """The command `python -m experiments.sparsifier`: its folder, its errors, and that a kill changes nothing."""
 
+import contextlib
+import dataclasses
 import errno
 import gzip
 import json
@@ -69,10 +71,12 @@ def test_smoke_gives_a_person_everything(command, tmp_path):
         image = matplotlib.image.imread(out / f"{picture}_digits_16.png")
         assert image.shape[0] > 300 and image[..., :3].std() > 0.02
     steps = np.load(out / "steps" / "digits.learned.16.observed.npy")
-    assert steps.shape == (6, 3 * 40) and np.all(np.diff(steps) <= 0) and steps.max() <= 16 + 64
-    assert [
-        row["live_units"] + row["live_inputs"] for row in rows if row["arm"] == "learned" and row["epoch"] == 3
-    ] == (steps[:, -1].tolist())
+    assert steps.shape == (6, 3 * 40) and np.all(np.diff(steps) <= 0) and steps.max() <= 16
+    assert steps[:, -1].tolist() == [
+        row["live_units"]
+        for row in rows
+        if row["arm"] == "learned" and row["epoch"] == 3  # units, not inputs
+    ]
 
     again = command("--smoke", "--out", str(out), "--liveness-start", "uniform", "--gate-inputs")
     assert again[0] == 0 and "finished" in again[1] and rows_of(out) == rows
@@ -157,6 +161,11 @@ def truncated_idx(folder):
         (["--penalties"], "--penalties"),
         (["--learning-rate", "nan"], "--learning-rate"),
         (["--learning-rate", "inf"], "--learning-rate"),
+        (["--learning-rate", "1e300"], "--learning-rate"),
+        (["--penalties", "1e-50", "1e-60"], "--penalties"),
+        (["--batch-size", "10000000000"], "--batch-size"),
+        (["--num-seeds", "1000000000"], "--num-seeds"),
+        (["--epochs", "1000000000000"], "disk"),
         (["--learning-rate", "0"], "--learning-rate"),
         (["--weight-decay", "-1"], "--weight-decay"),
         (["--form", "new"], "--form"),
@@ -202,6 +211,41 @@ def test_full_disk_keeps_what_was_done_and_resume_ends_the_same(command, tmp_pat
     assert command(*arguments, "--out", str(tmp_path / "r"), "--resume")[0] == 0
     assert command(*arguments, "--out", str(tmp_path / "whole"))[0] == 0
     assert rows_of(tmp_path / "r") == rows_of(tmp_path / "whole")
+
+
+def test_rows_that_do_not_fit_the_checkpoint_are_refused(command, tmp_path, monkeypatch):
+    out, calls = tmp_path / "r", []
+
+    def stop(self, name, num_epochs, rows=()):
+        calls.append(name)
+        if len(calls) == 3:  # start, first epoch, second epoch
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study.Progress, "advance", stop)
+        assert command(*SMALL, "--epochs", "4", "--out", str(out))[0] == 130
+    lines = (out / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (out / "metrics.jsonl").write_text("".join(lines[1:]))
+    status, _, error = command(*SMALL, "--epochs", "4", "--out", str(out), "--resume")
+    assert status == 2 and error.count("\n") == 1 and "expected 8 rows of 4 runs and 2 epochs, found 7" in error
+    assert (out / "metrics.jsonl").read_text() == "".join(lines[1:])
+
+
+def test_other_rows_are_not_continued(command, tmp_path, monkeypatch):
+    out = tmp_path / "r"
+    assert command("--smoke", "--epochs", "1", "--out", str(out))[0] == 0
+    load = sparsifier.load_datasets
+
+    def shuffled(flags, form):
+        (dataset,) = load(flags, form)
+        train = dataclasses.replace(
+            dataset.train, inputs=dataset.train.inputs[::-1], targets=dataset.train.targets[::-1]
+        )
+        return [dataclasses.replace(dataset, train=train)]
+
+    monkeypatch.setattr(sparsifier, "load_datasets", shuffled)
+    status, _, error = command("--smoke", "--epochs", "1", "--out", str(out), "--resume")
+    assert status == 2 and error.count("\n") == 1 and "data.digits.train" in error
 
 
 def test_checkpoint_of_other_shapes_is_refused(command, tmp_path, monkeypatch):
@@ -267,8 +311,12 @@ def test_interrupt_is_one_line(tmp_path, programs):
     try:
         while _num_lines(tmp_path / "r") == 0 and process.poll() is None:
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        while process.poll() is None:  # Python loses an interrupt that falls into a callback of the garbage collector
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=10)
+        _, error = process.communicate()
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 130 and error.count("\n") == 1 and "--resume" in error
