@@ -93,8 +93,11 @@ def main(
         config.check()
         runs.use_all_cores()
         keep_compiled_programs()
+        _require_device()
         run(config)
     except (ValueError, MemoryError) as error:
+        if not _is_ours(error):
+            raise
         return _fail(program, error, 2)
     except OSError as error:
         return _fail(program, f"{error}; what was done is kept, --resume continues", 1)
@@ -105,6 +108,24 @@ def main(
     except KeyboardInterrupt:
         return _fail(program, "interrupted; --resume continues", 130)
     return 0
+
+
+def _require_device() -> None:
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # JAX_PLATFORMS names a platform that is not there
+        raise ValueError(
+            f"JAX finds no device (JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}): {error}"
+        ) from error
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error was raised by this project, for a user to read, and not by a library, as the sign of a bug."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    origin = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return isinstance(error, MemoryError) or origin.split(".")[0] in ("jaxsize", "experiments", "__main__")
 
 
 def keep_compiled_programs() -> None:

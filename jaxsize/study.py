@@ -92,8 +92,11 @@ def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> No
 
     For a check before anything is drawn, compiled or written. path: the results folder to be.
     """
-    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    free, history = shutil.disk_usage(existing).free, _history_bytes(batch)
+    try:
+        existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+        free, history = shutil.disk_usage(existing).free, _history_bytes(batch)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be used for results: {error.strerror}") from error
     if history > free:
         raise MemoryError(
             f"{batch.name}: the history of all steps needs {gib(history)} on the disk, {gib(free)} are free"

@@ -166,6 +166,7 @@ def truncated_idx(folder):
         (["--batch-size", "10000000000"], "--batch-size"),
         (["--num-seeds", "1000000000"], "--num-seeds"),
         (["--epochs", "1000000000000"], "disk"),
+        (["--out", "a" * 300], "too long"),
         (["--learning-rate", "0"], "--learning-rate"),
         (["--weight-decay", "-1"], "--weight-decay"),
         (["--form", "new"], "--form"),
@@ -211,6 +212,21 @@ def test_full_disk_keeps_what_was_done_and_resume_ends_the_same(command, tmp_pat
     assert command(*arguments, "--out", str(tmp_path / "r"), "--resume")[0] == 0
     assert command(*arguments, "--out", str(tmp_path / "whole"))[0] == 0
     assert rows_of(tmp_path / "r") == rows_of(tmp_path / "whole")
+
+
+def test_error_of_a_library_is_not_taken_for_wrong_input(command, tmp_path, monkeypatch):
+    """It is a bug, and its traceback is worth more than one line."""
+    monkeypatch.setattr(sparsifier, "draw", lambda *_: np.stack([np.zeros(2), np.zeros(3)]))
+    with pytest.raises(ValueError, match="same shape"):
+        command("--smoke", "--epochs", "1", "--out", str(tmp_path / "r"))
+
+
+def test_platform_that_is_not_there_is_one_line():
+    environment = os.environ | {"JAX_PLATFORMS": "nowhere"}
+    arguments = [sys.executable, "-m", "experiments.sparsifier", "--smoke"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("python -m experiments.sparsifier: JAX finds no device")
 
 
 def test_rows_that_do_not_fit_the_checkpoint_are_refused(command, tmp_path, monkeypatch):

@@ -223,3 +223,20 @@ def test_the_width_of_a_teacher_is_found():
         ends[penalty] = int(observed[-1, 0]), float(error)
     assert ends[0.0][0] == 16 and ends[0.0][1] < 0.01
     assert ends[3e-3][0] == 3 and ends[3e-3][1] < 0.01, ends
+
+
+def test_proximal_and_gradient_steps_train_the_same_network():
+    """A gate below 0 is as closed as one at 0: the outputs agree bit for bit, and only the closed gates differ."""
+    ends = []
+    for gate_step in ("proximal", "gradient"):
+        network = mlp((D, U, K))
+        trainer = make_trainer(network, CLASSIFICATION, SparsifierConfig(gate_step=gate_step))
+        state, observed = train(trainer, network.init(0), some_data(), HPARAMS, epochs=8)
+        outputs = network.apply(state.params, jnp.asarray(some_data().train.inputs))
+        ends.append((observed, np.asarray(outputs), np.asarray(state.params["hidden"][0]["liveness"])))
+    (counts, outputs, proximal), (others, other_outputs, gradient) = ends
+    np.testing.assert_array_equal(counts, others)
+    assert 0 < counts[-1] < U
+    np.testing.assert_array_equal(outputs, other_outputs)
+    np.testing.assert_array_equal(proximal, np.maximum(gradient, 0))
+    assert gradient.min() < 0
