@@ -152,7 +152,7 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
     panels[1, 0].set(ylabel="loss of the batches", xlabel="step")
     plots.log_axis(panels[1, 0], "y")
     plots.legend(figure, panels[0, 0], "penalty")
-    figure.suptitle(f"{name.split('.')[0]}, from {width} units: when units die, and what it does to the loss")
+    figure.suptitle(f"{name.split('.')[0]}, from {width} units: deaths, and the loss meanwhile")
     return figure
 
 
