@@ -98,7 +98,7 @@ def only_jax(cache: Path) -> None:
 
 STAGES = (  # what is called once before the first row, in this order; each takes from its call to its return
     ("data", "experiments.sparsifier", "load_datasets"),
-    ("devices, memory", "experiments.sparsifier", "require_memory"),
+    ("devices, memory", "experiments.sparsifier", "require_room"),
     ("folder", "experiments.sparsifier", "open_folder"),
     ("programs: trace, lower, compile", "jaxsize.batches", "Program.__init__"),
     ("initial weights and state", "jaxsize.batches", "Program.start"),
