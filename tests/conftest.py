@@ -1,7 +1,29 @@
 """Stricter than users' code: warnings are errors (pyproject.toml), ranks never promote, a key is used once."""
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)  # the run axis is tested on several devices, whatever the machine has
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    return tmp_path_factory.mktemp("programs")
+
+
+@pytest.fixture
+def command(monkeypatch, programs, capsys):
+    """Runs the command in this process: (exit status, standard output, standard error)."""
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
+
+    from experiments import sparsifier
+    from experiments.command_line import main
+
+    def call(*arguments):
+        status = main(sparsifier.SparsifierFlags, sparsifier.PRESETS, sparsifier.run, "sparsifier", list(arguments))
+        return (status, *capsys.readouterr())
+
+    return call
