@@ -31,7 +31,7 @@ class Flags:
     dataset: tuple[str, ...] = ("digits",)
     """Data sets, one or several: digits, teacher, add10, mnist, fashion_mnist."""
     num_seeds: int = 10
-    """Runs per setting, with seeds 0, 1, ..."""
+    """Runs per setting, with seeds 0, 1, ...; 3 unless the data set is digits."""
     data_dir: Path | None = None
     """Folder with the original files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
     out: Path | None = None
