@@ -220,7 +220,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with _quiet(), ocp.PyTreeCheckpointer() as checkpointer:
             return checkpointer.restore(path.absolute())
-    except Exception as error:
+    except Exception as error:  # damaged files make them raise anything; told as damage, with the cause
         raise _damaged(path.parent, error) from error
 
 

@@ -79,6 +79,8 @@ def test_a_donated_carry_is_reused_and_nothing_else_is_touched(num_devices):
     host = raw[start : start + 4 * 2**12].reshape(4, -1)  # aligned: JAX can read it in place
     step = axis.map(lambda carry, addend, shared: carry + addend, donate=True)
     addend, state, fetched = axis.put(np.ones(4, np.float32)), axis.put(host), []
+    program = step.lower(state, addend, ()).compile().memory_analysis()
+    assert program.alias_size_in_bytes == host.nbytes // num_devices  # on every device, all of the carry is reused
     for _ in range(4):
         state = step(state, addend, ())
         fetched.append(axis.fetch(state))

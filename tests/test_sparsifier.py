@@ -1,5 +1,3 @@
-import functools
-
 import hypothesis
 import hypothesis.strategies as st
 import jax
@@ -9,10 +7,11 @@ import optax
 import pytest
 import scipy.special
 import sklearn.metrics
+from training_helpers import normal, train
 
 from jaxsize.networks import mlp
 from jaxsize.sparsifier import FORMS, SparsifierConfig, make_trainer
-from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
+from jaxsize.training import TASKS, Data, Hparams, Rows, row_order
 
 CLASSIFICATION = TASKS["classification"]
 D, U, K, ROWS = 3, 8, 3, 24
@@ -21,28 +20,10 @@ HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gat
 FREE = Data(Rows(jnp.zeros((1, 1)), jnp.zeros(1)), jnp.float32(1), jnp.float32(0))  # one row, for a loss of its own
 
 
-def normal(seed, *shape):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
 def some_data():
     inputs = normal(1, ROWS, D)
     targets = np.argmax(inputs, axis=1).astype(np.int32)
     return Data(Rows(jnp.asarray(inputs), jnp.asarray(targets)), jnp.float32(1), jnp.float32(0))
-
-
-@functools.cache
-def jitted_epoch(trainer, batch_size):
-    return jax.jit(make_epoch(trainer, Config(batch_size=batch_size)))
-
-
-def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
-    """Trains; returns the state and the observations of all steps."""
-    state, observed = init_state(trainer, params, jnp.uint32(seed), hparams), []
-    for _ in range(epochs):
-        state, history = jitted_epoch(trainer, batch_size)(state, hparams, data)
-        observed += [history["observed"]]
-    return state, np.concatenate(observed)
 
 
 # The sparsifier written out: float64, gradients by hand, one named array per leaf.

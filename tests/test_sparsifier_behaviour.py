@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 
 import hypothesis
 import hypothesis.strategies as st
@@ -7,41 +6,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from training_helpers import jitted_epoch, normal, train
 
 from jaxsize.datasets import load
 from jaxsize.layers import conv, dense, init_conv, init_dense, unit_gates
 from jaxsize.liveness import read_liveness
 from jaxsize.networks import Network, mlp
 from jaxsize.sparsifier import FORMS, SparsifierConfig, make_columns, make_trainer, normalize_units
-from jaxsize.training import TASKS, Config, Data, Hparams, Rows, TrainState, init_state, make_epoch, make_evaluate
+from jaxsize.training import TASKS, Config, Data, Hparams, Rows, TrainState, init_state, make_evaluate
 
 CLASSIFICATION = TASKS["classification"]
 D, U, K, ROWS = 3, 8, 3, 24
 HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
 
 
-def normal(seed, *shape):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
 def some_data(num_inputs=D):
     inputs = normal(1, ROWS, num_inputs)
     targets = np.argmax(inputs[:, :K], axis=1).astype(np.int32)
     return Data(Rows(jnp.asarray(inputs), jnp.asarray(targets)), jnp.float32(1), jnp.float32(0))
-
-
-@functools.cache
-def jitted_epoch(trainer, batch_size):
-    return jax.jit(make_epoch(trainer, Config(batch_size=batch_size)))
-
-
-def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
-    """Trains; returns the state and the observations of all steps."""
-    state, observed = init_state(trainer, params, jnp.uint32(seed), hparams), []
-    for _ in range(epochs):
-        state, history = jitted_epoch(trainer, batch_size)(state, hparams, data)
-        observed += [history["observed"]]
-    return state, np.concatenate(observed)
 
 
 @pytest.mark.parametrize("unit_norm", [True, False])
