@@ -5,12 +5,17 @@ At the root: gates, penalties, layers and networks, pure functions that need JAX
 `jaxsize.statistics`, ... Importing jaxsize reads no data and touches no device.
 """
 
+from jaxsize.compaction import Compacted as Compacted
+from jaxsize.compaction import compact as compact
 from jaxsize.gates import gated_conv as gated_conv
 from jaxsize.gates import gated_matmul as gated_matmul
 from jaxsize.gates import liveness_gate as liveness_gate
 from jaxsize.gates import relu as relu
 from jaxsize.gates import size_gate as size_gate
 from jaxsize.gates import size_gates as size_gates
+from jaxsize.groups import Group as Group
+from jaxsize.groups import UnitGroups as UnitGroups
+from jaxsize.groups import unit_groups as unit_groups
 from jaxsize.layers import conv as conv
 from jaxsize.layers import dense as dense
 from jaxsize.layers import init_conv as init_conv
