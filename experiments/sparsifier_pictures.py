@@ -157,7 +157,7 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
 
 
 def _gates(finals: Finals, trained: Trained, dataset: str):
-    gates = np.maximum(np.asarray(read_liveness(trained.params)["hidden.0"]), 0)
+    gates = [np.maximum(read_liveness(network.params)["hidden.0"], 0) for network in trained.networks]
     figure, panels = plots.subplots(1, 1, width=4.5)
     axes = panels[0, 0]
     labels = {row["run"]: row["penalty"] for row in trained.rows}

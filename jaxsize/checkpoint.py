@@ -79,6 +79,15 @@ def latest(directory: str | os.PathLike) -> int | None:
     return steps[-1] if steps else None
 
 
+def shapes(directory: str | os.PathLike, *, step: int | None = None) -> dict[str, tuple[int, ...]]:
+    """Shape of every leaf saved at `step` (by default the latest), by path: for a template whose shapes have changed.
+
+    ValueError, in one line, if there is no such checkpoint or its record is damaged.
+    """
+    rows = _read_record(_folder_of(Path(directory), step))["leaves"]
+    return {row["path"]: tuple(row["shape"]) for row in rows}
+
+
 def restore(directory: str | os.PathLike, template: Any, *, manifest: Any, step: int | None = None) -> Any:
     """The tree saved at `step` (by default the latest), with the structure of `template`.
 
@@ -88,11 +97,7 @@ def restore(directory: str | os.PathLike, template: Any, *, manifest: Any, step:
     ValueError, in one line, if there is no such checkpoint, if manifest, path, shape or dtype of a leaf or a container
     differs (naming the first, expected and found), or if the checkpoint is damaged (naming its folder).
     """
-    directory = Path(directory)
-    chosen = latest(directory) if step is None else int(step)
-    if chosen not in _steps(directory):
-        raise ValueError(f"{directory} holds no checkpoint" + ("" if step is None else f" of step {step}"))
-    folder = directory / f"step_{chosen:08d}"
+    folder = _folder_of(Path(directory), step)
     names, leaves, containers = _flatten(template)
     wanted = {name: _kind(leaf.shape, leaf.dtype.name) for name, leaf in zip(names, leaves, strict=True)}
     record = _read_record(folder)
@@ -121,6 +126,13 @@ def restore(directory: str | os.PathLike, template: Any, *, manifest: Any, step:
             raise _damaged(folder, f"leaf {name} is not what was saved")
         restored.append(jax.random.wrap_key_data(jax.numpy.asarray(array), impl=impl) if impl else array)
     return jax.tree.unflatten(jax.tree.structure(template), restored)
+
+
+def _folder_of(directory: Path, step: int | None) -> Path:
+    chosen = latest(directory) if step is None else int(step)
+    if chosen not in _steps(directory):
+        raise ValueError(f"{directory} holds no checkpoint" + ("" if step is None else f" of step {step}"))
+    return directory / f"step_{chosen:08d}"
 
 
 def _steps(directory: Path) -> list[int]:

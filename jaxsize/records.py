@@ -1,4 +1,4 @@
-"""A results folder that another program can read: config.json, metrics.jsonl, summary.json."""
+"""A results folder that another program can read: config.json, metrics.jsonl, events.jsonl, summary.json."""
 
 import contextlib
 import dataclasses
@@ -40,6 +40,11 @@ class Folder:
     def rows(self) -> "Rows":
         """The rows of metrics.jsonl, one per run and epoch."""
         return Rows(self.path / "metrics.jsonl")
+
+    @property
+    def events(self) -> "Rows":
+        """The rows of events.jsonl: units removed, layers that lost all their units."""
+        return Rows(self.path / "events.jsonl")
 
     @property
     def checkpoints(self) -> Path:

@@ -91,8 +91,21 @@ class RunAxis:
         )
 
     def replicate(self, shared: Tree) -> Tree:
-        """Arrays that every run reads, such as the data set, to every device."""
-        return jax.device_put(shared, NamedSharding(self.mesh, PartitionSpec()))
+        """Arrays that every run reads, such as the data set, to every device.
+
+        Arrays that another axis has replicated to these devices, and perhaps more, are used as they are, not copied.
+        """
+        sharding = NamedSharding(self.mesh, PartitionSpec())
+
+        def place(leaf: Any) -> jax.Array:
+            if isinstance(leaf, jax.Array) and leaf.sharding.is_fully_replicated:
+                copies = {shard.device: shard.data for shard in leaf.addressable_shards}
+                if set(self.devices) <= set(copies):
+                    local = [copies[device] for device in self.devices]
+                    return jax.make_array_from_single_device_arrays(leaf.shape, sharding, local)
+            return jax.device_put(leaf, sharding)
+
+        return jax.tree.map(place, shared)
 
     def fetch(self, runs: Tree) -> Tree:
         """The opposite of `put`: NumPy arrays [num_runs, ...]."""

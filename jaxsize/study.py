@@ -8,59 +8,31 @@ resumed batch ends with the same numbers.
 import dataclasses
 import logging
 import shutil
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
-from tqdm import tqdm
 
-from jaxsize import checkpoint
 from jaxsize.batches import Batch, Program
 from jaxsize.json_files import read_json, write_json
 from jaxsize.memory import available_bytes, gib
+from jaxsize.parts import Part
+from jaxsize.progress import Progress
 from jaxsize.records import Folder
-from jaxsize.runs import Device, RunAxis, unstack
-from jaxsize.step_array import StepArray
-from jaxsize.training import TrainState
+from jaxsize.runs import Device, RunAxis
+from jaxsize.teams import FinalNetwork
 
-Tree = Any
 logger = logging.getLogger(__name__)
 STATE_COPIES = 9  # weights and their two moments: before an epoch, after it, and on the host
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """Where a batch ended: the rows of all its epochs; parameters and bookkeeping of all its runs, NumPy [R, ...]."""
+    """Where a batch ended: the rows of all its epochs, and the network of every run."""
 
     rows: list[dict[str, Any]]
-    params: Tree
-    bookkeeping: Tree
-
-
-class Progress:
-    """A progress bar over epochs, with the numbers that matter; silent where standard error is no terminal."""
-
-    def __init__(self, total_epochs: int):
-        self._bar = tqdm(total=total_epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False)
-
-    def expect(self, num_epochs: int) -> None:
-        """That many epochs more than were known before."""
-        self._bar.total += num_epochs
-        self._bar.refresh()
-
-    def advance(self, name: str, num_epochs: int, rows: Sequence[dict[str, Any]] = ()) -> None:
-        self._bar.set_description(name)
-        if rows and not self._bar.disable:
-            shown = [key for key in rows[0] if key in ("train_loss", "test_accuracy", "test_error", "live_units")]
-            self._bar.set_postfix({key: f"{np.mean([row[key] for row in rows]):.3g}" for key in shown})
-        self._bar.update(num_epochs)
-
-    def close(self) -> None:
-        self._bar.close()
+    networks: list[FinalNetwork]
 
 
 def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence[Device] = ()) -> Trained:
@@ -77,14 +49,14 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
         )
         progress.expect(batch.num_epochs * (len(sizes) - 1))
     ends = np.cumsum(sizes).tolist()
-    parts = []
+    final: list[FinalNetwork] = []
     for start, end in zip([0, *ends], ends, strict=False):
-        if program is None or program.axis.num_runs != end - start:
-            program = Program(batch, end - start, devices)
-        parts.append(_train_part(program, range(start, end), folder, progress))
-    state = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+        if program is not None and program.axis.num_runs != end - start:
+            program = None
+        part = Part(batch, range(start, end), folder, devices, program)
+        final += part.train(progress)
     mine = {label["run"] for label in batch.labels}
-    return Trained([row for row in folder.rows.read() if row["run"] in mine], state.params, state.bookkeeping)
+    return Trained([row for row in folder.rows.read() if row["run"] in mine], final)
 
 
 def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> None:
@@ -144,66 +116,3 @@ def _plan(batch: Batch, folder: Folder, devices: Sequence[Device]) -> tuple[list
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, sizes)
     return sizes, program
-
-
-def _train_part(program: Program, runs: range, folder: Folder, progress: Progress) -> TrainState:
-    """Trains `runs` (indices into the batch) to the last epoch; their final state on the host, [len(runs), ...]."""
-    batch, axis = program.batch, program.axis
-    labels = [batch.labels[index] for index in runs]
-    names = {label["run"] for label in labels}
-    directory = folder.checkpoints / batch.name / f"runs_{runs.start}"
-    manifest = {"batch": batch.name, "labels": labels, "config": batch.config, "num_epochs": batch.num_epochs}
-    done, before = checkpoint.latest(directory) or 0, 0.0
-    if done:
-        template = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((len(runs), *leaf.shape), leaf.dtype), program.state_shape
-        )
-        host = checkpoint.restore(directory, template, manifest=manifest)
-        rows = [row for row in folder.rows.read() if row.get("run") in names and row["epoch"] <= done]
-        if len(rows) != done * len(runs):
-            expected = f"{done * len(runs)} rows of {len(runs)} runs and {done} epochs"
-            raise ValueError(f"{folder.rows.path} does not fit {directory}: expected {expected}, found {len(rows)}")
-        before = max(row["seconds"] for row in rows)
-        state = axis.put(host)
-    else:
-        state = program.start(runs)
-        host = axis.fetch(state)
-    folder.rows.truncate(lambda row: row.get("run") not in names or row["epoch"] <= done)
-    histories = _open_histories(batch, folder)
-    progress.advance(batch.name, done)
-    clock = time.perf_counter()
-    for epoch in range(done + 1, batch.num_epochs + 1):
-        state, history, scores = program.epoch(runs, state, epoch)
-        history, scores, host = axis.fetch((history, scores, state))
-        seconds = before + time.perf_counter() - clock
-        rows = [
-            label
-            | {"epoch": epoch, "seconds": round(seconds, 3)}
-            | _scores(unstack(scores, index))
-            | batch.columns(history["observed_before"][index], history["observed"][index, -1])
-            for index, label in enumerate(labels)
-        ]
-        for name, array in histories.items():
-            steps = history[name] if name == "loss" else batch.total(history[name])
-            array.write((epoch - 1) * batch.steps_per_epoch, steps, slice(runs.start, runs.stop))
-            array.flush()
-        folder.rows.append(rows)
-        checkpoint.save(directory, host, step=epoch, manifest=manifest)
-        progress.advance(batch.name, 1, rows)
-    return host
-
-
-def _scores(scores: dict[str, dict[str, np.ndarray]]) -> dict[str, float]:
-    return {f"{split}_{name}": float(value) for split, values in scores.items() for name, value in values.items()}
-
-
-def _open_histories(batch: Batch, folder: Folder) -> dict[str, StepArray]:
-    if not batch.keep_history:
-        return {}
-    (folder.path / "steps").mkdir(exist_ok=True)
-    shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
-    settings = {"loss": {}, "observed": {"dtype": np.int32, "fill": -1}}
-    return {
-        name: StepArray(folder.path / "steps" / f"{batch.name}.{name}.npy", *shape, **kind)
-        for name, kind in settings.items()
-    }

@@ -133,6 +133,8 @@ class Trainer(NamedTuple):
     init_bookkeeping: Callable[[Tree], Tree]
     observe: Callable[[Tree], Tree]
     """bookkeeping -> what is recorded at every step, such as live units per layer."""
+    live: Callable[[Tree], dict[str, Any]] = lambda bookkeeping: {}
+    """bookkeeping -> which units live, bool [U] per gate; of a trainer without gates, nothing."""
 
 
 def init_state(trainer: Trainer, params: Tree, seed: Array, hparams: Hparams) -> TrainState:

@@ -1,0 +1,122 @@
+"""When removing units pays: which runs of a batch train at which widths, until the next look.
+
+A decision weighs the multiply-adds saved against the programs that must be compiled, both counted, not timed: it
+depends on the live units alone, so that an interrupted study ends as an uninterrupted one. Findings behind the numbers:
+PERFORMANCE 4 and 5; `benchmarks/shrinking.py` measures them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsize.buckets import bucket
+
+Widths = tuple[int, ...]  # one per group, in a fixed order
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shrinking:
+    """How eagerly units are removed while training. Static."""
+
+    factor: float | None = None
+    """Ratio of neighbouring buckets. By default 1.25, and 1.5 in epochs of fewer than 100 steps."""
+    multiple: int = 16
+    """Buckets are multiples of this; 64 or 128 suit a GPU."""
+    min_width: int = 1
+    """Units that stay allocated in a layer, also when all are dead."""
+    program_cost: float = 2e10
+    """Multiply-adds that one device could do while a program is compiled. 0: remove as soon as a bucket allows it."""
+    horizon: int = 8
+    """Epochs for which a new program is expected to serve, at most: live units go on falling."""
+
+    def __post_init__(self) -> None:
+        if not (self.min_width >= 1 and self.program_cost >= 0 and self.horizon >= 1):
+            found = f"{self.min_width}, {self.program_cost}, {self.horizon}"
+            raise ValueError(f"shrinking: expected min_width >= 1, program_cost >= 0, horizon >= 1, got {found}")
+        bucket(1, factor=self.factor or 1.25, multiple=self.multiple)  # raises for numbers out of range
+
+    def widths_for(self, live: Sequence[int], allocated: Widths, steps_per_epoch: int) -> Widths:
+        """The buckets of a run with so many live units per group, never above what is allocated."""
+        factor = self.factor or (1.25 if steps_per_epoch >= 100 else 1.5)
+        sizes = [bucket(max(count, self.min_width), factor=factor, multiple=self.multiple) for count in live]
+        return tuple(min(size, width) for size, width in zip(sizes, allocated, strict=True))
+
+
+class Cohort(NamedTuple):
+    """Runs of a batch that train together at the same widths."""
+
+    runs: tuple[int, ...]
+    widths: Widths
+
+
+def regroup(
+    shrinking: Shrinking,
+    cohorts: Sequence[Cohort],
+    wanted: Mapping[int, Widths],
+    *,
+    cost: Callable[[Widths], float],
+    epochs_left: int,
+    num_devices: int,
+) -> list[Cohort]:
+    """The cohorts that are expected to finish first, from those at hand: the same ones if no others win.
+
+    wanted: per run the widths that would do, none above its present ones. cost(widths): multiply-adds of one epoch of
+    one run. A cohort of n runs takes as long as ceil(n / num_devices) runs, and cohorts train one after the other.
+    Neighbours in cost share a cohort, at the widths that serve all of them, where that is cheaper than a program more.
+    """
+    horizon = min(epochs_left, shrinking.horizon)
+    if horizon < 1:
+        return list(cohorts)
+    compiled = {(len(cohort.runs), cohort.widths) for cohort in cohorts}
+
+    def seconds(num_runs: int, widths: Widths) -> float:
+        compiling = 0 if (num_runs, widths) in compiled else shrinking.program_cost
+        return -(-num_runs // num_devices) * cost(widths) * horizon + compiling
+
+    allocated = {run: cohort.widths for cohort in cohorts for run in cohort.runs}
+    classes = _classes(allocated, wanted, cost)
+    # best[k]: the cheapest way to train the first k classes, and where its last cohort starts.
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, len(classes) + 1):
+        best.append((float("inf"), 0))
+        for start in range(end):
+            runs, widths, room = _joined(classes[start:end])
+            if all(width <= most for width, most in zip(widths, room, strict=True)):
+                total = best[start][0] + seconds(len(runs), widths)
+                best[end] = min(best[end], (total, start))
+    if best[-1][0] >= sum(seconds(len(cohort.runs), cohort.widths) for cohort in cohorts):
+        return list(cohorts)
+    found, end = [], len(classes)
+    while end:
+        start = best[end][1]
+        runs, widths, _ = _joined(classes[start:end])
+        found.append(Cohort(tuple(sorted(runs)), widths))
+        end = start
+    return sorted(found)
+
+
+class _Class(NamedTuple):
+    """Runs that want the same widths and have the same allocated."""
+
+    runs: list[int]
+    widths: Widths
+    allocated: Widths
+
+
+def _classes(
+    allocated: Mapping[int, Widths], wanted: Mapping[int, Widths], cost: Callable[[Widths], float]
+) -> list[_Class]:
+    """By what they cost, cheapest first."""
+    runs: dict[tuple[Widths, Widths], list[int]] = {}
+    for run in sorted(wanted):
+        runs.setdefault((wanted[run], allocated[run]), []).append(run)
+    return [_Class(runs[key], *key) for key in sorted(runs, key=lambda key: (cost(key[0]), key))]
+
+
+def _joined(classes: Sequence[_Class]) -> tuple[list[int], Widths, Widths]:
+    """All their runs, the widths that serve all of them, and the widths that all of them have."""
+    widths = np.max([one.widths for one in classes], axis=0)
+    room = np.min([one.allocated for one in classes], axis=0)
+    return [run for one in classes for run in one.runs], tuple(widths.tolist()), tuple(room.tolist())
