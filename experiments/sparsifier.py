@@ -27,7 +27,7 @@ from jaxsize.datasets import Dataset
 from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
 from jaxsize.records import open_folder
 from jaxsize.runs import describe_devices
-from jaxsize.sparsifier import FORMS, make_columns, make_total, make_trainer
+from jaxsize.sparsifier import FORMS, SparsifierConfig, make_columns, make_total, make_trainer
 from jaxsize.study import Progress, require_room, train
 from jaxsize.training import TASKS, Config, Hparams
 
@@ -51,12 +51,19 @@ class SparsifierFlags(Flags):
     """Step size of Adam."""
     gate_learning_rate: float = 1e-3
     """Step size for the gates. The learning rate unless given."""
+    gate: Literal["relu", "signed"] = "relu"
+    """What multiplies a unit: relu of its gate, or the gate itself, whatever its sign."""
+    death_rule: Literal["absorbing", "threshold", "sign_variance"] = "absorbing"
+    """A unit dies when its relu gate reaches 0; when its gate is within 1e-5 of 0 (threshold unless given, for signed
+    gates); when the sign of its signed gate changes for some time, or often."""
+    sign_decay: float = 0.99
+    """Memory of sign_variance, from 0 (the first change of sign kills) to below 1."""
     form: Literal["corrected", "original"] = "corrected"
     """original: as the journal did it, data preparation included. corrected: with its flaws mended."""
     weight_decay: float = 1e-2
     """Decoupled and never on gates; in the original form coupled, on everything, and 0 unless given."""
     gate_step: Literal["proximal", "gradient"] = "proximal"
-    """proximal: closed gates are exactly 0. gradient: plain steps; the original form unless given."""
+    """proximal: closed gates are exactly 0. gradient: plain steps; the original form and sign_variance unless given."""
     gate_optimizer: Literal["adam", "sgd"] = "adam"
     """What scales the steps of the gates."""
     unit_norm: bool = False
@@ -71,10 +78,13 @@ class SparsifierFlags(Flags):
     def defaults(self) -> dict[str, Any]:
         large = {"num_seeds": 3, "start_width": (500,), "epochs": 60, "batch_size": 128}
         original = {"weight_decay": 0.0, "gate_step": FORMS["original"].gate_step}
+        by_sign = {"gate_step": "gradient"}  # a step that ends at 0 shows no change of sign
         return {
             "gate_learning_rate": self.learning_rate,
             **(large if self.dataset != ("digits",) else {}),
+            **({"death_rule": "threshold"} if self.gate == "signed" else {}),
             **(original if self.form == "original" else {}),
+            **(by_sign if self.death_rule == "sign_variance" else {}),
         }
 
     def check(self) -> None:
@@ -95,6 +105,17 @@ class SparsifierFlags(Flags):
             if not 0 <= single < math.inf or (single == 0 and name != "weight_decay"):
                 bound = "from 0 on" if name == "weight_decay" else "above 0"
                 raise ValueError(f"{flag(name)}: expected a finite number {bound}, got {value}")
+        if not (0 <= self.sign_decay < 1 and np.float32(self.sign_decay) < 1):
+            raise ValueError(f"--sign-decay: expected a number from 0 to below 1, got {self.sign_decay}")
+        try:
+            self.config()
+        except ValueError as error:  # gate, steps and death rule that do not fit
+            name, _, reason = str(error).partition(":")
+            raise ValueError(f"{flag(name)}:{reason}") from None
+
+    def config(self) -> SparsifierConfig:
+        names = ("gate", "gate_step", "gate_optimizer", "unit_norm", "death_rule", "sign_decay")
+        return dataclasses.replace(FORMS[self.form], **{name: getattr(self, name) for name in names})
 
 
 PRESETS = {
@@ -114,7 +135,8 @@ def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_r
     num_inputs = dataset.num_inputs
     widths = (num_inputs, width, dataset.num_outputs)
     start = 1.0 if flags.liveness_start == "one" else flags.liveness_start
-    network = mlp(widths, gate_inputs=flags.gate_inputs, liveness=start)
+    gate = "signed" if flags.gate == "signed" else "liveness"
+    network = mlp(widths, gate=gate, gate_inputs=flags.gate_inputs, liveness=start)
     draw = functools.cache(network.init)  # penalties share the networks of their seeds
     settings = [(penalty, seed) for penalty in (0.0, *flags.penalties) for seed in range(flags.num_seeds)]
     labels = [
@@ -185,10 +207,8 @@ def control_batches(
 
 
 def _common(flags: SparsifierFlags, dataset: Dataset, network: Network) -> dict[str, Any]:
-    changed = {name: getattr(flags, name) for name in ("gate_step", "gate_optimizer", "unit_norm")}
-    config = dataclasses.replace(FORMS[flags.form], **changed)
     return {
-        "trainer": make_trainer(network, TASKS[dataset.task], config),
+        "trainer": make_trainer(network, TASKS[dataset.task], flags.config()),
         "dataset": dataset,
         "config": Config(batch_size=flags.batch_size, shuffle=flags.shuffle),
         "num_epochs": flags.epochs,

@@ -25,7 +25,7 @@ def draw(folder: Folder, data: Sequence[Dataset], learned: dict[str, Trained], s
             plots.save(_curves(finals, rows, dataset, width), folder.path / f"curves_{suffix}")
             plots.save(_sizes(finals, dataset, width), folder.path / f"sizes_{suffix}")
             plots.save(_deaths(finals, folder, name, learned[name]), folder.path / f"deaths_{suffix}")
-            plots.save(_gates(finals, learned[name], dataset.name), folder.path / f"gates_{suffix}")
+            plots.save(_gates(finals, learned[name], dataset.name, settings["gate"] == "signed"), folder.path / f"gates_{suffix}")
         if len(data) > 1:
             plots.save(_comparison(finals), folder.path / "comparison.png")
 
@@ -156,8 +156,9 @@ def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
     return figure
 
 
-def _gates(finals: Finals, trained: Trained, dataset: str):
-    gates = [np.maximum(read_liveness(network.params)["hidden.0"], 0) for network in trained.networks]
+def _gates(finals: Finals, trained: Trained, dataset: str, signed: bool):
+    ends = [read_liveness(network.params)["hidden.0"] for network in trained.networks]
+    gates = [np.abs(end) if signed else np.maximum(end, 0) for end in ends]
     figure, panels = plots.subplots(1, 1, width=4.5)
     axes = panels[0, 0]
     labels = {row["run"]: row["penalty"] for row in trained.rows}
@@ -172,7 +173,10 @@ def _gates(finals: Finals, trained: Trained, dataset: str):
                 label=None if index else _label(penalty),
             )
     axes.set(
-        xlabel="units, by gate", ylabel="relu(liveness)", xscale="log", title=f"{dataset}: gates at the end, every run"
+        xlabel="units, by gate",
+        ylabel="|liveness|" if signed else "relu(liveness)",
+        xscale="log",
+        title=f"{dataset}: gates at the end, every run",
     )
     axes.set_yscale("symlog", linthresh=1e-2)
     axes.set_ylim(bottom=0)

@@ -17,7 +17,7 @@ from jaxsize.gates import gated_conv, gated_matmul, relu, size_gates
 from jaxsize.initializers import BiasInitializer, Initializer, init_bias, init_kernel, init_liveness
 
 Params = Mapping[str, Any]
-Gate = Literal["liveness", "size"]
+Gate = Literal["liveness", "signed", "size"]
 
 
 def init_gate(
@@ -30,21 +30,27 @@ def init_gate(
     size: float | None = None,
     slope: float = 1.0,
 ) -> dict[str, np.ndarray]:
-    """The leaves of a gate: {} without one, `liveness` [U], or `size` [] (default: half the units) and `slope` []."""
+    """The leaves of a gate: {} without one, `liveness` [U], or `size` [] (default: half the units) and `slope` [].
+
+    A signed gate has the leaf of a relu gate, `liveness` [U]; what it puts on its units differs (unit_gates).
+    """
     if gate is None:
         return {}
-    if gate == "liveness":
+    if gate in ("liveness", "signed"):
         return {"liveness": init_liveness(seed, name, num_units, start=liveness)}
     if gate == "size":
         start = num_units / 2 if size is None else size
         return {"size": np.array(start, np.float32), "slope": np.array(slope, np.float32)}
-    raise ValueError(f"gate: expected 'liveness', 'size' or None, got {gate!r}")
+    raise ValueError(f"gate: expected 'liveness', 'signed', 'size' or None, got {gate!r}")
 
 
-def unit_gates(params: Params, num_units: int) -> jax.Array | None:
-    """The factors [num_units] that a layer's parameters put on its units; None if they hold no gate."""
+def unit_gates(params: Params, num_units: int, signed: bool = False) -> jax.Array | None:
+    """The factors [num_units] that a layer's parameters put on its units; None if they hold no gate.
+
+    A `liveness` stands for relu(liveness), or for itself where gates are `signed`: then a gate of 0 has a gradient.
+    """
     if "liveness" in params:
-        return relu(params["liveness"])
+        return params["liveness"] if signed else relu(params["liveness"])
     if "size" in params:
         return size_gates(params["size"], params["slope"], num_units)
     return None

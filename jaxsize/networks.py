@@ -23,6 +23,8 @@ class Network(NamedTuple):
 
     init: Callable[[int], Tree]
     apply: Callable[[Tree, jax.Array], jax.Array]
+    signed: bool | None = None
+    """Whether leaves named `liveness` are signed gates or relu gates; None if there are none, or nothing is known."""
 
 
 def mlp(
@@ -41,9 +43,9 @@ def mlp(
 
     Parameters: {"hidden": [layer, ...], "output": layer}; a layer holds `kernel` [D, U], `bias` [U] and its gate's
     leaves (`liveness` [U], or `size` [] and `slope` []). With `gate_inputs`, {"inputs": {"liveness": [D]}} as well,
-    so that inputs can be pruned like units. `liveness`, `size` and `slope` are the values before training
-    (layers.init_gate). apply: [B, inputs] -> [B, outputs]. Raises ValueError unless every width is a positive
-    integer.
+    so that inputs can be pruned like units. `gate`: "liveness" for relu(liveness), "signed" for the value itself, on
+    inputs too, or "size". `liveness`, `size` and `slope` are the values before training (layers.init_gate).
+    apply: [B, inputs] -> [B, outputs]. Raises ValueError unless every width is a positive integer.
     """
     if len(widths) < 2 or any(not isinstance(width, numbers.Integral) or width < 1 for width in widths):
         raise ValueError(
@@ -51,11 +53,15 @@ def mlp(
         )
     *fans_in, last_fan_in = widths[:-1]
     hidden_widths = widths[1:-1]
+    signed = gate == "signed"
+    has_liveness = gate_inputs or gate in ("liveness", "signed")
 
     def init(seed: int) -> Tree:
         params: dict[str, Any] = {"hidden": []}
         if gate_inputs:
-            params["inputs"] = init_gate(seed, "inputs", widths[0], "liveness", liveness=liveness)
+            params["inputs"] = init_gate(
+                seed, "inputs", widths[0], "signed" if signed else "liveness", liveness=liveness
+            )
         for layer, (fan_in, width) in enumerate(zip(fans_in, hidden_widths, strict=True)):
             name = f"hidden.{layer}"
             weights = init_dense(seed, name, fan_in, width, initializer=initializer, bias=bias)
@@ -66,13 +72,13 @@ def mlp(
 
     def apply(params: Tree, inputs: jax.Array) -> jax.Array:
         activations = inputs
-        gates = unit_gates(params.get("inputs", {}), inputs.shape[-1])
+        gates = unit_gates(params.get("inputs", {}), inputs.shape[-1], signed)
         for layer in params["hidden"]:
             activations = activation(dense(layer, activations, gates))
-            gates = unit_gates(layer, activations.shape[-1])
+            gates = unit_gates(layer, activations.shape[-1], signed)
         return dense(params["output"], activations, gates)
 
-    return Network(init, apply)
+    return Network(init, apply, signed if has_liveness else None)
 
 
 def num_mlp_parameters(widths: Sequence[int]) -> int:

@@ -64,15 +64,18 @@ def size_penalty(size: jax.Array, slope: ArrayLike, width: ArrayLike) -> jax.Arr
     return _size_penalty(size.astype(compute), *settings).astype(size.dtype)
 
 
-def liveness_penalty(liveness: jax.Array) -> jax.Array:
-    """Sum of the open gates, the L1 norm of relu(liveness). liveness: floating [U] -> [] in the same dtype.
+def liveness_penalty(liveness: jax.Array, *, signed: bool = False) -> jax.Array:
+    """The L1 norm of a layer's gates: of relu(liveness), or of liveness itself where gates are `signed`.
 
-    Value: sum of max(liveness, 0), added up in at least float32. Backward: 1 where liveness > 0 and 0 elsewhere,
-    the kink at 0 included: a dead unit is pulled neither way. Source: the subgradient that `jax.nn.relu` takes.
+    liveness: floating [U] -> [] in the same dtype. Value: sum of max(liveness, 0), or of |liveness|, added up in at
+    least float32. Backward: 1 where liveness > 0 and 0 elsewhere, or sign(liveness); 0 at the kink at 0, so that a
+    dead unit is pulled neither way. Source: the subgradient of smallest norm at 0, which `jax.nn.relu` takes too.
     """
     if liveness.ndim != 1 or not jnp.issubdtype(liveness.dtype, jnp.floating):
         raise ValueError(f"liveness_penalty: `liveness` must be floating [U], got {_told(liveness)}")
     wide = liveness.astype(_wide(liveness.dtype))
+    if signed:  # not jnp.abs, whose derivative at 0 is 1
+        return jnp.sum(wide * jax.lax.stop_gradient(jnp.sign(wide))).astype(liveness.dtype)
     return jnp.sum(jnp.where(wide <= 0, jnp.zeros_like(wide), wide)).astype(liveness.dtype)
 
 

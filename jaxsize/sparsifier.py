@@ -4,10 +4,13 @@ The source is seed `003_d2c286111c329776.txt`, "Implement the first version of a
 in two forms. `original`: everything by Adam on loss + penalty, coupled weight decay (0 in the source), units masked
 when relu closes. `corrected`: weight decay decoupled and never on gates, so that the objective has a minimiser
 and gates moved by a proximal step, so that a closed gate is exactly 0.
+
+Beside its relu gates and absorption at 0 stand signed gates and the other death rules of REFERENCE D7.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -16,7 +19,8 @@ import numpy as np
 import optax
 from jax.tree_util import tree_map_with_path
 
-from jaxsize.liveness import LEAF, absorb, count_live, init_live, is_liveness, read_liveness, replace_liveness
+from jaxsize import liveness
+from jaxsize.liveness import LEAF, DeathRule, count_live, is_liveness, read_liveness, replace_liveness
 from jaxsize.networks import Network
 from jaxsize.penalties import group_norms, liveness_penalty
 from jaxsize.training import Hparams, Task, Trainer, mean_over_rows, require_choice
@@ -26,13 +30,21 @@ Tree = Any
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SparsifierConfig:
-    """How gates and weights are moved. Static."""
+    """What a gate is, how gates and weights are moved, and when a unit dies. Static.
 
+    ValueError for a rule that its gates do not fit: see `death_rule`.
+    """
+
+    gate: Literal["relu", "signed"] = "relu"
+    """`relu`: a unit is multiplied by relu(liveness), which costs relu(liveness). `signed`: by liveness itself, which
+    costs |liveness|."""
     gate_step: Literal["proximal", "gradient"] = "proximal"
     """`gradient`: the optimiser's step on the penalised loss. `proximal`: the same step cut at zero. For a gate f > 0
     that is the soft threshold max(f - t dL/df - t lambda, 0) with t the optimiser's own step length per gate
     (learning rate / (sqrt(v) + eps) under Adam, where v is that of the whole objective; the learning rate under SGD):
-    exact zeros, same path above 0."""
+    exact zeros, same path above 0. A step that would carry a signed gate through 0 ends there: with z = f - t dL/df,
+    the soft threshold sign(z) max(|z| - t lambda, 0), except that it never comes out on the other side, where it would
+    be if |z| > t lambda with the sign of z other than that of f."""
     gate_optimizer: Literal["adam", "sgd"] = "adam"
     weight_decay: Literal["decoupled", "coupled"] = "decoupled"
     """`decoupled`: subtracted from the weights, never from gates (AdamW). `coupled`: added to every gradient, gates
@@ -40,9 +52,36 @@ class SparsifierConfig:
     unit_norm: bool = False
     """Keep the incoming weights of every gated unit at norm 1 and its size in the gate: the penalty is a group lasso
     then. These weights are not decayed."""
+    death_rule: Literal["absorbing", "threshold", "sign_variance"] = "absorbing"
+    """`absorbing`: a relu gate dies at or below 0; a signed gate is as open below 0 as above. `threshold`: any gate
+    dies at |liveness| <= death_level; relu gates need proximal steps, as a plain one can jump over the level, closed
+    and never dead. `sign_variance`: a signed gate dies of changes of its sign; it needs gradient steps, as a step that
+    ends at 0 shows none. (liveness.absorbing, threshold, sign_variance)"""
+    death_level: float = 1e-5
+    """Of `threshold`: finite, at least 0."""
+    sign_decay: float = 0.99
+    """Of `sign_variance`: from 0 to below 1; the longer memory. 0: dead at the first change of sign."""
 
     def __post_init__(self) -> None:
-        require_choice(self, "gate_step", "gate_optimizer", "weight_decay")
+        require_choice(self, "gate", "gate_step", "gate_optimizer", "weight_decay", "death_rule")
+        if self.death_rule == "absorbing" and self.gate == "signed":
+            raise ValueError("death_rule: absorbing is for relu gates; signed ones take threshold or sign_variance")
+        if self.death_rule == "sign_variance" and self.gate == "relu":
+            raise ValueError("death_rule: sign_variance is for signed gates; a relu gate below 0 gets no gradient")
+        if self.death_rule == "sign_variance" and self.gate_step == "proximal":
+            raise ValueError("gate_step: sign_variance needs gradient; a proximal step ends at 0, not beyond it")
+        if self.death_rule == "threshold" and self.gate == "relu" and self.gate_step == "gradient":
+            raise ValueError("gate_step: threshold needs proximal for relu gates; a plain step can jump over the level")
+        make_death_rule(self)  # raises for numbers out of range
+
+
+def make_death_rule(config: SparsifierConfig) -> DeathRule:
+    """The rule that the config names; its `live` reads what is alive off the bookkeeping of a trainer."""
+    if config.death_rule == "threshold":
+        return liveness.threshold(config.death_level)
+    if config.death_rule == "sign_variance":
+        return liveness.sign_variance(config.sign_decay)
+    return liveness.absorbing()
 
 
 FORMS = {
@@ -51,9 +90,19 @@ FORMS = {
 }
 
 
-def penalty(params: Tree) -> jax.Array:
-    """Sum of relu(liveness) over every gate of the network, []; multiplied by lambda in the loss."""
-    return sum((liveness_penalty(gate) for gate in read_liveness(params).values()), start=jnp.zeros(()))
+def penalty(params: Tree, *, signed: bool = False, unit_costs: Mapping[str, float] | None = None) -> jax.Array:
+    """Sum of relu(liveness), or |liveness| of signed gates, over the network, []; multiplied by lambda in the loss.
+
+    `unit_costs`: what a unit of each gate costs, by gate name; 1 for all by default. ValueError unless exactly the
+    gates of the network are named.
+    """
+    gates = read_liveness(params)
+    prices = {name: liveness_penalty(gate, signed=signed) for name, gate in gates.items()}
+    if unit_costs is not None:
+        if set(unit_costs) != set(gates):
+            raise ValueError(f"unit_costs: expected the gates {sorted(gates)}, got {sorted(unit_costs)}")
+        prices = {name: unit_costs[name] * price for name, price in prices.items()}
+    return sum(prices.values(), start=jnp.zeros(()))
 
 
 def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.GradientTransformation:
@@ -62,6 +111,8 @@ def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.Gradient
     coupled, decoupled = (decay, optax.identity()) if config.weight_decay == "coupled" else (optax.identity(), decay)
     scale_gates = {"adam": optax.scale_by_adam, "sgd": optax.identity}[config.gate_optimizer]
     gates = optax.chain(coupled, scale_gates(), optax.scale(-hparams.gate_learning_rate))
+    if config.gate == "signed" and config.gate_step == "proximal":  # needs the gate before the step, as here
+        gates = optax.chain(gates, optax.stateless(lambda steps, params: jax.tree.map(_stop_at_zero, steps, params)))
     weights = optax.chain(coupled, optax.scale_by_adam(), decoupled, optax.scale(-hparams.learning_rate))
     # Decoupled decay of a column whose norm is kept would only move into its gate.
     unit_norm = optax.chain(coupled, optax.scale_by_adam(), optax.scale(-hparams.learning_rate))
@@ -75,6 +126,11 @@ def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.Gradient
         )
 
     return optax.partition({"gates": gates, "weights": weights, "unit_norm": unit_norm}, labels)
+
+
+def _stop_at_zero(step: jax.Array, gate: jax.Array) -> jax.Array:
+    """The step [U], or -gate [U] where gate + step would have the other sign; gate + -gate is exactly 0."""
+    return jnp.where(jnp.sign(gate) * jnp.sign(gate + step) < 0, -gate, step)
 
 
 def _map_gated_layers(fn: Callable[[dict[str, Any]], dict[str, Any]], params: Tree) -> Tree:
@@ -107,30 +163,45 @@ def normalize_units(params: Tree) -> Tree:
     return _map_gated_layers(normalize, params)
 
 
-def make_trainer(network: Network, task: Task, config: SparsifierConfig) -> Trainer:
+def make_trainer(
+    network: Network, task: Task, config: SparsifierConfig, *, unit_costs: Mapping[str, float] | None = None
+) -> Trainer:
     """A trainer for any network whose parameters hold leaves named `liveness`; without any it trains the plain network.
 
-    The bookkeeping is `{gate name: bool [U]}`, True while a unit lives; the observation is the live units per gate.
+    `unit_costs`: what an open gate costs, by the name of the gate (liveness.read_liveness), such as the parameters or
+    multiply-adds of one unit (REFERENCE E23); 1 for every gate by default. The bookkeeping is that of the death rule,
+    for `absorbing` and `threshold` `{gate name: bool [U]}`, True while a unit lives; the observation is the live units
+    per gate, int32. ValueError if the network says that its gates are of the other kind, for a cost that is not finite
+    and at least 0, and, when the objective is first called, unless exactly the network's gates have costs.
     """
+    signed, rule = config.gate == "signed", make_death_rule(config)
+    if network.signed not in (None, signed):
+        kinds = {False: "relu", True: "signed"}
+        raise ValueError(f"gate: the config says {config.gate}, but the network has {kinds[not signed]} gates")
+    costs = None if unit_costs is None else {name: float(cost) for name, cost in unit_costs.items()}
+    for name, cost in (costs or {}).items():
+        if not 0 <= cost < math.inf:
+            raise ValueError(f"unit_costs: expected a finite number from 0 on for {name!r}, got {cost}")
 
     def objective(params, inputs, targets, weights, hparams):
         loss = mean_over_rows(task.loss(network.apply(params, inputs), targets), weights)
-        return loss + hparams.penalty_weight * penalty(params), loss
+        return loss + hparams.penalty_weight * penalty(params, signed=signed, unit_costs=costs), loss
 
-    def after_step(params, live, hparams):
+    def after_step(params, bookkeeping, hparams):
         if config.unit_norm:
             params = normalize_units(params)
-        if config.gate_step == "proximal":
+        if config.gate_step == "proximal" and not signed:
             params = replace_liveness(params, {k: jnp.maximum(gate, 0) for k, gate in read_liveness(params).items()})
-        return absorb(params, live)
+        return rule.update(params, bookkeeping)
 
     return Trainer(
         objective=objective,
         outputs=network.apply,
         optimizer=lambda hparams: make_optimizer(config, hparams),
         after_step=after_step,
-        init_bookkeeping=init_live,
-        observe=count_live,
+        init_bookkeeping=rule.init,
+        observe=lambda bookkeeping: count_live(rule.live(bookkeeping)),
+        live=rule.live,
     )
 
 

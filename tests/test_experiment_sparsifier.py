@@ -94,3 +94,19 @@ def test_study_in_which_every_run_diverges_ends_with_a_report(command, tmp_path,
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     assert {claim["verdict"] for claim in summary["claims"].values()} <= {"open", "not tested"}
     assert (tmp_path / "r" / f"curves_{dataset}_16.png").exists()
+
+
+@pytest.mark.parametrize("rule", ["threshold", "sign_variance"])
+def test_signed_gates_shrink_too(command, tmp_path, rule):
+    """Without more flags: signed gates die by threshold, and sign_variance takes the steps that it can see."""
+    given = ["--gate", "signed", "--gate-inputs", *(["--death-rule", rule] if rule != "threshold" else [])]
+    arguments = ["--sign-decay", "0.9", "--learning-rate", "0.01", "--liveness-start", "uniform"]
+    status, _, error = command(*SMALL, "--epochs", "6", *given, *arguments, "--out", str(tmp_path / "r"))
+    assert (status, error) == (0, "")
+    config = json.loads((tmp_path / "r" / "config.json").read_text())["config"]
+    steps = {"threshold": "proximal", "sign_variance": "gradient"}
+    assert (config["gate"], config["death_rule"], config["gate_step"]) == ("signed", rule, steps[rule])
+    ends = [row for row in rows_of(tmp_path / "r") if row["epoch"] == 6 and row["arm"] == "learned"]
+    assert any(0 < row["live_units"] < 12 for row in ends if row["penalty"]) and all(row["live_inputs"] for row in ends)
+    observed = np.load(tmp_path / "r" / "steps" / "digits.learned.12.observed.npy")
+    assert np.issubdtype(observed.dtype, np.integer) and (np.diff(observed) <= 0).all()

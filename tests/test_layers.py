@@ -112,6 +112,11 @@ def test_gates_of_a_layer_are_read_off_its_leaves():
     np.testing.assert_array_equal(init_gate(0, "a", 3, "liveness", liveness=0.5)["liveness"], [0.5, 0.5, 0.5])
     found = unit_gates({"liveness": jnp.asarray([-1.0, 0.0, 0.3, 2.0])}, 4)
     np.testing.assert_array_equal(found, np.array([0, 0, 0.3, 2], np.float32))
+    signed = init_gate(0, "a", 3, "signed", liveness="uniform")
+    jax.tree.map(np.testing.assert_array_equal, signed, init_gate(0, "a", 3, "liveness", liveness="uniform"))
+    both = jnp.asarray([-1.0, -0.0, 0.3, 2.0])
+    np.testing.assert_array_equal(unit_gates({"liveness": both}, 4, signed=True), both)
+    assert unit_gates({}, 4, signed=True) is None
     leaves = init_gate(0, "a", 7, "size", slope=0.4)
     assert (leaves["size"], leaves["slope"]) == (3.5, np.float32(0.4))  # half the units
     expected = 1 / (1 + np.exp(-0.4 * (3.5 - np.arange(7))))
@@ -119,5 +124,5 @@ def test_gates_of_a_layer_are_read_off_its_leaves():
     assert found is not None
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert init_gate(0, "a", 7, "size", size=2)["size"] == 2
-    with pytest.raises(ValueError, match="'liveness', 'size' or None, got 'width'"):
+    with pytest.raises(ValueError, match="'liveness', 'signed', 'size' or None, got 'width'"):
         init_gate(0, "a", 5, "width")  # pyright: ignore[reportArgumentType]

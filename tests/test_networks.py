@@ -19,12 +19,12 @@ def normal(seed, *shape):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def numpy_mlp(params, inputs):
+def numpy_mlp(params, inputs, signed=False):
     """The network written out in float64; relu."""
 
     def gate(layer, width):
         if "liveness" in layer:
-            return np.maximum(layer["liveness"], 0)
+            return layer["liveness"] if signed else np.maximum(layer["liveness"], 0)
         if "size" in layer:
             return 1 / (1 + np.exp(-layer["slope"] * (layer["size"] - np.arange(width))))
         return 1.0
@@ -50,7 +50,7 @@ def as_float64(params):
 @settings(15)
 @hypothesis.given(
     widths=WIDTHS,
-    gate=st.sampled_from(["liveness", "size", None]),
+    gate=st.sampled_from(["liveness", "signed", "size", None]),
     gate_inputs=st.booleans(),
     bias=st.sampled_from(["pytorch", None]),
 )
@@ -65,7 +65,10 @@ def test_outputs_are_those_of_the_network_written_out(widths, gate, gate_inputs,
     inputs = normal(5, 6, widths[0])
     found = network.apply(params, jnp.asarray(inputs))
     assert found.shape == (6, widths[-1])
-    np.testing.assert_allclose(found, numpy_mlp(as_float64(params), inputs.astype(float)), rtol=1e-4, atol=2e-5)
+    expected = numpy_mlp(as_float64(params), inputs.astype(float), signed=gate == "signed")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
+    kinds = {"signed": True, "liveness": False}
+    assert network.signed == kinds.get(gate, False if gate_inputs else None)
 
 
 @settings(15)
@@ -116,10 +119,12 @@ def test_sizes_are_read_off_the_parameters(data, widths, bias, seed):
     np.testing.assert_allclose(found, network.apply(params, jnp.asarray(inputs)), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("gate", ["liveness", "size", None])
+@pytest.mark.parametrize("gate", ["liveness", "signed", "size", None])
 def test_gradients_are_the_finite_differences_of_the_network_written_out(gate):
     network = mlp((3, 5, 4, 2), gate=gate, gate_inputs=gate != "size")
     params = jax.tree.map(lambda leaf: leaf + np.float32(0.05), network.init(2))
+    if gate == "signed":  # a signed gate of 0 has a gradient, and so has one below
+        params["hidden"][0]["liveness"][:2] = 0, -0.4
     inputs, weights = normal(3, 7, 3), normal(4, 7, 2)
 
     def loss(params):
@@ -134,7 +139,9 @@ def test_gradients_are_the_finite_differences_of_the_network_written_out(gate):
             for sign in (1, -1):
                 moved = [leaf.copy() for leaf in leaves]
                 moved[place][index] += sign * step
-                values.append(np.sum(np.tanh(numpy_mlp(tree.unflatten(moved), inputs.astype(float))) * weights))
+                values.append(
+                    np.sum(np.tanh(numpy_mlp(tree.unflatten(moved), inputs.astype(float), gate == "signed")) * weights)
+                )
             expected[index] = (values[0] - values[1]) / (2 * step)
         np.testing.assert_allclose(gradient, expected, rtol=2e-3, atol=2e-5)
 

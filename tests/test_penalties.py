@@ -82,11 +82,20 @@ def test_liveness_penalty_counts_open_gates_and_leaves_the_dead_alone():
     np.testing.assert_array_equal(jax.vmap(liveness_penalty)(jnp.stack([liveness, -liveness])), [2.5, 1.0])
 
 
+def test_liveness_penalty_of_signed_gates_is_their_l1_norm():
+    liveness = jnp.array([-1.0, -0.0, 0.0, 1e-30, 0.5, -2.0])
+    value, gradient = jax.jit(jax.value_and_grad(lambda v: liveness_penalty(v, signed=True)))(liveness)
+    assert value == 3.5
+    np.testing.assert_array_equal(gradient, [-1, 0, 0, 1, 1, -1])
+    assert jnp.isnan(liveness_penalty(liveness.at[0].set(jnp.nan), signed=True))
+
+
+@pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
-def test_liveness_penalty_adds_up_in_float32(dtype):
+def test_liveness_penalty_adds_up_in_float32(dtype, signed):
     liveness = jnp.full(4096, 0.25, dtype)  # added one by one in bfloat16, the sum would stop growing at 64
     with jax.numpy_dtype_promotion("strict"):
-        value, gradient = jax.value_and_grad(liveness_penalty)(liveness)
+        value, gradient = jax.value_and_grad(lambda gates: liveness_penalty(gates, signed=signed))(liveness)
     assert value.dtype == gradient.dtype == dtype
     np.testing.assert_array_equal(value.astype(jnp.float32), 1024)
 

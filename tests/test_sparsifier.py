@@ -7,11 +7,12 @@ import optax
 import pytest
 import scipy.special
 import sklearn.metrics
+from sparsifier_reference import named, reference
 from training_helpers import normal, train
 
 from jaxsize.networks import mlp
 from jaxsize.sparsifier import FORMS, SparsifierConfig, make_trainer
-from jaxsize.training import TASKS, Data, Hparams, Rows, row_order
+from jaxsize.training import TASKS, Data, Hparams, Rows
 
 CLASSIFICATION = TASKS["classification"]
 D, U, K, ROWS = 3, 8, 3, 24
@@ -24,70 +25,6 @@ def some_data():
     inputs = normal(1, ROWS, D)
     targets = np.argmax(inputs, axis=1).astype(np.int32)
     return Data(Rows(jnp.asarray(inputs), jnp.asarray(targets)), jnp.float32(1), jnp.float32(0))
-
-
-# The sparsifier written out: float64, gradients by hand, one named array per leaf.
-def named(params):
-    layer = params["hidden"][0]
-    leaves = {"w1": layer["kernel"], "b1": layer["bias"], "f": layer["liveness"]}
-    leaves |= {"w2": params["output"]["kernel"], "b2": params["output"]["bias"]}
-    return {name: np.asarray(leaf, np.float64) for name, leaf in leaves.items()}
-
-
-def data_gradient(p, inputs, targets):
-    """Gradient of the mean cross-entropy of relu(x w1 + b1) * relu(f) -> linear."""
-    before = inputs @ p["w1"] + p["b1"]
-    hidden, gate = np.maximum(before, 0), np.maximum(p["f"], 0)
-    logits = (hidden * gate) @ p["w2"] + p["b2"]
-    error = np.exp(logits - logits.max(axis=1, keepdims=True))
-    error /= error.sum(axis=1, keepdims=True)
-    error[np.arange(len(targets)), targets] -= 1
-    error /= len(targets)
-    back = error @ p["w2"].T
-    inner = back * gate * (before > 0)
-    return {
-        "w1": inputs.T @ inner,
-        "b1": inner.sum(axis=0),
-        "f": (back * hidden).sum(axis=0) * (p["f"] > 0),
-        "w2": (hidden * gate).T @ error,
-        "b2": error.sum(axis=0),
-    }
-
-
-def reference(params, data, hparams, config, *, epochs, batch_size=8):
-    """Trajectory of named parameters. Adam: betas .9 and .999, eps 1e-8, bias-corrected."""
-    p = named(params)
-    first, second = ({name: np.zeros_like(leaf) for name, leaf in p.items()} for _ in range(2))
-    inputs, targets = np.asarray(data.train.inputs, np.float64), np.asarray(data.train.targets)
-    lam, decay, path, t = hparams.penalty_weight, hparams.weight_decay, [], 0
-    for epoch in range(epochs):
-        order = np.asarray(row_order(jnp.uint32(0), jnp.int32(epoch), len(targets)))
-        for start in range(0, len(order), batch_size):
-            rows, t = order[start : start + batch_size], t + 1
-            gradient = data_gradient(p, inputs[rows], targets[rows])
-            alive, new = p["f"] > 0, {}
-            for name, g in gradient.items():
-                if config.weight_decay == "coupled":
-                    g = g + decay * p[name]
-                whole = g + lam * alive if name == "f" else g
-                by_loss = whole if config.gate_step == "gradient" else g
-                first[name] = 0.9 * first[name] + 0.1 * by_loss
-                second[name] = 0.999 * second[name] + 0.001 * whole**2
-                mean, spread = first[name] / (1 - 0.9**t), np.sqrt(second[name] / (1 - 0.999**t)) + 1e-8
-                rate = hparams.gate_learning_rate if name == "f" else hparams.learning_rate
-                length = rate / spread  # of a step, per weight
-                if name == "f" and config.gate_optimizer == "sgd":
-                    length, mean = rate, by_loss
-                new[name] = p[name] - length * mean
-                if config.weight_decay == "decoupled" and name != "f":
-                    new[name] -= rate * decay * p[name]
-                if name == "f" and config.gate_step == "proximal":
-                    new[name] = np.maximum(new[name] - length * lam, 0)  # the soft threshold
-                if name == "f":
-                    new[name] = np.where(alive, new[name], np.minimum(new[name], 0))  # dead for good
-            p = new
-            path.append(p)
-    return path
 
 
 def test_the_objective_is_the_mean_loss_and_the_price_of_open_gates():
