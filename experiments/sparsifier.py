@@ -10,124 +10,30 @@ unpenalised network, and each size found, trained from scratch with the same see
 to C30.
 """
 
-import dataclasses
 import functools
-import math
 import sys
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from experiments import sparsifier_report as report
-from experiments.command_line import Flags, flag, load_datasets, main, told
+from experiments.command_line import load_datasets, main
+from experiments.sparsifier_flags import PRESETS, SparsifierFlags
 from experiments.sparsifier_pictures import draw
 from jaxsize.batches import Batch
 from jaxsize.buckets import bucket
 from jaxsize.datasets import Dataset
+from jaxsize.export import save_network
 from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
 from jaxsize.records import open_folder
 from jaxsize.runs import describe_devices
-from jaxsize.sparsifier import FORMS, SparsifierConfig, make_columns, make_total, make_trainer
-from jaxsize.study import Progress, require_room, train
+from jaxsize.shrinking import Shrinking
+from jaxsize.sparsifier import make_columns, make_total, make_trainer
+from jaxsize.study import Progress, Trained, require_room, train
 from jaxsize.training import TASKS, Config, Hparams
 
 NAME = "sparsifier"
-MOST_RUNS = 100_000
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SparsifierFlags(Flags):
-    """How many units does a network keep when every unit has a price, and is it the better for it?"""
-
-    penalties: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)
-    """Costs of an open gate in the loss. The unpenalised network is always trained beside them."""
-    start_width: tuple[int, ...] = (100,)
-    """Hidden units before training; several values are compared. 500 unless the data set is digits."""
-    epochs: int = 100
-    """Passes over the training rows. 60 unless the data set is digits."""
-    batch_size: int = 32
-    """Rows per step. 128 unless the data set is digits."""
-    learning_rate: float = 1e-3
-    """Step size of Adam."""
-    gate_learning_rate: float = 1e-3
-    """Step size for the gates. The learning rate unless given."""
-    gate: Literal["relu", "signed"] = "relu"
-    """What multiplies a unit: relu of its gate, or the gate itself, whatever its sign."""
-    death_rule: Literal["absorbing", "threshold", "sign_variance"] = "absorbing"
-    """A unit dies when its relu gate reaches 0; when its gate is within 1e-5 of 0 (threshold unless given, for signed
-    gates); when the sign of its signed gate changes for some time, or often."""
-    sign_decay: float = 0.99
-    """Memory of sign_variance, from 0 (the first change of sign kills) to below 1."""
-    form: Literal["corrected", "original"] = "corrected"
-    """original: as the journal did it, data preparation included. corrected: with its flaws mended."""
-    weight_decay: float = 1e-2
-    """Decoupled and never on gates; in the original form coupled, on everything, and 0 unless given."""
-    gate_step: Literal["proximal", "gradient"] = "proximal"
-    """proximal: closed gates are exactly 0. gradient: plain steps; the original form and sign_variance unless given."""
-    gate_optimizer: Literal["adam", "sgd"] = "adam"
-    """What scales the steps of the gates."""
-    unit_norm: bool = False
-    """Keep the incoming weights of every unit at norm 1, its scale in the gate."""
-    liveness_start: Literal["one", "uniform"] = "one"
-    """Gates before training: all 1, or drawn from (0, 1]."""
-    gate_inputs: bool = False
-    """Put a gate on every input as well, so that inputs can be removed."""
-    shuffle: Literal["per_run", "shared"] = "per_run"
-    """Order of the rows: its own for every seed, or the same for all runs."""
-
-    def defaults(self) -> dict[str, Any]:
-        large = {"num_seeds": 3, "start_width": (500,), "epochs": 60, "batch_size": 128}
-        original = {"weight_decay": 0.0, "gate_step": FORMS["original"].gate_step}
-        by_sign = {"gate_step": "gradient"}  # a step that ends at 0 shows no change of sign
-        return {
-            "gate_learning_rate": self.learning_rate,
-            **(large if self.dataset != ("digits",) else {}),
-            **({"death_rule": "threshold"} if self.gate == "signed" else {}),
-            **(original if self.form == "original" else {}),
-            **(by_sign if self.death_rule == "sign_variance" else {}),
-        }
-
-    def check(self) -> None:
-        super().check()
-        self.require_whole("epochs", "batch_size", "start_width")
-        num_runs = self.num_seeds * (1 + len(self.penalties)) * len(self.start_width) * len(self.dataset)
-        if num_runs > MOST_RUNS:
-            raise ValueError(f"--num-seeds: these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible")
-        penalties = self.penalties
-        single = {float(np.float32(penalty)) for penalty in penalties if abs(penalty) < 1e38}  # as they will be used
-        if not penalties or len(single) < len(penalties) or min(single) <= 0:
-            raise ValueError(
-                f"--penalties: expected different numbers above 0 (0 is always added), got {told(penalties)}"
-            )
-        for name in ("learning_rate", "gate_learning_rate", "weight_decay"):
-            value = getattr(self, name)
-            single = float(np.float32(value)) if abs(value) < 1e38 else math.inf
-            if not 0 <= single < math.inf or (single == 0 and name != "weight_decay"):
-                bound = "from 0 on" if name == "weight_decay" else "above 0"
-                raise ValueError(f"{flag(name)}: expected a finite number {bound}, got {value}")
-        if not (0 <= self.sign_decay < 1 and np.float32(self.sign_decay) < 1):
-            raise ValueError(f"--sign-decay: expected a number from 0 to below 1, got {self.sign_decay}")
-        try:
-            self.config()
-        except ValueError as error:  # gate, steps and death rule that do not fit
-            name, _, reason = str(error).partition(":")
-            raise ValueError(f"{flag(name)}:{reason}") from None
-
-    def config(self) -> SparsifierConfig:
-        names = ("gate", "gate_step", "gate_optimizer", "unit_norm", "death_rule", "sign_decay")
-        return dataclasses.replace(FORMS[self.form], **{name: getattr(self, name) for name in names})
-
-
-PRESETS = {
-    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "start_width": (16,), "epochs": 3},
-    "full": {
-        "num_seeds": 30,
-        "penalties": tuple(10.0**-power for power in range(8)),
-        "start_width": (500, 1000),
-        "epochs": 60,
-        "batch_size": 128,
-    },
-}
 
 
 def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_run: int) -> Batch:
@@ -212,6 +118,7 @@ def _common(flags: SparsifierFlags, dataset: Dataset, network: Network) -> dict[
         "dataset": dataset,
         "config": Config(batch_size=flags.batch_size, shuffle=flags.shuffle),
         "num_epochs": flags.epochs,
+        "shrinking": Shrinking() if flags.shrink else None,
     }
 
 
@@ -222,6 +129,24 @@ def _hparams(flags: SparsifierFlags, penalties: list[float]) -> Hparams:
         weight_decay=np.full(len(penalties), flags.weight_decay, np.float32),
         gate_learning_rate=np.full(len(penalties), flags.gate_learning_rate, np.float32),
     )
+
+
+def save_networks(batch: Batch, trained: Trained, folder: Path, *, signed: bool) -> None:
+    """The network of every run whose loss is finite to folder/run_N, as `jaxsize.load_network` reads it."""
+    ends = {row["run"]: row for row in trained.rows}  # the last epoch's stays
+    for label, network in zip(batch.labels, trained.networks, strict=True):
+        path = folder / f"run_{label['run']}"
+        if ends[label["run"]]["train_loss"] is None or path.exists():  # saved before an interruption
+            continue
+        save_network(
+            path,
+            network.params,
+            signed=signed,
+            survivors=network.survivors or None,
+            input_scale=batch.dataset.input_scale,
+            input_shift=batch.dataset.input_shift,
+            extra=ends[label["run"]],
+        )
 
 
 def run(flags: SparsifierFlags) -> dict[str, Any]:
@@ -260,11 +185,13 @@ def run(flags: SparsifierFlags) -> dict[str, Any]:
         train(batch, folder, progress)
     progress.close()
 
+    for batch, trained in zip(batches, learned, strict=True):
+        save_networks(batch, trained, folder.path / "networks", signed=flags.gate == "signed")
     summary = report.summarize(folder, data, flags.settings())
     draw(folder, data, {batch.name: trained for batch, trained in zip(batches, learned, strict=True)}, flags.settings())
     folder.write_summary(summary)
     print(report.as_text(summary))
-    print(f"\n{folder.path}: config.json, metrics.jsonl, summary.json, pictures, checkpoints")
+    print(f"\n{folder.path}: config.json, metrics.jsonl, events.jsonl, summary.json, pictures, networks, checkpoints")
     return summary
 
 

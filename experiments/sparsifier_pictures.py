@@ -17,7 +17,7 @@ from jaxsize.study import Trained
 def draw(folder: Folder, data: Sequence[Dataset], learned: dict[str, Trained], settings: dict[str, Any]) -> None:
     """Writes curves, sizes, deaths and gates of every data set (and start width) as PNG files."""
     rows = folder.rows.read()
-    finals = Finals(rows, settings)
+    finals, signed = Finals(rows, settings), settings["gate"] == "signed"
     with plots.style():
         for dataset, width in itertools.product(data, finals.widths):
             name = f"{dataset.name}.learned.{width}"
@@ -25,7 +25,10 @@ def draw(folder: Folder, data: Sequence[Dataset], learned: dict[str, Trained], s
             plots.save(_curves(finals, rows, dataset, width), folder.path / f"curves_{suffix}")
             plots.save(_sizes(finals, dataset, width), folder.path / f"sizes_{suffix}")
             plots.save(_deaths(finals, folder, name, learned[name]), folder.path / f"deaths_{suffix}")
-            plots.save(_gates(finals, learned[name], dataset.name, settings["gate"] == "signed"), folder.path / f"gates_{suffix}")
+            plots.save(
+                _gates(finals, learned[name], dataset.name, signed),
+                folder.path / f"gates_{suffix}",
+            )
         if len(data) > 1:
             plots.save(_comparison(finals), folder.path / "comparison.png")
 

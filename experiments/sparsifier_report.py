@@ -25,8 +25,16 @@ def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any])
             for row in finals.rows
             if row["train_loss"] is None
         ],
+        "shrinking": _shrinking(folder),
         "collapsed": [row["run"] for row in finals.rows if row["live_units"] == 0 and row["train_loss"] is not None],
     }
+
+
+def _shrinking(folder: Folder) -> dict[str, Any]:
+    """How often units were removed while training, and the programs compiled for it."""
+    events = [event for event in folder.events.read() if event["event"] == "compaction"]
+    names = ("compiled", "compile_seconds", "seconds")
+    return {"removals": len(events)} | {name: round(sum(event[name] for event in events), 3) for name in names}
 
 
 def result(finals: Finals, dataset: str, width: int, penalty: float) -> dict[str, Any]:
@@ -79,6 +87,9 @@ def as_text(summary: dict[str, Any]) -> str:
         blocks.append(
             "run {run} ({dataset}, {arm}, seed {seed}, penalty {penalty:g}): loss not finite, left out".format(**run)
         )
+    if (shrinking := summary["shrinking"])["removals"]:
+        told = "units removed {removals} times while training: {compiled} programs compiled in {compile_seconds:.1f} s"
+        blocks.append(f"{told}, {{seconds:.1f}} s for the removal itself".format(**shrinking))
     if summary["collapsed"]:
         blocks.append(f"collapsed, no unit left: runs {', '.join(map(str, summary['collapsed']))}")
     return "\n\n".join(blocks)

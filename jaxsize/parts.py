@@ -30,14 +30,15 @@ class Part:
         self.batch, self.runs, self.folder = batch, runs, folder
         self.directory = folder.checkpoints / batch.name / f"runs_{runs.start}"
         self.labels = {run: batch.labels[run] for run in runs}
+        self.teams = Teams(batch, runs, devices, program)
         self.manifest = {
             "batch": batch.name,
             "labels": list(self.labels.values()),
             "config": batch.config,
             "num_epochs": batch.num_epochs,
             "shrinking": batch.shrinking,
+            "units": self.teams.named(self.teams.full),  # the checkpoint may be of fewer
         }
-        self.teams = Teams(batch, runs, devices, program)
 
     def train(self, progress: Progress) -> list[FinalNetwork]:
         """Trains to the last epoch, on from a checkpoint if there is one; the final networks, in the order of runs."""
@@ -49,6 +50,7 @@ class Part:
         names = set(self._names(self.runs))
         self.folder.rows.truncate(lambda row: row.get("run") not in names or row["epoch"] <= done)
         self.folder.events.truncate(lambda row: not names.issuperset(row["runs"]) or row["epoch"] <= done)
+        self.folder.events.append([])  # the file is there, whether or not anything happens
         histories = _open_histories(self.batch, self.folder)
         progress.advance(self.batch.name, done)
         clock = time.perf_counter()
@@ -108,20 +110,22 @@ class Part:
 
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
         """The teams of the next epoch; that units were removed is an event."""
-        clock, known = time.perf_counter(), self.teams.num_programs
+        clock, known, compiling = time.perf_counter(), self.teams.num_programs, self.teams.compile_seconds
         remade = self.teams.remake(teams, self.batch.num_epochs - epoch)
         if remade is not teams:
             cohorts = [
                 {"runs": self._names(team.cohort.runs), "widths": self.teams.named(team.cohort.widths)}
                 for team in remade
             ]
+            compiling = self.teams.compile_seconds - compiling
             event = {
                 "event": "compaction",
                 "runs": self._names(self.runs),
                 "epoch": epoch,
                 "cohorts": cohorts,
                 "compiled": self.teams.num_programs - known,
-                "seconds": round(time.perf_counter() - clock, 3),
+                "compile_seconds": round(compiling, 3),
+                "seconds": round(time.perf_counter() - clock - compiling, 3),
             }
             self.folder.events.append([event])
         return remade

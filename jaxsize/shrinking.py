@@ -6,6 +6,7 @@ PERFORMANCE 4 and 5; `benchmarks/shrinking.py` measures them.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -26,8 +27,9 @@ class Shrinking:
     """Buckets are multiples of this; 64 or 128 suit a GPU."""
     min_width: int = 1
     """Units that stay allocated in a layer, also when all are dead."""
-    program_cost: float = 2e10
-    """Multiply-adds that one device could do while a program is compiled. 0: remove as soon as a bucket allows it."""
+    program_cost: float = 1e11
+    """Multiply-adds that the whole machine could do while a program is compiled; four CPU cores do this many in about
+    a second. 0: remove as soon as a bucket allows it."""
     horizon: int = 8
     """Epochs for which a new program is expected to serve, at most: live units go on falling."""
 
@@ -35,7 +37,9 @@ class Shrinking:
         if not (self.min_width >= 1 and self.program_cost >= 0 and self.horizon >= 1):
             found = f"{self.min_width}, {self.program_cost}, {self.horizon}"
             raise ValueError(f"shrinking: expected min_width >= 1, program_cost >= 0, horizon >= 1, got {found}")
-        bucket(1, factor=self.factor or 1.25, multiple=self.multiple)  # raises for numbers out of range
+        if self.factor is not None and not 1 <= self.factor < math.inf:
+            raise ValueError(f"shrinking: expected a finite factor of at least 1, got {self.factor}")
+        bucket(1, multiple=self.multiple)  # raises for one out of range
 
     def widths_for(self, live: Sequence[int], allocated: Widths, steps_per_epoch: int) -> Widths:
         """The buckets of a run with so many live units per group, never above what is allocated."""
@@ -63,7 +67,8 @@ def regroup(
     """The cohorts that are expected to finish first, from those at hand: the same ones if no others win.
 
     wanted: per run the widths that would do, none above its present ones. cost(widths): multiply-adds of one epoch of
-    one run. A cohort of n runs takes as long as ceil(n / num_devices) runs, and cohorts train one after the other.
+    one run. The devices share the work of a cohort evenly, but where it has more runs than there are devices it is
+    padded to a multiple of their number (`runs.RunAxis`).
     Neighbours in cost share a cohort, at the widths that serve all of them, where that is cheaper than a program more.
     """
     horizon = min(epochs_left, shrinking.horizon)
@@ -71,9 +76,10 @@ def regroup(
         return list(cohorts)
     compiled = {(len(cohort.runs), cohort.widths) for cohort in cohorts}
 
-    def seconds(num_runs: int, widths: Widths) -> float:
+    def work(num_runs: int, widths: Widths) -> float:
         compiling = 0 if (num_runs, widths) in compiled else shrinking.program_cost
-        return -(-num_runs // num_devices) * cost(widths) * horizon + compiling
+        padded = num_runs if num_runs < num_devices else -(-num_runs // num_devices) * num_devices
+        return padded * cost(widths) * horizon + compiling
 
     allocated = {run: cohort.widths for cohort in cohorts for run in cohort.runs}
     classes = _classes(allocated, wanted, cost)
@@ -84,9 +90,9 @@ def regroup(
         for start in range(end):
             runs, widths, room = _joined(classes[start:end])
             if all(width <= most for width, most in zip(widths, room, strict=True)):
-                total = best[start][0] + seconds(len(runs), widths)
+                total = best[start][0] + work(len(runs), widths)
                 best[end] = min(best[end], (total, start))
-    if best[-1][0] >= sum(seconds(len(cohort.runs), cohort.widths) for cohort in cohorts):
+    if best[-1][0] >= sum(work(len(cohort.runs), cohort.widths) for cohort in cohorts):
         return list(cohorts)
     found, end = [], len(classes)
     while end:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,8 +65,13 @@ class Teams:
         """The groups that can lose units, in the order of `Widths`."""
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
         self.optimizer = batch.trainer.optimizer(Hparams())
-        self._programs = {} if program is None else {(len(runs), self.full): program}
+        self._axis = RunAxis(len(runs), self.devices) if program is None else program.axis
+        self._data = None if program is None else program.shared
+        self._programs: dict[tuple[int, Widths, tuple[Device, ...]], Program] = {}
+        if program is not None:
+            self._programs[len(runs), self.full, program.axis.devices] = program
         self._cost = functools.cache(self._multiply_adds)
+        self.compile_seconds = 0.0
 
     @property
     def num_programs(self) -> int:
@@ -75,7 +81,7 @@ class Teams:
     def start(self) -> list[Team]:
         """One team of all runs, before training."""
         cohort = Cohort(tuple(self.runs), self.full)
-        (program,) = self._compiled([cohort])
+        (program,) = self._compiled([cohort], [])
         state = program.start(self.runs)
         survivors = {n: np.tile(np.arange(w), (len(self.runs), 1)) for n, w in self.named(self.full).items()}
         return [Team(cohort, program, self.groups, survivors, program.axis.fetch(state), state)]
@@ -96,7 +102,7 @@ class Teams:
             if None in widths:
                 raise ValueError(f"{directory} does not fit: expected units of {', '.join(self.names)}")
             cohorts.append(Cohort((0,) * runs[0], tuple(shape[-1] for shape in widths if shape)))
-        programs = self._compiled(cohorts)
+        programs = self._compiled(cohorts, [])
         pairs = list(zip(cohorts, programs, strict=True))
         template = {str(number): self._template(*pair) for number, pair in enumerate(pairs)}
         saved = checkpoint.restore(directory, template, manifest=manifest)
@@ -124,15 +130,20 @@ class Teams:
         }
 
     def live(self, team: Team) -> dict[str, np.ndarray]:
-        """Live units per group that can lose units, bool [runs of the team, width]."""
-        return team.groups.live_by_gate(self.batch.trainer.live(team.host.bookkeeping))
+        """Live units per group that can lose units, bool [runs of the team, width]. Units whose gate is NaN, dead by
+        the bookkeeping, count as well: without them a run that has diverged would look as if it had not."""
+        live = team.groups.live_by_gate(self.batch.trainer.live(team.host.bookkeeping))
+        opened = team.groups.live(team.host.params)
+        return {name: live[name] | opened[name] for name in self.names}
 
     def _multiply_adds(self, widths: Widths) -> float:
-        """Of one epoch of one run: forward, backward and evaluation of every row, and the optimiser's passes."""
+        """What one epoch of one run costs, as multiply-adds: forward, backward and evaluation of every row, the
+        optimiser's passes over the parameters, and what every step takes however small the network is."""
         sizes = self.named(widths)
         rows = len(self.batch.dataset.train)
         per_row = self.groups.num_multiply_adds(sizes) / self.batch.input_shape.shape[0]
-        return 4 * rows * per_row + 32 * self.batch.steps_per_epoch * self.groups.num_parameters(sizes)
+        per_step = 32 * self.groups.num_parameters(sizes) + 2e6
+        return 4 * rows * per_row + self.batch.steps_per_epoch * per_step
 
     def remake(self, teams: list[Team], epochs_left: int) -> list[Team]:
         """The teams of the next epoch: as they are, or without dead units and regrouped by size where that pays."""
@@ -145,19 +156,20 @@ class Teams:
             for run, count in zip(team.cohort.runs, counts.tolist(), strict=True):
                 wanted[run] = shrinking.widths_for(count, team.cohort.widths, self.batch.steps_per_epoch)
         before = [team.cohort for team in teams]
-        num_devices = len(RunAxis(len(self.runs), self.devices).devices)
+        num_devices = len(self._axis.devices)
         cohorts = regroup(shrinking, before, wanted, cost=self._cost, epochs_left=epochs_left, num_devices=num_devices)
-        if set(cohorts) == set(before):
+        stay = [team for team in teams if team.cohort in cohorts]
+        if len(stay) == len(cohorts):
             return teams
-        return [self._moved(*pair, teams, live) for pair in zip(cohorts, self._compiled(cohorts), strict=True)]
+        new = [cohort for cohort in cohorts if cohort not in before]
+        programs = self._compiled(new, stay)
+        made = [self._moved(*pair, teams, live) for pair in zip(new, programs, strict=True)]
+        return sorted(stay + made, key=lambda team: team.cohort)
 
     def _moved(
         self, cohort: Cohort, program: Program, teams: Sequence[Team], live: Sequence[dict[str, np.ndarray]]
     ) -> Team:
         """The team of a cohort, its runs cut out of the teams they are in."""
-        for team in teams:
-            if team.cohort == cohort:
-                return team
         widths = self.named(cohort.widths)
         pieces: dict[int, tuple[TrainState, dict[str, np.ndarray]]] = {}
         for team, masks in zip(teams, live, strict=True):
@@ -185,26 +197,47 @@ class Teams:
         groups = self.groups.resized(widths)
         return Team(cohort, program, groups, survivors, host, program.axis.put(host))
 
-    def _compiled(self, cohorts: Sequence[Cohort]) -> list[Program]:
-        """Their programs; those that are new are compiled side by side."""
-        keys = [(len(cohort.runs), cohort.widths) for cohort in cohorts]
+    def _compiled(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[Program]:
+        """Their programs, on devices that the teams `beside` leave idle; new ones are compiled side by side."""
+        devices = self._placed(cohorts, beside)
+        keys = [(len(cohort.runs), cohort.widths, on) for cohort, on in zip(cohorts, devices, strict=True)]
         new = [key for key in dict.fromkeys(keys) if key not in self._programs]
-        data = next((program.shared for program in self._programs.values()), None)
-        if data is None:  # on all devices, for programs on any of them
-            data = place_data(self.batch, RunAxis(len(self.runs), self.devices))
+        if self._data is None:  # on all devices, for programs on any of them
+            self._data = place_data(self.batch, self._axis)
 
-        def compiled(key: tuple[int, Widths]) -> Program:
-            num_runs, widths = key
+        def compiled(key: tuple[int, Widths, tuple[Device, ...]]) -> Program:
+            num_runs, widths, on = key
             sizes = {self.groups.atoms[name]: width for name, width in self.named(widths).items()}
-            params = None if widths == self.full else shapes_with(self.params_shape, self.groups.axes, sizes)
-            return Program(self.batch, num_runs, self.devices, params=params, data=data)
+            all_of_them = (num_runs, widths) == (len(self.runs), self.full)  # only these may have to start
+            params = None if all_of_them else shapes_with(self.params_shape, self.groups.axes, sizes)
+            return Program(self.batch, num_runs, on, params=params, data=self._data)
 
+        clock = time.perf_counter()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             self._programs |= dict(zip(new, pool.map(compiled, new), strict=True))
+        self.compile_seconds += time.perf_counter() - clock
         return [self._programs[key] for key in keys]
 
+    def _placed(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[tuple[Device, ...]]:
+        """The devices of each cohort. Teams train at the same time: each takes the devices with least to do, so that
+        small teams fill what large ones leave idle. The costliest are placed first."""
+        load = dict.fromkeys(self._axis.devices, 0.0)
+
+        def add(cohort: Cohort, devices: Sequence[Device]) -> None:
+            for device in devices:
+                load[device] += -(-len(cohort.runs) // len(devices)) * self._cost(cohort.widths)
+
+        for team in beside:
+            add(team.cohort, team.program.axis.devices)
+        placed: dict[int, tuple[Device, ...]] = {}
+        for index in sorted(range(len(cohorts)), key=lambda index: -self._cost(cohorts[index].widths)):
+            idle = sorted(load, key=lambda device: load[device])[: len(cohorts[index].runs)]
+            placed[index] = tuple(device for device in load if device in idle)
+            add(cohorts[index], placed[index])
+        return [placed[index] for index in range(len(cohorts))]
+
     def final(self, team: Team) -> Iterator[tuple[int, FinalNetwork]]:
-        live = self.live(team) if self.names else {}
+        live = self.live(team)
         for index, run in enumerate(team.cohort.runs):
             params = unstack(team.host.params, index)
             survivors = {name: ids[index] for name, ids in team.survivors.items()}
