@@ -1,12 +1,16 @@
 """jaxsize: learn how large a neural network should be while training it.
 
-At the root: gates, penalties, layers and networks, pure functions that need JAX alone. All else is imported by module:
+At the root: gates, penalties, layers and networks, pure functions; `unit_groups` and `compact`, which remove units from
+any network; networks saved and loaded. They need JAX alone until they are called. All else is imported by module:
 `jaxsize.training`, `jaxsize.sparsifier`, `jaxsize.runs`, `jaxsize.study`, `jaxsize.datasets`, `jaxsize.records`,
 `jaxsize.statistics`, ... Importing jaxsize reads no data and touches no device.
 """
 
 from jaxsize.compaction import Compacted as Compacted
 from jaxsize.compaction import compact as compact
+from jaxsize.export import fold_gates as fold_gates
+from jaxsize.export import load_network as load_network
+from jaxsize.export import save_network as save_network
 from jaxsize.gates import gated_conv as gated_conv
 from jaxsize.gates import gated_matmul as gated_matmul
 from jaxsize.gates import liveness_gate as liveness_gate

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from jaxsize.json_files import differences, read_json, replace_file, sync_folder, to_plain, write_json
 
-PACKAGES = ("jaxsize", "jax", "jaxlib", "numpy", "scipy", "optax", "flax", "orbax-checkpoint")
+PACKAGES = ("jaxsize", "jax", "jaxlib", "numpy", "scipy", "optax", "flax", "orbax-checkpoint", "safetensors")
 Status = Literal["created", "resumed", "finished"]
 
 
