@@ -51,7 +51,9 @@ def product(parts: Sequence[Axis]) -> Axis:
 def concatenated(parts: Sequence[Axis]) -> Axis:
     """The axis of a concatenation."""
     parts = [term for part in parts if part.size for term in _terms(part)]
-    return parts[0] if len(parts) == 1 else _composed("sum", parts)
+    if len(parts) == 1:
+        return parts[0]
+    return _composed("sum", parts) if parts else Axis(0)
 
 
 def _composed(kind: Literal["product", "sum"], parts: Sequence[Axis]) -> Axis:
@@ -81,6 +83,14 @@ def atoms(axis: Axis) -> Iterator[Axis]:
         yield from atoms(part)
 
 
+def times_in(axis: Axis, atom: Axis) -> int:
+    """How often an entry of the axis is an entry of the atom: twice in a product of the atom with itself."""
+    axis = find(axis)
+    if axis.kind == "atom":
+        return int(axis is atom)
+    return (sum if axis.kind == "product" else max)(times_in(part, atom) for part in axis.parts)
+
+
 def fix(axis: Axis, reason: str) -> None:
     """No entry of this axis can be removed. The first reason given stays."""
     for atom in atoms(axis):
@@ -89,7 +99,10 @@ def fix(axis: Axis, reason: str) -> None:
 
 def order(axis: Axis, what: str) -> None:
     """The program counts the entries of this axis by position: only the last ones can be removed."""
-    for atom in atoms(axis):
+    counted = list(atoms(axis))
+    if len(counted) > 1:  # removing the last entries of one part moves those of another
+        fix(axis, f"{what} counts through units that are cut in two")
+    for atom in counted:
         atom.ordered = atom.ordered or what
 
 

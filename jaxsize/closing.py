@@ -8,60 +8,11 @@ a sum) must find them closed, or removing them would change what comes out.
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from jaxsize.axes import Axis, atoms, find
-from jaxsize.axis_rules import ELEMENTWISE, POOLINGS, REDUCTIONS, ZERO_AT_ZERO
+from jaxsize.axes import Axis, atoms, find, times_in
+from jaxsize.axis_rules import ELEMENTWISE, REDUCTIONS
+from jaxsize.closing_rules import keeps_signs, true_ways_of, ways_of
 from jaxsize.flat_program import Program, Step, Value
-
-
-class Gate(NamedTuple):
-    """A parameter that closes units: at value 0, or (a relu gate) at any value up to 0."""
-
-    leaf: str
-    closed_below: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.leaf} {'<=' if self.closed_below else '=='} 0"
-
-
-Ways = frozenset[frozenset[Gate]]
-"""Ways to close a unit: each a set of gates that must all be closed. Nothing closes it: no way. It is 0 anyway: the
-empty set is a way."""
-NEVER: Ways = frozenset()
-ALWAYS: Ways = frozenset([frozenset()])
-
-
-def either(a: Ways, b: Ways) -> Ways:
-    """Closed if one of two factors is."""
-    return _simplest(a | b)
-
-
-def both(a: Ways, b: Ways) -> Ways:
-    """Closed if both terms of a sum are."""
-    return _simplest({_merged(left | right) for left in a for right in b})
-
-
-def _simplest(ways: Iterable[frozenset[Gate]]) -> Ways:
-    found = frozenset(ways)
-    return frozenset(way for way in found if not any(other < way for other in found))
-
-
-def _merged(way: frozenset[Gate]) -> frozenset[Gate]:
-    """A gate that must be 0 need not be below 0 as well."""
-    exact = {gate.leaf for gate in way if not gate.closed_below}
-    return frozenset(gate for gate in way if not (gate.closed_below and gate.leaf in exact))
-
-
-class Fact(NamedTuple):
-    """What is known of a value."""
-
-    ways: Mapping[Axis, Ways]
-    """Per atom; an atom that is not there is never closed."""
-    open_source: Mapping[Axis, str]
-    """Per atom: the parameter through which it gets past all gates."""
-    copy_of: str = ""
-    """The gate of which the value is a copy: of the same sign."""
-    is_closed: tuple[str, bool] | None = None
-    """(gate, True): a boolean that is True just where the gate is at most 0; (gate, False): that is False there."""
+from jaxsize.ways import NEVER, Fact, Gate, Operand, Ways, atoms_of, both, either, fold
 
 
 class Consumer(NamedTuple):
@@ -78,11 +29,13 @@ def facts_of(leaves: Mapping[str, Value], gates: Iterable[str]) -> dict[Value, F
     gates = set(gates)
     facts = {}
     for name, value in leaves.items():
-        found = _atoms_of(value)
-        if name in gates:
-            facts[value] = Fact(dict.fromkeys(found, frozenset([frozenset([Gate(name)])])), {}, name)
-        else:
-            facts[value] = Fact({}, dict.fromkeys(found, name))
+        found = atoms_of(value)
+        # A gate that has an atom in two axes (units times the same units) has no entry for one unit.
+        gated = (
+            [atom for atom in found if sum(times_in(axis, atom) for axis in value.axes) == 1] if name in gates else []
+        )
+        ways = dict.fromkeys(gated, frozenset([frozenset([Gate(name)])]))
+        facts[value] = Fact(ways, {atom: name for atom in found if atom not in ways}, name if gated else "")
     return facts
 
 
@@ -93,165 +46,68 @@ def find_consumers(program: Program, given: Mapping[Value, Fact]) -> list[Consum
     return consumers
 
 
-class _Operand:
-    """A value of a step, with what is known of it."""
-
-    def __init__(self, value: Value, facts: Mapping[Value, Fact]):
-        self.value = value
-        self.fact = facts.get(value, Fact({}, {}))
-        self.atoms = _atoms_of(value)
-
-    def ways(self, atom: Axis) -> Ways:
-        return ALWAYS if self.value.is_zero else self.fact.ways.get(atom, NEVER)
-
-
-def _atoms_of(value: Value) -> list[Axis]:
-    return [atom for axis in value.axes for atom in atoms(axis)]
-
-
 def _walk(program: Program, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
     for step in program.steps:
         if step.name == "scan":
             _scan(step, facts, consumers)
             continue
-        operands = [_Operand(value, facts) for value in step.inputs]
-        consumers += _consumed(step, operands)
+        consumers += _consumed(step, [Operand(value, facts) for value in step.inputs])
         for number, output in enumerate(step.outputs):
-            passed = [operands[number]] if step.name == "optimization_barrier" else operands
-            facts[output] = _fact(step, passed, output)
+            passed = [step.inputs[number]] if step.name == "optimization_barrier" else step.inputs
+            operands = [Operand(value, facts, _stretched(step, value, output)) for value in passed]
+            facts[output] = _fact(step, operands, output)
 
 
-def _consumed(step: Step, operands: list[_Operand]) -> list[Consumer]:
+def _stretched(step: Step, value: Value, output: Value) -> frozenset[Axis]:
+    """The atoms of the axes along which a step repeats an operand: axes that are new, or had size 1."""
+    if step.name == "broadcast_in_dim":
+        dims = step.params["broadcast_dimensions"]
+    elif step.name in ELEMENTWISE and len(value.shape) == len(output.shape):
+        dims = range(len(output.shape))
+    else:
+        return frozenset()
+    kept = {dim for dim, size in zip(dims, value.shape, strict=True) if size == output.shape[dim]}
+    return frozenset(atom for dim, axis in enumerate(output.axes) if dim not in kept for atom in atoms(axis))
+
+
+def _consumed(step: Step, operands: list[Operand]) -> list[Consumer]:
     """The atoms that the step sums over."""
-    kept = {atom for output in step.outputs for atom in _atoms_of(output)}
     if step.name in ("dot_general", "conv_general_dilated"):
         left, right = operands
-        contracted = [atom for atom in left.atoms if atom in right.atoms]
         if step.name == "dot_general":
-            dims = step.params["dimension_numbers"][0][0]
-            contracted = [atom for dim in dims for atom in atoms(left.value.axes[dim])]
+            summed = [left.value.axes[dim] for dim in step.params["dimension_numbers"][0][0]]
         else:
-            contracted = [atom for atom in contracted if atom not in kept]
-        return [_consumer(step, atom, either(left.ways(atom), right.ways(atom)), [left, right]) for atom in contracted]
+            summed = [right.value.axes[step.params["dimension_numbers"].rhs_spec[1]]]
+        found = [atom for axis in summed for atom in atoms(axis)]
+        return [_consumer(step, atom, either(left.ways(atom), right.ways(atom)), operands) for atom in found]
     if step.name in REDUCTIONS:
         (operand,) = operands
-        reduced = [atom for dim in step.params["axes"] for atom in atoms(operand.value.axes[dim])]
-        # A maximum or a product feels a 0 as well.
-        return [
-            _consumer(step, atom, operand.ways(atom) if step.name == "reduce_sum" else NEVER, operands)
-            for atom in reduced
-        ]
+        found = [atom for dim in step.params["axes"] for atom in atoms(operand.value.axes[dim])]
+        is_sum = step.name == "reduce_sum"  # a maximum or a product feels a 0 as well
+        return [_consumer(step, atom, operand.ways(atom) if is_sum else NEVER, operands) for atom in found]
     return []
 
 
-def _consumer(step: Step, atom: Axis, ways: Ways, operands: list[_Operand]) -> Consumer:
+def _consumer(step: Step, atom: Axis, ways: Ways, operands: list[Operand]) -> Consumer:
     return Consumer(atom, step.where, ways, "" if ways else _open_source(atom, operands))
 
 
-def _open_source(atom: Axis, operands: Iterable[_Operand]) -> str:
+def _open_source(atom: Axis, operands: Iterable[Operand]) -> str:
     """Through which parameter an atom gets past the gates: that of the first operand which is open."""
     sources = [op.fact.open_source.get(atom, "") for op in operands if atom in op.atoms and not op.ways(atom)]
     return next((source for source in sources if source), "")
 
 
-def _fact(step: Step, operands: list[_Operand], output: Value) -> Fact:
+def _fact(step: Step, operands: list[Operand], output: Value) -> Fact:
     """What is known of a result."""
-    copied = operands[0].fact if step.name in _COPIES else Fact({}, {})
-    ways, sources = {}, {}
-    for atom in _atoms_of(output):
-        found = _ways(step, operands, atom)
-        # The same atom may stand in two axes, from two operands: both must be closed.
-        ways[atom] = both(ways[atom], found) if atom in ways else found
+    ways, true_ways, sources = {}, {}, {}
+    for atom in dict.fromkeys(atoms_of(output)):
+        ways[atom] = ways_of(step, operands, atom)
+        true_ways[atom] = true_ways_of(step, operands, atom)
         if not ways[atom]:
             sources[atom] = _open_source(atom, operands)
-    is_closed = copied.is_closed or _compared(step, operands)
-    return Fact({atom: way for atom, way in ways.items() if way}, sources, copied.copy_of, is_closed)
-
-
-def _compared(step: Step, operands: list[_Operand]) -> tuple[str, bool] | None:
-    """What a comparison of a gate with 0 says."""
-    true_where_closed = {"le": True, "gt": False}
-    if step.name in true_where_closed and operands[0].fact.copy_of and _is_0(operands[1]):
-        return operands[0].fact.copy_of, true_where_closed[step.name]
-    return None
-
-
-_COPIES = frozenset(("broadcast_in_dim", "reshape", "transpose", "squeeze", "copy", "convert_element_type"))
-_PASSING = _COPIES | {"slice", "split", "pad", "rev", "gather"} | REDUCTIONS | POOLINGS
-_SMALL = frozenset(("max", "gt"))  # 0 where one operand is 0 and the other, a constant, is at most 0
-
-
-def _ways(step: Step, operands: list[_Operand], atom: Axis) -> Ways:
-    """How the entries of a result at a unit of the atom become 0."""
-    if step.name in ("mul", "and"):
-        return _fold(either, (operand.ways(atom) for operand in operands))
-    if step.name in ("dot_general", "conv_general_dilated"):
-        return _contraction(step, operands, atom)
-    if step.name in _PASSING or step.name in ("div", "rem"):
-        return operands[0].ways(atom)
-    if step.name == "integer_pow":
-        return operands[0].ways(atom) if step.params["y"] > 0 else NEVER
-    if step.name in ("max", "select_n") and (relu := _relu_of_gate(step, operands, atom)):
-        return relu
-    if step.name == "clamp":
-        low, operand, high = operands
-        return operand.ways(atom) if _at_most_0(low) and _at_least_0(high) else NEVER
-    if step.name in ("max", "min", "gt", "lt"):
-        harmless = {"max": _at_most_0, "gt": _is_0, "min": _at_least_0, "lt": _is_0}[step.name]
-        told = [operand.ways(atom) for operand in operands if not harmless(operand)]
-        return _fold(both, told) if len(told) == len(operands) - 1 or step.name in ("max", "min") else NEVER
-    if step.name == "select_n":
-        return _fold(both, (operand.ways(atom) for operand in operands[1:]))
-    if step.name == "concatenate":
-        return _fold(both, (operand.ways(atom) for operand in operands if atom in operand.atoms))
-    if step.name in ZERO_AT_ZERO & ELEMENTWISE:
-        return _fold(both, (operand.ways(atom) for operand in operands))
-    return NEVER
-
-
-def _contraction(step: Step, operands: list[_Operand], atom: Axis) -> Ways:
-    left, right = operands
-    holding = [operand for operand in operands if atom in operand.atoms]
-    if len(holding) < 2:
-        return holding[0].ways(atom) if holding else NEVER
-    if step.name == "dot_general":
-        batch = {found for dim in step.params["dimension_numbers"][1][0] for found in atoms(left.value.axes[dim])}
-        if atom not in batch:  # it stands in the result twice
-            return both(left.ways(atom), right.ways(atom))
-    return either(left.ways(atom), right.ways(atom))
-
-
-def _relu_of_gate(step: Step, operands: list[_Operand], atom: Axis) -> Ways:
-    """max(gate, 0), or a choice of 0 where gate <= 0: closed wherever the gate is at most 0."""
-    gate = ""
-    if step.name == "max":
-        others = [operand for operand in operands if not _is_0(operand)]
-        gate = others[0].fact.copy_of if len(others) == 1 else ""
-    elif operands[0].fact.is_closed is not None:
-        name, true_where_closed = operands[0].fact.is_closed
-        gate = name if operands[1 + true_where_closed].ways(atom) == ALWAYS else ""
-    return frozenset([frozenset([Gate(gate, closed_below=True)])]) if gate else NEVER
-
-
-def _fold(how, ways: Iterable[Ways]) -> Ways:
-    first, *rest = list(ways) or [NEVER]
-    for other in rest:
-        first = how(first, other)
-    return first
-
-
-def _is_0(operand: _Operand) -> bool:
-    return operand.value.is_zero
-
-
-def _at_most_0(operand: _Operand) -> bool:
-    constant = operand.value.constant
-    return constant is not None and bool((constant <= 0).all())
-
-
-def _at_least_0(operand: _Operand) -> bool:
-    constant = operand.value.constant
-    return constant is not None and bool((constant >= 0).all())
+    known = ({atom: way for atom, way in found.items() if way} for found in (ways, true_ways))
+    return Fact(next(known), sources, operands[0].fact.copy_of if keeps_signs(step) else "", next(known))
 
 
 def _scan(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
@@ -259,19 +115,20 @@ def _scan(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> No
     body, num_consts, num_carry = step.body, step.params["num_consts"], step.params["num_carry"]
     assert body is not None
     for outer, inner in zip(step.inputs, body.inputs, strict=True):
-        operand = _Operand(outer, facts)
+        operand = Operand(outer, facts)
         facts[inner] = Fact({atom: operand.ways(atom) for atom in operand.atoms}, *operand.fact[1:])
         inner.constant = outer.constant if outer.constant is not None and outer.constant.ndim == 0 else None
     carried = body.inputs[num_consts : num_consts + num_carry]
-    for value in carried:
+    for value in carried:  # what it was in the first turn, but for being closed, it may not be in the next
         value.constant = None
+        facts[value] = Fact(*facts[value][:2])
     while True:
         found: list[Consumer] = []
         _walk(body, facts, found)
         before = [facts[value] for value in carried]
         for value, result in zip(carried, body.outputs, strict=False):
-            start, end = facts[value], _Operand(result, facts)
-            ways = {atom: both(start.ways.get(atom, NEVER), end.ways(atom)) for atom in _atoms_of(value)}
+            start, end = facts[value], Operand(result, facts)
+            ways = {atom: both(start.ways.get(atom, NEVER), end.ways(atom)) for atom in atoms_of(value)}
             sources = {**end.fact.open_source, **start.open_source}
             facts[value] = Fact({atom: way for atom, way in ways.items() if way}, sources)
         if [fact.ways for fact in before] == [facts[value].ways for value in carried]:
@@ -285,5 +142,5 @@ def _scan(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> No
 def closed_by(consumers: Iterable[Consumer], atom: Axis) -> tuple[Ways, Consumer | None]:
     """The ways that close a unit for every consumer of the atom, and a consumer that reads it open, if there is one."""
     mine = [consumer for consumer in consumers if find(consumer.atom) is atom]
-    ways = _fold(both, (consumer.ways for consumer in mine)) if mine else NEVER
+    ways = fold(both, (consumer.ways for consumer in mine)) if mine else NEVER
     return ways, next((consumer for consumer in mine if not consumer.ways), None)

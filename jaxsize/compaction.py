@@ -5,7 +5,7 @@ through its parameter-shaped leaves, so that training goes on as if nothing had 
 `003_d2c286111c329776.txt` and its paper; REFERENCE D8.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ from jax.tree_util import tree_leaves_with_path, tree_map_with_path
 
 from jaxsize.axes import Axis, kept_of
 from jaxsize.groups import Group, UnitGroups, owner_of
-from jaxsize.optimizer_states import map_parameter_like, require_per_unit
+from jaxsize.optimizer_states import map_parameter_like, new_state, require_per_unit
 from jaxsize.paths import leaf_name, named_leaves, path_parts, with_leaves
 
 Tree = Any
@@ -41,6 +41,7 @@ def compact(
     *,
     optimizer: Any = None,
     opt_state: Tree = None,
+    trained: Callable[[Tree], Tree] = lambda params: params,
     bookkeeping: Tree = None,
     survivors: Mapping[str, Array] | None = None,
     widths: Mapping[str, int] | None = None,
@@ -52,6 +53,7 @@ def compact(
     bool [U], or their indices, int [n]; groups that are not named stay whole. For a batch of runs (every array with a
     leading axis of R runs): bool [R, U] or int [R, n].
     optimizer, opt_state: the optax transformation and its state; every leaf shaped like a parameter is cut like it.
+    trained: the part of `params` that the optimiser was given, such as `lambda variables: variables["params"]`.
     bookkeeping: arrays of the shape of a gate, each below a dict key that is the gate's name, as death rules keep them.
     survivors: those of an earlier compaction, whose original indices are carried on.
     widths: units to keep per group, by default the live ones (for a batch of runs: of the run with most); what is
@@ -77,14 +79,17 @@ def compact(
     if exact:
         _require_closed(groups, params, names)
 
+    leaf_names = with_leaves(params, {leaf: leaf for leaf in leaves})
     plans = {leaf: tuple(kept_of(axis, kept) for axis in axes) for leaf, axes in groups.axes.items()}
     smaller = with_leaves(params, {leaf: _gather(value, plans[leaf], num_runs) for leaf, value in leaves.items()})
     if opt_state is not None:
         if optimizer is None:
             raise ValueError("compact: expected the optimizer that made `opt_state`, got None")
         if exact:
-            require_per_unit(optimizer, _one_run(params, num_runs), groups, frozenset(names))
-        opt_state = _cut_opt_state(optimizer, opt_state, params, smaller, plans, num_runs)
+            cut = frozenset(name for name, index in names.items() if index.shape[-1] < groups[name].size)
+            require_per_unit(optimizer, _one_run(trained(params), num_runs), trained(leaf_names), groups, cut)
+        new = new_state(optimizer, _one_run(trained(smaller), num_runs))
+        opt_state = _cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, new, num_runs)
     original = {name: _all_units(group, num_runs) for name, group in groups.groups.items()}
     original |= {name: np.asarray(ids) for name, ids in (survivors or {}).items()}
     return Compacted(
@@ -190,10 +195,18 @@ def _take(array: np.ndarray, plan: Kept) -> np.ndarray:
 
 
 def _cut_opt_state(
-    optimizer: Any, opt_state: Tree, params: Tree, smaller: Tree, plans: Mapping[str, Kept], num_runs: int | None
+    optimizer: Any,
+    opt_state: Tree,
+    names: Tree,
+    leaves: Mapping[str, Array],
+    plans: Mapping[str, Kept],
+    new: Tree,
+    num_runs: int | None,
 ) -> Tree:
-    """Every leaf shaped like a parameter is cut like it; the result must be shaped as the optimiser would make it."""
-    leaves = named_leaves(params)
+    """Every leaf shaped like a parameter is cut like it; the result must be shaped as a `new` state of one run.
+
+    names: of the parameters that are trained, as a tree.
+    """
 
     def cut(leaf: Array, name: str) -> Array:
         if np.shape(leaf) != np.shape(leaves[name]):
@@ -201,13 +214,13 @@ def _cut_opt_state(
             raise ValueError(f"compact: this optimiser's state cannot be cut: for {name} {shape} it keeps {kept}")
         return _gather(leaf, plans[name], num_runs)
 
-    result = map_parameter_like(optimizer, cut, opt_state, params)
-    expected = jax.eval_shape(optimizer.init, _one_run(smaller, num_runs))
-    anew = {leaf_name(path): leaf.shape for path, leaf in tree_leaves_with_path(expected)}
-    for path, leaf in tree_leaves_with_path(result):
-        shape, wanted = np.shape(leaf), anew.get(leaf_name(path))
-        if wanted is None or shape != (() if num_runs is None else (num_runs,)) + wanted:
-            told = f"its {leaf_name(path)} would be {list(shape)}, a new one {wanted and list(wanted)}"
+    result = map_parameter_like(optimizer, cut, opt_state, names)
+    wanted = {leaf_name(path): leaf.shape for path, leaf in tree_leaves_with_path(new)}
+    leading = () if num_runs is None else (num_runs,)
+    made = {leaf_name(path): np.shape(leaf) for path, leaf in tree_leaves_with_path(result)}
+    for name, shape in made.items():
+        if name not in wanted or shape != leading + wanted[name]:
+            told = f"its {name} would be {list(shape)}, a new one {list(wanted.get(name, ()))}"
             raise ValueError(f"compact: this optimiser's state cannot be cut: {told}")
     return result
 

@@ -199,6 +199,7 @@ def _sum_by_units(a: jax.Array, b: jax.Array, units: int) -> jax.Array:
 
 
 _gated.defvjp(_gated_fwd, _gated_bwd)
+FUSED = "_gated"  # the name under which a jaxpr shows it, for `flat_program`
 
 
 def _matmul(activations, kernel):

@@ -3,12 +3,12 @@
 The units of a group live and die together: a dense layer's outputs are columns of its kernel, entries of its bias and
 gate, rows of the next kernel; a residual sum ties the channels of all layers that write to it. `unit_groups` walks once
 over the jaxpr of any pure function and finds them (`axis_rules`), with the gates that close them (`closing`), and then
-traces the function once more at smaller sizes, to see that it takes all its sizes from its parameters and computes no
+traces the function again at other sizes, to see that it takes all its sizes from its parameters and computes no
 constant from them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,13 +16,14 @@ import numpy as np
 
 from jaxsize.axes import Axis, atoms, find, fix, layout, resized, size_with, stride_of, units_of
 from jaxsize.axis_rules import tie_axes
-from jaxsize.closing import Consumer, Gate, Ways, closed_by, facts_of, find_consumers
+from jaxsize.closing import Consumer, closed_by, facts_of, find_consumers
 from jaxsize.flat_program import Program, flatten
 from jaxsize.liveness import LEAF
 from jaxsize.multiply_adds import Cost, costs_of, total
 from jaxsize.paths import named_leaves
 from jaxsize.resizing import Difference, difference, shapes_with
 from jaxsize.tables import format_table
+from jaxsize.ways import ALWAYS, NEVER, Gate, Ways
 
 Tree = Any
 Array = jax.Array | np.ndarray
@@ -164,8 +165,8 @@ def closed_units(closed: np.ndarray, axes: tuple[Axis, ...], atom: Axis) -> np.n
     for dim, axis in enumerate(axes):
         units = units_of(axis, atom)
         if (units >= 0).any():
-            lines = np.moveaxis(closed, dim, 0).reshape(len(units), -1)
-            return np.array([lines[units == unit].all() for unit in range(atom.size)])
+            entries = np.moveaxis(closed, dim, 0).reshape(len(units), -1).all(axis=1)
+            return np.bincount(units[(units >= 0) & ~entries], minlength=atom.size) == 0
     raise AssertionError("a gate has no axis of its group")
 
 
@@ -181,7 +182,7 @@ def unit_groups(
     Units of a group can be removed if no input, output or primitive without a rule has them. They can be removed
     exactly if every step that sums over them reads 0 where their gates are closed. What stands in the way is told per
     group, with the line of the function. The function itself must take its sizes from its parameters; it is traced
-    again with smaller ones. Source: DESIGN's idea 3, seed `003_d2c286111c329776.txt` for removal.
+    again at two other sizes of all groups. Source: DESIGN's idea 3, seed `003_d2c286111c329776.txt` for removal.
     """
     is_gate = is_gate or (lambda name: LEAF in name.split(".")[-2:])
     program, _ = flatten(apply, params, *inputs)
@@ -196,7 +197,7 @@ def unit_groups(
             fix(axis, "reaches the outputs")
     axes = {name: tuple(map(find, value.axes)) for name, value in values.items()}
     found = list(dict.fromkeys(atom for its in axes.values() for axis in its for atom in atoms(axis) if atom.size > 1))
-    told = _tell_apart(apply, params, inputs, program, axes, [atom for atom in found if not atom.fixed])
+    told = tell_apart(apply, params, inputs, program, axes, [atom for atom in found if not atom.fixed])
     consumers = find_consumers(program, facts_of(values, filter(is_gate, values)))
     groups: dict[str, Group] = {}
     by_name: dict[str, Axis] = {}
@@ -206,18 +207,28 @@ def unit_groups(
     return UnitGroups(groups, axes, by_name, tuple(costs_of(program)))
 
 
-def _tell_apart(
+def tell_apart(
     apply: Callable, params: Tree, inputs: tuple, program: Program, axes: dict[str, tuple[Axis, ...]], cut: list[Axis]
 ) -> dict[Axis, Difference]:
-    """What happens to each atom when it alone has an entry less; nothing where all can have one at once."""
+    """What happens to each atom when it alone has another size; nothing where all can have one at once."""
 
-    def with_fewer(some: Iterable[Axis]) -> Difference:
-        smaller = shapes_with(params, axes, {atom: atom.size - 1 for atom in some})
-        return difference(program, apply, smaller, inputs)
+    def at(sizes: Mapping[Axis, int]) -> Difference:
+        return difference(program, apply, shapes_with(params, axes, sizes), inputs, sizes)
 
-    if not cut or with_fewer(cut) == Difference():
+    # An entry less (of 2 an entry more: at size 1 arrays broadcast); and all changed by different numbers, so that no
+    # ratio and no difference of two sizes is the same both times.
+    slightly = {atom: atom.size - 1 if atom.size > 2 else 3 for atom in cut}
+    widely: dict[Axis, int] = {}
+    more = 0
+    for atom in cut:
+        more = max(more + 1, atom.size // 2)
+        widely[atom] = atom.size + more
+    together = [told for sizes in (slightly, widely) if cut and (told := at(sizes)) != Difference()]
+    if not together:
         return {}
-    return {atom: with_fewer([atom]) for atom in cut}
+    alone = {atom: [at({atom: sizes[atom]}) for sizes in (slightly, widely)] for atom in cut}
+    told = {atom: max(pair, key=lambda one: (bool(one.fails), bool(one.changes))) for atom, pair in alone.items()}
+    return told if any(one != Difference() for one in told.values()) else dict.fromkeys(cut, together[0])
 
 
 def _places(axes: Mapping[str, tuple[Axis, ...]], atom: Axis) -> tuple[Place, ...]:
@@ -240,6 +251,8 @@ def _group(
         inexact = inexact or f"{reader.where} reads{through} past every gate"
     elif not ways:
         inexact = inexact or "no step sums over these units"
+    elif ways == ALWAYS:
+        ways, inexact = NEVER, inexact or "they are multiplied by a constant 0, whatever the gates"
     fixed = atom.fixed or (f"the function fixes this size itself ({told.fails})" if told.fails else "")
     gates = sorted(gate.leaf for way in ways for gate in way)
 
