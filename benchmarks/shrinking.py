@@ -72,7 +72,7 @@ def live_units(flags: Flags, epochs_done: int, final: int | None = None) -> int:
 
 
 def scheduled_trainer(flags: Flags, network: Any) -> Trainer:
-    """The sparsifier's trainer, except that units die by the schedule, in the order of their first gates.
+    """The sparsifier's trainer, except that units die by the schedule, in the order of their gates at the start.
 
     The penalty weight of a run says which share of its units lives at the end.
     """
@@ -80,16 +80,16 @@ def scheduled_trainer(flags: Flags, network: Any) -> Trainer:
 
     def init_bookkeeping(params: Tree) -> Tree:
         gates = read_liveness(params)
-        ranks = {name: jnp.argsort(jnp.argsort(gate)).astype(jnp.int32) for name, gate in gates.items()}
-        return {"rank": ranks, "live": {name: gate > 0 for name, gate in gates.items()}, "step": jnp.int32(-1)}
+        live = {name: gate > 0 for name, gate in gates.items()}
+        return {"order": gates, "live": live, "step": jnp.int32(-1)}
 
     def after_step(params: Tree, bookkeeping: Tree, hparams: Hparams) -> tuple[Tree, Tree]:
         step = bookkeeping["step"] + 1  # the state before training is projected as well
         epochs_done = step // flags.steps
-        most = jnp.round(flags.width * hparams.penalty_weight ** (epochs_done / (flags.epochs - 1)))
-        live = {name: rank < most for name, rank in bookkeeping["rank"].items()}
+        share = hparams.penalty_weight ** (epochs_done / (flags.epochs - 1))
+        live = {name: order < share for name, order in bookkeeping["order"].items()}
         gates = {k: jnp.where(live[k], jnp.maximum(gate, 0.01), 0) for k, gate in read_liveness(params).items()}
-        return replace_liveness(params, gates), {"rank": bookkeeping["rank"], "live": live, "step": step}
+        return replace_liveness(params, gates), bookkeeping | {"live": live, "step": step}
 
     def objective(params, inputs, targets, weights, hparams):
         return plain.objective(params, inputs, targets, weights, hparams._replace(penalty_weight=0.0))
@@ -106,8 +106,14 @@ def scheduled_trainer(flags: Flags, network: Any) -> Trainer:
 def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
     """Runs from `width` units; data of MNIST's shape and kind, but random."""
     widths = (784, width, width, 10)
-    network = mlp(widths, liveness="uniform")
+    network = mlp(widths)
     rng = np.random.default_rng(0)
+
+    def init(seed: int) -> Tree:
+        params, order = network.init(seed), np.random.default_rng(seed)
+        for layer in params["hidden"]:
+            layer["liveness"] = ((order.permutation(width) + 0.5) / width).astype(np.float32)
+        return params
 
     def split(rows: int) -> Split:
         return Split(rng.integers(0, 256, (rows, 784), np.uint8), rng.integers(0, 10, rows).astype(np.int32))
@@ -134,7 +140,7 @@ def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
     return Batch(
         name="shrinking",
         labels=[{"run": run, "seed": run} for run in range(flags.runs)],
-        init=network.init,
+        init=init,
         num_parameters=num_mlp_parameters(widths),
         hparams=Hparams(constant(1e-3), shares, constant(0), constant(1e-3)),
         trainer=scheduled_trainer(flags, network),

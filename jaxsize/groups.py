@@ -92,6 +92,8 @@ class UnitGroups:
     atoms: dict[str, Axis]
     """The axis of every group, by name of the group."""
     costs: tuple[Cost, ...]
+    origin: "UnitGroups | None" = None
+    """The groups as they were read off the function, if units have been removed since."""
 
     def __getitem__(self, name: str) -> Group:
         if name not in self.groups:
@@ -143,7 +145,7 @@ class UnitGroups:
             name: dataclasses.replace(group, size=atoms_now[name].size, places=_places(axes, atoms_now[name]))
             for name, group in self.groups.items()
         }
-        return UnitGroups(groups, axes, atoms_now, costs)
+        return UnitGroups(groups, axes, atoms_now, costs, self.origin or self)
 
     def num_parameters(self, sizes: Mapping[str, int] | None = None) -> int:
         """Entries of all parameters, with other numbers of units in the groups named."""

@@ -75,8 +75,12 @@ def require_per_unit(optimizer: Any, params: Tree, names: Tree, groups: UnitGrou
 
     params: what it trains, of one run, as shapes; names: the same tree, of their names.
     """
-    leaves = tuple(zip(jax.tree.leaves(names), jax.tree.leaves(params), strict=True))
-    mixed = _mixed_units(optimizer, groups, leaves, jax.tree.structure(params))
+    first = groups.origin or groups  # found out once, at the sizes before anything was removed
+    leaves = [
+        (name, jax.ShapeDtypeStruct(tuple(axis.size for axis in first.axes[name]), leaf.dtype))
+        for name, leaf in zip(jax.tree.leaves(names), jax.tree.leaves(params), strict=True)
+    ]
+    mixed = _mixed_units(optimizer, first, tuple(leaves), jax.tree.structure(params))
     for name in sorted(cut & set(mixed)):
         raise ValueError(f"compact: this optimiser's next steps would change when units are removed: {mixed[name]}")
 

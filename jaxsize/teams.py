@@ -1,5 +1,6 @@
 """The runs of a part in teams: those that train at the same widths, by one program, until units are removed again."""
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 from jax.tree_util import DictKey
 
 from jaxsize import checkpoint
@@ -20,7 +22,7 @@ from jaxsize.groups import UnitGroups, unit_groups
 from jaxsize.resizing import shapes_with
 from jaxsize.runs import Device, RunAxis, stack, unstack
 from jaxsize.shrinking import Cohort, Widths, regroup
-from jaxsize.training import Hparams, TrainState
+from jaxsize.training import Hparams, Trainer, TrainState
 
 Tree = Any
 
@@ -50,6 +52,32 @@ class Team:
         return {"runs": np.array(self.cohort.runs), "survivors": self.survivors, "state": self.host}
 
 
+def removable(trainer: Trainer, groups: UnitGroups, params_shape: Tree) -> list[str]:
+    """The groups that any units can be removed from without a change of the outputs or of how training goes on.
+
+    Tried out on zeros, before training: nothing that the optimiser or `after_step` does may mix units of the group, as
+    a norm over the weights of dead units does.
+    """
+    optimizer = trainer.optimizer(Hparams())
+
+    def after_step(updates: Tree, params: Tree) -> Tree:
+        params, _ = trainer.after_step(params, trainer.init_bookkeeping(params), Hparams())
+        return jax.tree.map(lambda update, leaf: update + leaf, updates, params)
+
+    step = optax.chain(optimizer, optax.stateless(after_step))
+    params, opt_state = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype), (params_shape, jax.eval_shape(step.init, params_shape))
+    )
+    names = []
+    for name, group in groups.groups.items():
+        if group.gates and group.exact and not group.ordered:
+            with contextlib.suppress(ValueError):
+                fewer = {name: np.arange(group.size - 1)}
+                compact(groups, params, fewer, optimizer=step, opt_state=opt_state)
+                names.append(name)
+    return names
+
+
 class Teams:
     """Makes the teams of `runs`, indices into a batch, and remakes them as units die.
 
@@ -60,8 +88,7 @@ class Teams:
         self.batch, self.runs, self.devices = batch, runs, tuple(devices)
         self.params_shape = jax.eval_shape(lambda: batch.init(0)) if program is None else program.state_shape.params
         self.groups = unit_groups(batch.trainer.outputs, self.params_shape, batch.input_shape)
-        removable = [name for name, group in self.groups.groups.items() if group.gates and group.exact]
-        self.names = removable if batch.shrinking is not None else []
+        self.names = [] if batch.shrinking is None else removable(batch.trainer, self.groups, self.params_shape)
         """The groups that can lose units, in the order of `Widths`."""
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
         self.optimizer = batch.trainer.optimizer(Hparams())

@@ -101,6 +101,24 @@ def test_a_save_replaces_the_earlier_steps(tmp_path):
     assert_same(restore(tmp_path, some_state(), manifest=CONFIG, step=step), some_state(step))
 
 
+def test_shapes_are_told_without_a_template(saved, tmp_path):
+    tree = {"a": [np.zeros((2, 0)), jnp.ones(3, jnp.bfloat16)], "key": jax.random.key(0), "n": np.float32(1)}
+    save(tmp_path / "new", tree, step=7, manifest=None)
+    assert checkpoint.shapes(tmp_path / "new") == {"['a'][0]": (2, 0), "['a'][1]": (3,), "['key']": (), "['n']": ()}
+    assert checkpoint.shapes(tmp_path / "new", step=7) == checkpoint.shapes(tmp_path / "new")
+    leaves, _ = jax.tree_util.tree_flatten_with_path(some_state())
+    assert checkpoint.shapes(saved) == {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in leaves}
+    for directory, step in ((tmp_path / "none", None), (saved, 4)):
+        with pytest.raises(ValueError, match="holds no checkpoint"):
+            checkpoint.shapes(directory, step=step)
+    record = saved / "step_00000003" / "manifest.json"
+    for content in (record.read_bytes()[:-9], record.read_bytes().replace(b"kernel", b"colonel", 1)):
+        record.write_bytes(content)
+        with pytest.raises(ValueError, match="step_00000003 is damaged") as caught:
+            checkpoint.shapes(saved)
+        assert "\n" not in str(caught.value)
+
+
 def test_incomplete_and_foreign_entries_are_no_checkpoints(saved):
     for name in ("step_00000009", ".aside_step_00000010", "step_x", "step_11"):
         (saved / name).mkdir()

@@ -27,10 +27,10 @@ def test_full_disk_keeps_what_was_done_and_resume_ends_the_same(command, tmp_pat
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         save(directory, tree, step=step, manifest=manifest)
 
-    monkeypatch.setattr(study.checkpoint, "save", full)
+    monkeypatch.setattr(checkpoint, "save", full)
     status, _, error = command(*arguments, "--out", str(tmp_path / "r"))
     assert status == 1 and error.count("\n") == 1 and "No space left" in error and "--resume" in error
-    monkeypatch.setattr(study.checkpoint, "save", save)
+    monkeypatch.setattr(checkpoint, "save", save)
     assert command(*arguments, "--out", str(tmp_path / "r"))[0] == 2  # unfinished: only --resume may go on
     assert command(*arguments, "--out", str(tmp_path / "r"), "--resume")[0] == 0
     assert command(*arguments, "--out", str(tmp_path / "whole"))[0] == 0
@@ -130,12 +130,16 @@ def test_interrupt_is_one_line(tmp_path, programs):
     try:
         while num_lines(tmp_path / "r") == 0 and process.poll() is None:
             time.sleep(0.01)
+        sent = 0
         while process.poll() is None:  # Python loses an interrupt that falls into a callback of the garbage collector
             process.send_signal(signal.SIGINT)
+            sent += 1
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
         _, error = process.communicate()
     finally:
         process.kill()
         process.communicate()
-    assert process.returncode == 130 and error.count("\n") == 1 and "--resume" in error
+    lines = error.splitlines()
+    assert process.returncode == 130 and "--resume" in lines[-1]
+    assert len(lines) == 1 or sent > 1, error  # it tells of those it has lost

@@ -44,6 +44,17 @@ def test_a_folder_from_its_making_to_its_end(tmp_path):
         open_folder(path, SETTINGS | {"learning_rate": 0.2}, resume=True)
 
 
+def test_rows_and_events_are_files_of_their_own(tmp_path):
+    folder = open_folder(tmp_path, SETTINGS)
+    assert folder.rows.read() == folder.events.read() == []
+    folder.rows.append([{"run": 1, "epoch": 1}])
+    folder.events.append([{"event": "collapse", "runs": [1], "epoch": 1}])
+    assert names(tmp_path) == ["config.json", "events.jsonl", "metrics.jsonl"]
+    again = open_folder(tmp_path, SETTINGS, resume=True)
+    again.events.truncate(lambda row: row["epoch"] < 1)
+    assert again.rows.read() == [{"run": 1, "epoch": 1}] and again.events.read() == []
+
+
 def test_resuming_elsewhere_is_recorded(tmp_path):
     open_folder(tmp_path, {"a": 1}, device={"kind": "A"})
     before = (tmp_path / "config.json").read_bytes()

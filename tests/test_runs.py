@@ -90,6 +90,35 @@ def test_a_donated_carry_is_reused_and_nothing_else_is_touched(num_devices):
     np.testing.assert_array_equal(axis.fetch(addend), np.ones(4))
 
 
+def addresses(array):
+    return {shard.device: shard.data.unsafe_buffer_pointer() for shard in array.addressable_shards}
+
+
+@pytest.mark.parametrize("chosen", [[0], [0, 1], [3, 1], [0, 1, 2, 3]])
+def test_what_is_replicated_already_is_not_copied(chosen):
+    host = {"x": np.arange(64, dtype=np.float32).reshape(8, 8), "n": np.array([1, 2], np.uint8)}
+    everywhere = axis_of(4).replicate(host)
+    axis = RunAxis(5, tuple(jax.devices()[device] for device in chosen))
+    again = axis.replicate(everywhere)
+    for name, leaf in again.items():
+        assert leaf.sharding.is_fully_replicated and leaf.sharding.device_set == set(axis.devices)
+        known = addresses(everywhere[name])
+        assert addresses(leaf) == {device: known[device] for device in axis.devices}
+        np.testing.assert_array_equal(leaf, host[name])
+    double = axis.map(lambda carry, settings, shared: carry * shared["x"].sum())
+    carry = axis.put(np.arange(5, dtype=np.float32))
+    np.testing.assert_allclose(axis.fetch(double(carry, (), again)), np.arange(5) * host["x"].sum())
+
+
+def test_what_lies_elsewhere_is_copied():
+    host = np.arange(4, dtype=np.float32)
+    on_two, everywhere = axis_of(2, 2), axis_of(4)
+    for array in (on_two.replicate(host), jax.device_put(host, jax.devices()[1]), everywhere.put(host), host):
+        found = everywhere.replicate(array)
+        assert found.sharding.is_fully_replicated and found.sharding.device_set == set(everywhere.devices)
+        np.testing.assert_array_equal(found, host)
+
+
 def data():
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(20, 3)).astype(np.float32)

@@ -5,6 +5,7 @@ import logging
 import jax
 import numpy as np
 import pytest
+from shrinking_helpers import Counter, Stopped, share_programs
 
 from jaxsize import study
 from jaxsize.batches import Batch, Program
@@ -12,7 +13,6 @@ from jaxsize.datasets import load
 from jaxsize.json_files import read_json
 from jaxsize.networks import mlp, num_mlp_parameters
 from jaxsize.records import open_folder
-from jaxsize.runs import RunAxis
 from jaxsize.sparsifier import FORMS, make_columns, make_trainer
 from jaxsize.training import TASKS, Config, Hparams
 
@@ -21,22 +21,9 @@ WIDTHS, NUM_RUNS, NUM_EPOCHS = (3, 6, 3), 5, 2
 NETWORK = mlp(WIDTHS)
 
 
-class Stopped(Exception):
-    pass
-
-
-class Counter(study.Progress):
-    """Counts epochs; stops the program after `limit` of them."""
-
-    def __init__(self, limit=None):
-        super().__init__(0)
-        self.epochs, self.limit = 0, limit
-
-    def advance(self, name, num_epochs, rows=()):
-        super().advance(name, num_epochs, rows)
-        self.epochs += num_epochs
-        if self.epochs == self.limit:
-            raise Stopped
+@functools.cache
+def trainer():
+    return make_trainer(NETWORK, TASKS["classification"], FORMS["corrected"])
 
 
 def make_batch(init=NETWORK.init):
@@ -49,20 +36,21 @@ def make_batch(init=NETWORK.init):
         hparams=Hparams(
             np.full(NUM_RUNS, 0.01, np.float32), 0.02 * index, 0 * index, np.full(NUM_RUNS, 0.15, np.float32)
         ),
-        trainer=make_trainer(NETWORK, TASKS["classification"], FORMS["corrected"]),
+        trainer=trainer(),
         dataset=TEACHER,
         config=Config(batch_size=8),
         num_epochs=NUM_EPOCHS,
         columns=make_columns(["hidden.0"], lambda live: num_mlp_parameters((3, live["hidden.0"], 3))),
+        shrinking=None,  # tests/test_shrinking_training.py
     )
 
 
 def outcome(folder, trained):
-    """Everything a study leaves but the seconds: rows by run and epoch, histories, parameters, living units."""
+    """Everything a study leaves but the seconds: rows by run and epoch, histories, parameters."""
     rows = sorted(trained.rows, key=lambda row: (row["run"], row["epoch"]))
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
     steps = {name: np.load(folder.path / "steps" / f"teacher.learned.{name}.npy") for name in ("loss", "observed")}
-    return rows, steps, trained.params, trained.bookkeeping
+    return rows, steps, [network.params for network in trained.networks]
 
 
 def assert_same(found, expected):
@@ -81,9 +69,8 @@ def compiled(num_runs, num_devices):
 
 @pytest.fixture(autouse=True, scope="module")
 def programs_are_compiled_once():
-    """All batches here are alike."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(study, "Program", lambda batch, num, devices: compiled(num, len(RunAxis(num, devices).devices)))
+        share_programs(patch)
         yield
 
 
@@ -92,7 +79,7 @@ def whole(tmp_path_factory):
     folder = open_folder(tmp_path_factory.mktemp("whole") / "out", {})
     trained = study.train(make_batch(), folder, Counter())
     assert read_json(folder.checkpoints / "teacher.learned" / "parts.json") == [NUM_RUNS]
-    assert trained.params["hidden"][0]["kernel"].shape == (NUM_RUNS, 3, 6)
+    assert [network.params["hidden"][0]["kernel"].shape for network in trained.networks] == [(3, 6)] * NUM_RUNS
     assert len({row["live_units"] for row in trained.rows}) > 1  # units died in some runs
     return outcome(folder, trained)
 
@@ -155,7 +142,7 @@ def test_a_run_that_does_not_fit_is_told_in_one_line(tmp_path, monkeypatch):
         study.train(make_batch(), folder, Counter(), devices=jax.devices()[:1])
     assert [path.name for path in folder.path.iterdir()] == ["config.json"]
     monkeypatch.setattr(study, "available_bytes", lambda devices: needed)
-    monkeypatch.setattr(study, "_train_part", lambda *args: (_ for _ in ()).throw(Stopped))
+    monkeypatch.setattr(study, "Part", lambda *args: (_ for _ in ()).throw(Stopped))
     with pytest.raises(Stopped):  # and with a byte more it starts
         study.train(make_batch(), folder, Counter(), devices=jax.devices()[:1])
 

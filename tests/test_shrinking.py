@@ -1,0 +1,214 @@
+"""shrinking.py: widths against lists of buckets, and the planner against every other plan there is."""
+
+import functools
+import itertools
+import math
+import random
+from collections import Counter
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+
+from jaxsize.shrinking import Cohort, Shrinking, regroup
+
+# Widths
+
+
+@pytest.mark.parametrize(
+    ("steps", "live", "expected"),
+    [
+        (100, (0, 1, 16, 17, 33, 49, 60, 65, 81), (16, 16, 16, 32, 48, 64, 64, 80, 112)),
+        (99, (0, 1, 16, 17, 33, 49, 60, 65, 81), (16, 16, 16, 32, 48, 80, 80, 80, 128)),
+    ],
+)
+def test_buckets_are_finer_in_long_epochs(steps, live, expected):
+    assert Shrinking().widths_for(live, (500,) * len(live), steps) == expected
+    told = Shrinking(factor=1.25 if steps == 100 else 1.5)
+    assert told.widths_for(live, (500,) * len(live), 200 - steps) == expected  # a factor that is given is used
+
+
+def test_widths_are_kept_between_a_minimum_and_what_is_there():
+    assert Shrinking(multiple=1, factor=1).widths_for((0, 1, 2, 7), (9,) * 4, 10) == (1, 1, 2, 7)
+    assert Shrinking(multiple=2, min_width=3).widths_for((0, 1, 5), (9, 9, 9), 10) == (4, 4, 6)
+    assert Shrinking(multiple=16, min_width=40).widths_for((3, 3), (100, 20), 10) == (48, 20)
+    assert Shrinking().widths_for((), (), 10) == ()
+
+
+@hypothesis.given(
+    st.lists(st.integers(0, 300).flatmap(lambda width: st.tuples(st.integers(0, width), st.just(width))), max_size=4),
+    st.sampled_from([1, 3, 16, 64]),
+    st.sampled_from([None, 1.0, 1.1, 2.0]),
+    st.integers(1, 40),
+    st.integers(1, 300),
+)
+def test_widths_hold_what_lives_and_are_few(layers, multiple, factor, min_width, steps):
+    live, allocated = tuple(zip(*layers, strict=True)) or ((), ())
+    shrinking = Shrinking(factor=factor, multiple=multiple, min_width=min_width)
+    widths = shrinking.widths_for(live, allocated, steps)
+    assert len(widths) == len(live)
+    for width, count, most in zip(widths, live, allocated, strict=True):
+        assert count <= width <= most
+        assert width == most or (width % multiple == 0 and width >= min_width)
+    assert shrinking.widths_for(live, widths, steps) == widths  # nothing more to remove
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"min_width": 0}, "expected min_width >= 1"),
+        ({"program_cost": -1.0}, "program_cost >= 0"),
+        ({"program_cost": math.nan}, "program_cost >= 0"),
+        ({"horizon": 0}, "horizon >= 1"),
+        ({"factor": 0.0}, "factor"),
+        ({"factor": 0.9}, "factor"),
+        ({"factor": math.nan}, "factor"),
+        ({"factor": math.inf}, "factor"),
+        ({"multiple": 0}, "multiple >= 1"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_told_in_one_line(settings, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        Shrinking(**settings)
+    assert "\n" not in str(caught.value)
+
+
+# Cohorts
+
+
+def cost(widths):
+    return 5 + 3 * widths[0] + math.prod(widths) + 2 * sum(widths[1:])
+
+
+def work(plan, shrinking, present, epochs_left, num_devices):
+    """What a plan costs: the runs of every cohort, padded as RunAxis pads them, and its programs."""
+    compiled, total = {(len(cohort.runs), cohort.widths) for cohort in present}, 0
+    for cohort in plan:
+        num = len(cohort.runs)
+        padded = num if num < num_devices else num_devices * math.ceil(num / num_devices)
+        total += padded * cost(cohort.widths) * min(epochs_left, shrinking.horizon)
+        total += 0 if (num, cohort.widths) in compiled else shrinking.program_cost
+    return total
+
+
+def plans(present, wanted, *, split):
+    """All ways to cut the runs, ordered by what they want, into cohorts; runs alike stay together unless `split`."""
+    allocated = {run: cohort.widths for cohort in present for run in cohort.runs}
+    ordered = sorted(wanted, key=lambda run: (cost(wanted[run]), wanted[run], allocated[run], run))
+    alike = [[run] for run in ordered]
+    if not split:
+        alike = [list(runs) for _, runs in itertools.groupby(ordered, lambda run: (wanted[run], allocated[run]))]
+    for cuts in itertools.product([False, True], repeat=len(alike) - 1):
+        groups = [list(alike[0])]
+        for cut, runs in zip(cuts, alike[1:], strict=True):
+            groups = [*groups, list(runs)] if cut else [*groups[:-1], groups[-1] + runs]
+        widths = [tuple(np.max([wanted[run] for run in runs], axis=0).tolist()) for runs in groups]
+        fits = all(
+            np.all(allocated[run] >= np.array(w)) for runs, w in zip(groups, widths, strict=True) for run in runs
+        )
+        if fits:
+            yield [Cohort(tuple(runs), w) for runs, w in zip(groups, widths, strict=True)]
+
+
+@st.composite
+def cases(draw):
+    """Cohorts at hand, and what their runs want."""
+    num_groups = draw(st.integers(1, 3))
+    some_widths = st.tuples(*[st.sampled_from([2, 4, 8, 16])] * num_groups)
+    runs = draw(st.permutations(range(draw(st.integers(1, 7)))))
+    cuts = sorted(draw(st.sets(st.integers(1, len(runs)), max_size=3)) | {len(runs)})
+    cuts = [cut for cut in cuts if cut <= len(runs)]
+    present, wanted = [], {}
+    for start, end in itertools.pairwise([0, *cuts]):
+        cohort = Cohort(tuple(sorted(runs[start:end])), draw(some_widths))
+        present.append(cohort)
+        for run in cohort.runs:
+            wanted[run] = tuple(map(min, draw(some_widths), cohort.widths))
+    return sorted(present), wanted
+
+
+SETTINGS = {
+    "case": cases(),
+    "program_cost": st.sampled_from([0, 1, 50, 400, 3000, math.inf]),
+    "horizon": st.integers(1, 4),
+    "epochs_left": st.integers(0, 6),
+    "num_devices": st.sampled_from([1, 2, 4]),
+}
+
+
+@hypothesis.settings(deadline=None, max_examples=300)
+@hypothesis.given(**SETTINGS)
+def test_the_plan_is_the_best_of_all(case, program_cost, horizon, epochs_left, num_devices):
+    present, wanted = case
+    shrinking = Shrinking(program_cost=program_cost, horizon=horizon)
+    rest = {"epochs_left": epochs_left, "num_devices": num_devices}
+    found = regroup(shrinking, present, wanted, cost=cost, **rest)
+    price = functools.partial(work, shrinking=shrinking, present=present, **rest)
+    if found == present:
+        assert epochs_left == 0 or price(present) <= min(map(price, plans(present, wanted, split=False)))
+    else:
+        assert price(found) == min(map(price, plans(present, wanted, split=False))) < price(present)
+
+    allocated = {run: cohort.widths for cohort in present for run in cohort.runs}
+    assert Counter(run for cohort in found for run in cohort.runs) == Counter(dict.fromkeys(allocated, 1))
+    for cohort in found:
+        for run in cohort.runs:
+            assert all(
+                w <= have <= most for w, have, most in zip(wanted[run], cohort.widths, allocated[run], strict=True)
+            )
+    if program_cost == math.inf:
+        known = {(len(cohort.runs), cohort.widths) for cohort in present}
+        assert {(len(cohort.runs), cohort.widths) for cohort in found} <= known
+
+    shuffled = random.Random(0).sample(present, len(present)), dict(sorted(wanted.items(), reverse=True))
+    assert sorted(regroup(shrinking, *shuffled, cost=cost, **rest)) == sorted(found)
+
+
+@hypothesis.settings(deadline=None, max_examples=100)
+@hypothesis.given(case=cases(), epochs_left=st.integers(1, 6))
+def test_without_a_price_of_programs_units_go_at_once(case, epochs_left):
+    """On one device, where nothing is padded, cutting runs that are alike apart wins nothing either."""
+    present, wanted = case
+    shrinking = Shrinking(program_cost=0)
+    rest = {"epochs_left": epochs_left, "num_devices": 1}
+    found = regroup(shrinking, present, wanted, cost=cost, **rest)
+    assert {run: cohort.widths for cohort in found for run in cohort.runs} == wanted
+    price = functools.partial(work, shrinking=shrinking, present=present, **rest)
+    assert price(found) == min(map(price, plans(present, wanted, split=True)))
+
+
+def test_a_program_must_save_more_than_it_costs():
+    present, wanted = [Cohort((0, 1, 2), (16,))], {0: (16,), 1: (8,), 2: (8,)}
+    saved = 2 * (cost((16,)) - cost((8,)))
+    for num_epochs, horizon, pays in ((1, 8, 1), (5, 8, 5), (20, 8, 8), (20, 3, 3)):
+        for price, wins in ((pays * saved / 2 - 1, True), (pays * saved / 2, False)):  # two programs, for 1 and for 2
+            shrinking = Shrinking(program_cost=price, horizon=horizon)
+            found = regroup(shrinking, present, wanted, cost=cost, epochs_left=num_epochs, num_devices=1)
+            assert (found == [Cohort((0,), (16,)), Cohort((1, 2), (8,))]) == wins
+            assert (found == present) == (not wins)
+
+
+@pytest.mark.parametrize(
+    ("price", "expected"),
+    [
+        (100, [((0,), (10, 80)), ((1,), (12, 80)), ((2,), (60, 20)), ((3,), (100, 100))]),
+        (1000, [((0, 1), (12, 80)), ((2,), (60, 20)), ((3,), (100, 100))]),
+        (12000, [((0, 1, 2, 3), (100, 100))]),
+    ],
+)
+def test_runs_share_a_cohort_where_another_program_would_cost_more(price, expected):
+    present = [Cohort((0, 1, 2, 3), (100, 100))]
+    wanted = {0: (10, 80), 1: (12, 80), 2: (60, 20), 3: (100, 100)}
+    found = regroup(Shrinking(program_cost=price), present, wanted, cost=cost, epochs_left=1, num_devices=1)
+    assert found == [Cohort(*cohort) for cohort in expected]
+
+
+def test_cohorts_are_filled_up_to_the_devices():
+    """Five runs on four devices take the time of eight: the fifth is better off with others."""
+    present = [Cohort((0, 1, 2, 3, 4), (8,)), Cohort((5, 6, 7), (8,))]
+    wanted = dict.fromkeys(range(8), (8,))
+    merged = [Cohort(tuple(range(8)), (8,))]
+    for num_devices, expected in ((4, merged), (1, present)):
+        found = regroup(Shrinking(program_cost=1), present, wanted, cost=cost, epochs_left=3, num_devices=num_devices)
+        assert found == expected
