@@ -32,9 +32,14 @@ def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any])
 
 def _shrinking(folder: Folder) -> dict[str, Any]:
     """How often units were removed while training, and the programs compiled for it."""
-    events = [event for event in folder.events.read() if event["event"] == "compaction"]
-    names = ("compiled", "compile_seconds", "seconds")
-    return {"removals": len(events)} | {name: round(sum(event[name] for event in events), 3) for name in names}
+    events = folder.events.read()
+    removals = [event for event in events if event["event"] == "compaction"]
+    return {
+        "removals": len(removals),
+        "programs": sum(event["compiled"] for event in events if event["event"] == "programs"),
+        "compile_seconds": round(sum(event["compile_seconds"] for event in removals), 3),
+        "seconds": round(sum(event["seconds"] for event in removals), 3),
+    }
 
 
 def result(finals: Finals, dataset: str, width: int, penalty: float) -> dict[str, Any]:
@@ -88,8 +93,10 @@ def as_text(summary: dict[str, Any]) -> str:
             "run {run} ({dataset}, {arm}, seed {seed}, penalty {penalty:g}): loss not finite, left out".format(**run)
         )
     if (shrinking := summary["shrinking"])["removals"]:
-        told = "units removed {removals} times while training: {compiled} programs compiled in {compile_seconds:.1f} s"
-        blocks.append(f"{told}, {{seconds:.1f}} s for the removal itself".format(**shrinking))
+        told = (
+            "units removed {removals} times while training, in {seconds:.1f} s; {programs} programs compiled in all, "
+        )
+        blocks.append(f"{told}{{compile_seconds:.1f}} s waited for them".format(**shrinking))
     if summary["collapsed"]:
         blocks.append(f"collapsed, no unit left: runs {', '.join(map(str, summary['collapsed']))}")
     return "\n\n".join(blocks)

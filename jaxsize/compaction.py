@@ -37,7 +37,7 @@ class Compacted(NamedTuple):
 def compact(
     groups: UnitGroups,
     params: Tree,
-    live: Mapping[str, Array],
+    live: Mapping[str, Array | Sequence[int]],
     *,
     optimizer: Any = None,
     opt_state: Tree = None,
@@ -88,10 +88,10 @@ def compact(
         if exact:
             cut = frozenset(name for name, index in names.items() if index.shape[-1] < groups[name].size)
             require_per_unit(optimizer, _one_run(trained(params), num_runs), trained(leaf_names), groups, cut)
-        new = new_state(optimizer, _one_run(trained(smaller), num_runs))
-        opt_state = _cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, new, num_runs)
+        before, after = (new_state(optimizer, _one_run(trained(tree), num_runs)) for tree in (params, smaller))
+        opt_state = _cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, before, after, num_runs)
     original = {name: _all_units(group, num_runs) for name, group in groups.groups.items()}
-    original |= {name: np.asarray(ids) for name, ids in (survivors or {}).items()}
+    original |= {name: _checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
     return Compacted(
         smaller,
         opt_state,
@@ -121,12 +121,23 @@ def _all_units(group: Group, num_runs: int | None) -> np.ndarray:
     return units if num_runs is None else np.tile(units, (num_runs, 1))
 
 
-def _as_mask(group: Group, given: Array, num_runs: int | None) -> np.ndarray:
+def _checked_survivors(group: Group, given: Array, num_runs: int | None) -> np.ndarray:
+    ids = np.asarray(given)
+    expected = (group.size,) if num_runs is None else (num_runs, group.size)
+    if ids.shape != expected or ids.dtype.kind not in "iu":
+        told = f"{ids.dtype}{list(ids.shape)}"
+        raise ValueError(f"compact: {group.name}: expected survivors as int{list(expected)}, got {told}")
+    return ids
+
+
+def _as_mask(group: Group, given: Array | Sequence[int], num_runs: int | None) -> np.ndarray:
     """Which units stay, bool [U] or [R, U]."""
     given = np.asarray(given)
     leading = () if num_runs is None else (num_runs,)
     if given.dtype == bool and given.shape == (*leading, group.size):
         return given
+    if not given.size:  # an empty list is one of floats
+        given = given.astype(int)
     if given.dtype.kind not in "iu" or given.shape[:-1] != leading or given.ndim != len(leading) + 1:
         shape = f"{[*leading, group.size]}"
         told = f"{given.dtype}{list(given.shape)}"
@@ -200,13 +211,17 @@ def _cut_opt_state(
     names: Tree,
     leaves: Mapping[str, Array],
     plans: Mapping[str, Kept],
-    new: Tree,
+    before: Tree,
+    after: Tree,
     num_runs: int | None,
 ) -> Tree:
-    """Every leaf shaped like a parameter is cut like it; the result must be shaped as a `new` state of one run.
+    """Every leaf shaped like a parameter is cut like it.
 
-    names: of the parameters that are trained, as a tree.
+    names: of the parameters that are trained, as a tree. before, after: new states of one run, as shapes, for the
+    parameters as they were and for the smaller ones. The state given may have its arrays in wrappers, as that of
+    `flax.nnx.Optimizer` has.
     """
+    _require_shapes("the state given has", opt_state, before, num_runs)
 
     def cut(leaf: Array, name: str) -> Array:
         if np.shape(leaf) != np.shape(leaves[name]):
@@ -214,15 +229,23 @@ def _cut_opt_state(
             raise ValueError(f"compact: this optimiser's state cannot be cut: for {name} {shape} it keeps {kept}")
         return _gather(leaf, plans[name], num_runs)
 
-    result = map_parameter_like(optimizer, cut, opt_state, names)
-    wanted = {leaf_name(path): leaf.shape for path, leaf in tree_leaves_with_path(new)}
-    leading = () if num_runs is None else (num_runs,)
-    made = {leaf_name(path): np.shape(leaf) for path, leaf in tree_leaves_with_path(result)}
-    for name, shape in made.items():
-        if name not in wanted or shape != leading + wanted[name]:
-            told = f"its {name} would be {list(shape)}, a new one {list(wanted.get(name, ()))}"
-            raise ValueError(f"compact: this optimiser's state cannot be cut: {told}")
-    return result
+    plain = jax.tree.unflatten(jax.tree.structure(before), jax.tree.leaves(opt_state))
+    result = map_parameter_like(optimizer, cut, plain, names)
+    _require_shapes("cut, it would have", result, after, num_runs)
+    return jax.tree.unflatten(jax.tree.structure(opt_state), jax.tree.leaves(result))
+
+
+def _require_shapes(what: str, opt_state: Tree, new: Tree, num_runs: int | None) -> None:
+    """ValueError unless the state has the shapes of a new one."""
+    found, wanted = jax.tree.leaves(opt_state), tree_leaves_with_path(new)
+    told = ""
+    if len(found) != len(wanted):
+        told = f"{len(found)} arrays, a new one {len(wanted)}"
+    for leaf, (path, one) in zip(found, wanted, strict=False):
+        if np.shape(leaf) != (() if num_runs is None else (num_runs,)) + one.shape:
+            told = told or f"{leaf_name(path)} {list(np.shape(leaf))}, a new one {list(one.shape)}"
+    if told:
+        raise ValueError(f"compact: this optimiser's state cannot be cut: {what} {told}")
 
 
 def _one_run(params: Tree, num_runs: int | None) -> Tree:
@@ -235,10 +258,18 @@ def _one_run(params: Tree, num_runs: int | None) -> Tree:
 def _cut_bookkeeping(groups: UnitGroups, bookkeeping: Tree, plans: Mapping[str, Kept], num_runs: int | None) -> Tree:
     """Arrays below the name of a gate have the gate's shape, and are cut like it."""
     gates = {gate.leaf for group in groups.groups.values() for way in group.gates for gate in way}
-    by_owner = {owner_of(leaf): plans[leaf] for leaf in gates}
+    by_name = {owner_of(leaf): leaf for leaf in gates} | {leaf: leaf for leaf in gates}
 
     def cut(path: tuple, leaf: Array) -> Array:
-        plan = next((by_owner[part] for part in path_parts(path) if part in by_owner), None)
-        return leaf if plan is None else _gather(leaf, plan, num_runs)
+        gate = next((by_name[part] for part in path_parts(path) if part in by_name), None)
+        if gate is None:
+            return leaf
+        expected = tuple(axis.size for axis in groups.axes[gate])
+        if np.shape(leaf) != (expected if num_runs is None else (num_runs, *expected)):
+            told = f"{list(np.shape(leaf))} at {leaf_name(path)}"
+            raise ValueError(
+                f"compact: bookkeeping: expected the shape of the gate {gate} {list(expected)}, got {told}"
+            )
+        return _gather(leaf, plans[gate], num_runs)
 
     return tree_map_with_path(cut, bookkeeping)

@@ -76,6 +76,7 @@ class Part:
             tree = {str(number): team.on_host() for number, team in enumerate(teams)}
             checkpoint.save(self.directory, tree, step=epoch, manifest=self.manifest)
             progress.advance(self.batch.name, 1, ordered)
+        self.folder.events.append([self._event("programs", self.batch.num_epochs, compiled=self.teams.num_programs)])
         networks = {run: network for team in teams for run, network in self.teams.final(team)}
         return [networks[run] for run in self.runs]
 
@@ -110,25 +111,23 @@ class Part:
 
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
         """The teams of the next epoch; that units were removed is an event."""
-        clock, known, compiling = time.perf_counter(), self.teams.num_programs, self.teams.compile_seconds
+        clock, compiling = time.perf_counter(), self.teams.compile_seconds
         remade = self.teams.remake(teams, self.batch.num_epochs - epoch)
         if remade is not teams:
+            waited = self.teams.compile_seconds - compiling
             cohorts = [
                 {"runs": self._names(team.cohort.runs), "widths": self.teams.named(team.cohort.widths)}
                 for team in remade
             ]
-            compiling = self.teams.compile_seconds - compiling
-            event = {
-                "event": "compaction",
-                "runs": self._names(self.runs),
-                "epoch": epoch,
-                "cohorts": cohorts,
-                "compiled": self.teams.num_programs - known,
-                "compile_seconds": round(compiling, 3),
-                "seconds": round(time.perf_counter() - clock - compiling, 3),
+            seconds = {
+                "compile_seconds": round(waited, 3),
+                "seconds": round(time.perf_counter() - clock - waited, 3),
             }
-            self.folder.events.append([event])
+            self.folder.events.append([self._event("compaction", epoch, cohorts=cohorts, **seconds)])
         return remade
+
+    def _event(self, event: str, epoch: int, **told: Any) -> dict[str, Any]:
+        return {"event": event, "runs": self._names(self.runs), "epoch": epoch} | told
 
     def _names(self, runs: Sequence[int]) -> list[Any]:
         return [self.labels[run]["run"] for run in runs]

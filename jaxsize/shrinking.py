@@ -21,8 +21,8 @@ Widths = tuple[int, ...]  # one per group, in a fixed order
 class Shrinking:
     """How eagerly units are removed while training. Static."""
 
-    factor: float | None = None
-    """Ratio of neighbouring buckets. By default 1.25, and 1.5 in epochs of fewer than 100 steps."""
+    factor: float = 1.05
+    """Ratio of neighbouring buckets, the widths to choose from. Fine, since `hysteresis` keeps programs few."""
     multiple: int = 16
     """Buckets are multiples of this; 64 or 128 suit a GPU."""
     min_width: int = 1
@@ -30,22 +30,28 @@ class Shrinking:
     program_cost: float = 1e11
     """Multiply-adds that the whole machine could do while a program is compiled; four CPU cores do this many in about
     a second. 0: remove as soon as a bucket allows it."""
+    hysteresis: float = 0.2
+    """Units are removed from a run only where that saves at least this share of its work."""
     horizon: int = 8
     """Epochs for which a new program is expected to serve, at most: live units go on falling."""
+    ahead: bool = True
+    """Compile while an epoch runs what the next one will need if live units go on falling as they did."""
 
     def __post_init__(self) -> None:
-        if not (self.min_width >= 1 and self.program_cost >= 0 and self.horizon >= 1):
-            found = f"{self.min_width}, {self.program_cost}, {self.horizon}"
-            raise ValueError(f"shrinking: expected min_width >= 1, program_cost >= 0, horizon >= 1, got {found}")
-        if self.factor is not None and not 1 <= self.factor < math.inf:
+        if not (self.min_width >= 1 and self.program_cost >= 0 and self.horizon >= 1 and 0 <= self.hysteresis < 1):
+            found = f"{self.min_width}, {self.program_cost}, {self.horizon}, {self.hysteresis}"
+            expected = "min_width >= 1, program_cost >= 0, horizon >= 1, 0 <= hysteresis < 1"
+            raise ValueError(f"shrinking: expected {expected}, got {found}")
+        if not 1 <= self.factor < math.inf:
             raise ValueError(f"shrinking: expected a finite factor of at least 1, got {self.factor}")
         bucket(1, multiple=self.multiple)  # raises for one out of range
 
-    def widths_for(self, live: Sequence[int], allocated: Widths, steps_per_epoch: int) -> Widths:
-        """The buckets of a run with so many live units per group, never above what is allocated."""
-        factor = self.factor or (1.25 if steps_per_epoch >= 100 else 1.5)
-        sizes = [bucket(max(count, self.min_width), factor=factor, multiple=self.multiple) for count in live]
-        return tuple(min(size, width) for size, width in zip(sizes, allocated, strict=True))
+    def widths_for(self, live: Sequence[int], allocated: Widths, cost: Callable[[Widths], float]) -> Widths:
+        """The buckets of a run with so many live units per group, never above what is allocated; what is allocated
+        where they save too little of cost(widths), the multiply-adds of an epoch."""
+        sizes = [bucket(max(count, self.min_width), factor=self.factor, multiple=self.multiple) for count in live]
+        widths = tuple(min(size, width) for size, width in zip(sizes, allocated, strict=True))
+        return widths if cost(widths) <= (1 - self.hysteresis) * cost(allocated) else allocated
 
 
 class Cohort(NamedTuple):

@@ -1,12 +1,12 @@
 """The runs of a part in teams: those that train at the same widths, by one program, until units are removed again."""
 
-import contextlib
 import dataclasses
 import functools
+import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ from jaxsize.shrinking import Cohort, Widths, regroup
 from jaxsize.training import Hparams, Trainer, TrainState
 
 Tree = Any
+logger = logging.getLogger(__name__)
 
 
 class FinalNetwork(NamedTuple):
@@ -71,9 +72,12 @@ def removable(trainer: Trainer, groups: UnitGroups, params_shape: Tree) -> list[
     names = []
     for name, group in groups.groups.items():
         if group.gates and group.exact and not group.ordered:
-            with contextlib.suppress(ValueError):
-                fewer = {name: np.arange(group.size - 1)}
+            fewer = {name: np.arange(group.size - 1)}
+            try:
                 compact(groups, params, fewer, optimizer=step, opt_state=opt_state)
+            except ValueError as error:
+                logger.warning("units of %s are masked but not removed: %s", name, error)
+            else:
                 names.append(name)
     return names
 
@@ -94,21 +98,24 @@ class Teams:
         self.optimizer = batch.trainer.optimizer(Hparams())
         self._axis = RunAxis(len(runs), self.devices) if program is None else program.axis
         self._data = None if program is None else program.shared
-        self._programs: dict[tuple[int, Widths, tuple[Device, ...]], Program] = {}
+        self._programs: dict[tuple[int, Widths, tuple[Device, ...]], Future[Program]] = {}
         if program is not None:
-            self._programs[len(runs), self.full, program.axis.devices] = program
+            self._programs[len(runs), self.full, program.axis.devices] = Future()
+            self._programs[len(runs), self.full, program.axis.devices].set_result(program)
+        self._compilers = ThreadPoolExecutor(os.cpu_count())  # XLA compiles outside the interpreter's lock
+        self._counts: dict[int, np.ndarray] = {}  # live units per group of every run, when last looked at
         self._cost = functools.cache(self._multiply_adds)
         self.compile_seconds = 0.0
 
     @property
     def num_programs(self) -> int:
-        """Programs compiled so far."""
+        """Programs compiled so far, or being compiled."""
         return len(self._programs)
 
     def start(self) -> list[Team]:
         """One team of all runs, before training."""
         cohort = Cohort(tuple(self.runs), self.full)
-        (program,) = self._compiled([cohort], [])
+        (program,) = self._compiled([cohort])
         state = program.start(self.runs)
         survivors = {n: np.tile(np.arange(w), (len(self.runs), 1)) for n, w in self.named(self.full).items()}
         return [Team(cohort, program, self.groups, survivors, program.axis.fetch(state), state)]
@@ -129,7 +136,7 @@ class Teams:
             if None in widths:
                 raise ValueError(f"{directory} does not fit: expected units of {', '.join(self.names)}")
             cohorts.append(Cohort((0,) * runs[0], tuple(shape[-1] for shape in widths if shape)))
-        programs = self._compiled(cohorts, [])
+        programs = self._compiled(cohorts)
         pairs = list(zip(cohorts, programs, strict=True))
         template = {str(number): self._template(*pair) for number, pair in enumerate(pairs)}
         saved = checkpoint.restore(directory, template, manifest=manifest)
@@ -177,21 +184,41 @@ class Teams:
         shrinking = self.batch.shrinking
         if shrinking is None or not self.names:
             return teams
-        wanted, live = {}, [self.live(team) for team in teams]
-        for team, masks in zip(teams, live, strict=True):
-            counts = np.stack([masks[name].sum(-1) for name in self.names], axis=-1)
-            for run, count in zip(team.cohort.runs, counts.tolist(), strict=True):
-                wanted[run] = shrinking.widths_for(count, team.cohort.widths, self.batch.steps_per_epoch)
+        live = [self.live(team) for team in teams]
+        counts = {
+            run: np.array([masks[name][index].sum() for name in self.names])
+            for team, masks in zip(teams, live, strict=True)
+            for index, run in enumerate(team.cohort.runs)
+        }
+        new, stay = self._planned(teams, counts, epochs_left)
+        if new:
+            clock = time.perf_counter()
+            programs = [program.result() for program in self._compiling(new, stay)]
+            self.compile_seconds += time.perf_counter() - clock
+            made = [self._moved(*pair, teams, live) for pair in zip(new, programs, strict=True)]
+            teams = sorted(stay + made, key=lambda team: team.cohort)
+        if shrinking.ahead and self._counts:  # in the next epoch the share may die that did in this one
+            before = self._counts
+            expected = {run: -(-count * count // np.maximum(before[run], 1)) for run, count in counts.items()}
+            self._compiling(*self._planned(teams, expected, epochs_left - 1))
+        self._counts = counts
+        return teams
+
+    def _planned(
+        self, teams: Sequence[Team], counts: Mapping[int, np.ndarray], epochs_left: int
+    ) -> tuple[list[Cohort], list[Team]]:
+        """The cohorts to make for so many live units per run, and the teams that stay as they are."""
+        shrinking = self.batch.shrinking
+        assert shrinking is not None
+        wanted = {
+            run: shrinking.widths_for(counts[run].tolist(), team.cohort.widths, self._cost)
+            for team in teams
+            for run in team.cohort.runs
+        }
         before = [team.cohort for team in teams]
         num_devices = len(self._axis.devices)
         cohorts = regroup(shrinking, before, wanted, cost=self._cost, epochs_left=epochs_left, num_devices=num_devices)
-        stay = [team for team in teams if team.cohort in cohorts]
-        if len(stay) == len(cohorts):
-            return teams
-        new = [cohort for cohort in cohorts if cohort not in before]
-        programs = self._compiled(new, stay)
-        made = [self._moved(*pair, teams, live) for pair in zip(new, programs, strict=True)]
-        return sorted(stay + made, key=lambda team: team.cohort)
+        return [cohort for cohort in cohorts if cohort not in before], [t for t in teams if t.cohort in cohorts]
 
     def _moved(
         self, cohort: Cohort, program: Program, teams: Sequence[Team], live: Sequence[dict[str, np.ndarray]]
@@ -224,26 +251,31 @@ class Teams:
         groups = self.groups.resized(widths)
         return Team(cohort, program, groups, survivors, host, program.axis.put(host))
 
-    def _compiled(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[Program]:
-        """Their programs, on devices that the teams `beside` leave idle; new ones are compiled side by side."""
-        devices = self._placed(cohorts, beside)
-        keys = [(len(cohort.runs), cohort.widths, on) for cohort, on in zip(cohorts, devices, strict=True)]
-        new = [key for key in dict.fromkeys(keys) if key not in self._programs]
+    def _compiling(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[Future[Program]]:
+        """Their programs, on devices that the teams `beside` leave idle; new ones are compiled in the background."""
         if self._data is None:  # on all devices, for programs on any of them
             self._data = place_data(self.batch, self._axis)
 
-        def compiled(key: tuple[int, Widths, tuple[Device, ...]]) -> Program:
-            num_runs, widths, on = key
+        def compiled(num_runs: int, widths: Widths, devices: tuple[Device, ...]) -> Program:
             sizes = {self.groups.atoms[name]: width for name, width in self.named(widths).items()}
             all_of_them = (num_runs, widths) == (len(self.runs), self.full)  # only these may have to start
             params = None if all_of_them else shapes_with(self.params_shape, self.groups.axes, sizes)
-            return Program(self.batch, num_runs, on, params=params, data=self._data)
+            return Program(self.batch, num_runs, devices, params=params, data=self._data)
 
+        found = []
+        for cohort, devices in zip(cohorts, self._placed(cohorts, beside), strict=True):
+            key = len(cohort.runs), cohort.widths, devices
+            if key not in self._programs:
+                self._programs[key] = self._compilers.submit(compiled, *key)
+            found.append(self._programs[key])
+        return found
+
+    def _compiled(self, cohorts: Sequence[Cohort]) -> list[Program]:
+        """The programs of all cohorts at once."""
         clock = time.perf_counter()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            self._programs |= dict(zip(new, pool.map(compiled, new), strict=True))
+        programs = [program.result() for program in self._compiling(cohorts, [])]
         self.compile_seconds += time.perf_counter() - clock
-        return [self._programs[key] for key in keys]
+        return programs
 
     def _placed(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[tuple[Device, ...]]:
         """The devices of each cohort. Teams train at the same time: each takes the devices with least to do, so that

@@ -23,7 +23,7 @@ from jaxsize.training import TASKS, Config, Hparams
 TEACHER = load("teacher", seed=0, num_rows=60, num_inputs=3, width=2, num_classes=3)
 WIDTHS, NUM_EPOCHS = (3, 8, 6, 3), 5
 SETTINGS = [(penalty, seed) for penalty in (0.0, 0.03, 1.0) for seed in (0, 1)]
-EAGER = Shrinking(program_cost=0, multiple=1, factor=4)  # widths 1, 4 and what there is
+EAGER = Shrinking(program_cost=0, multiple=1, factor=4, hysteresis=0, ahead=False)  # widths 1, 4 and what there is
 GATED = mlp(WIDTHS, liveness="uniform")
 
 

@@ -16,42 +16,56 @@ from jaxsize.shrinking import Cohort, Shrinking, regroup
 # Widths
 
 
+LIVE = (0, 1, 16, 17, 33, 49, 60, 65, 81)
+
+
+def area(widths):
+    return float(np.prod(np.array(widths, float)))
+
+
 @pytest.mark.parametrize(
-    ("steps", "live", "expected"),
+    ("factor", "expected"),
     [
-        (100, (0, 1, 16, 17, 33, 49, 60, 65, 81), (16, 16, 16, 32, 48, 64, 64, 80, 112)),
-        (99, (0, 1, 16, 17, 33, 49, 60, 65, 81), (16, 16, 16, 32, 48, 80, 80, 80, 128)),
+        (1.05, (16, 16, 16, 32, 48, 64, 64, 80, 96)),
+        (1.25, (16, 16, 16, 32, 48, 64, 64, 80, 112)),
+        (1.5, (16, 16, 16, 32, 48, 80, 80, 80, 128)),
     ],
 )
-def test_buckets_are_finer_in_long_epochs(steps, live, expected):
-    assert Shrinking().widths_for(live, (500,) * len(live), steps) == expected
-    told = Shrinking(factor=1.25 if steps == 100 else 1.5)
-    assert told.widths_for(live, (500,) * len(live), 200 - steps) == expected  # a factor that is given is used
+def test_widths_are_buckets(factor, expected):
+    assert Shrinking(factor=factor).widths_for(LIVE, (500,) * len(LIVE), area) == expected
 
 
 def test_widths_are_kept_between_a_minimum_and_what_is_there():
-    assert Shrinking(multiple=1, factor=1).widths_for((0, 1, 2, 7), (9,) * 4, 10) == (1, 1, 2, 7)
-    assert Shrinking(multiple=2, min_width=3).widths_for((0, 1, 5), (9, 9, 9), 10) == (4, 4, 6)
-    assert Shrinking(multiple=16, min_width=40).widths_for((3, 3), (100, 20), 10) == (48, 20)
-    assert Shrinking().widths_for((), (), 10) == ()
+    assert Shrinking(multiple=1, factor=1).widths_for((0, 1, 2, 7), (9,) * 4, area) == (1, 1, 2, 7)
+    assert Shrinking(multiple=2, min_width=3).widths_for((0, 1, 5), (9, 9, 9), area) == (4, 4, 6)
+    assert Shrinking(multiple=16, min_width=40).widths_for((3, 3), (100, 20), area) == (48, 20)
+    assert Shrinking().widths_for((), (), area) == ()
+
+
+def test_what_saves_too_little_is_left_as_it_is():
+    eager, lazy = Shrinking(multiple=1, factor=1, hysteresis=0), Shrinking(multiple=1, factor=1, hysteresis=0.2)
+    assert eager.widths_for((9, 10), (10, 10), area) == (9, 10)
+    assert lazy.widths_for((9, 9), (10, 10), area) == (10, 10)  # 19 % less
+    assert lazy.widths_for((9, 8), (10, 10), area) == (9, 8)  # 28 % less: then all that can go
 
 
 @hypothesis.given(
     st.lists(st.integers(0, 300).flatmap(lambda width: st.tuples(st.integers(0, width), st.just(width))), max_size=4),
     st.sampled_from([1, 3, 16, 64]),
-    st.sampled_from([None, 1.0, 1.1, 2.0]),
+    st.sampled_from([1.0, 1.1, 2.0]),
     st.integers(1, 40),
-    st.integers(1, 300),
+    st.sampled_from([0.0, 0.2, 0.9]),
 )
-def test_widths_hold_what_lives_and_are_few(layers, multiple, factor, min_width, steps):
+def test_widths_hold_what_lives_and_are_few(layers, multiple, factor, min_width, hysteresis):
     live, allocated = tuple(zip(*layers, strict=True)) or ((), ())
-    shrinking = Shrinking(factor=factor, multiple=multiple, min_width=min_width)
-    widths = shrinking.widths_for(live, allocated, steps)
+    shrinking = Shrinking(factor=factor, multiple=multiple, min_width=min_width, hysteresis=hysteresis)
+    widths = shrinking.widths_for(live, allocated, area)
     assert len(widths) == len(live)
     for width, count, most in zip(widths, live, allocated, strict=True):
         assert count <= width <= most
         assert width == most or (width % multiple == 0 and width >= min_width)
-    assert shrinking.widths_for(live, widths, steps) == widths  # nothing more to remove
+    assert widths == allocated or area(widths) <= (1 - hysteresis) * area(allocated)
+    assert shrinking.widths_for(live, widths, area) == widths  # nothing more to remove
 
 
 @pytest.mark.parametrize(
@@ -61,6 +75,7 @@ def test_widths_hold_what_lives_and_are_few(layers, multiple, factor, min_width,
         ({"program_cost": -1.0}, "program_cost >= 0"),
         ({"program_cost": math.nan}, "program_cost >= 0"),
         ({"horizon": 0}, "horizon >= 1"),
+        ({"hysteresis": 1.0}, "hysteresis < 1"),
         ({"factor": 0.0}, "factor"),
         ({"factor": 0.9}, "factor"),
         ({"factor": math.nan}, "factor"),

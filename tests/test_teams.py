@@ -169,3 +169,14 @@ def test_programs_read_the_same_rows_and_use_devices_that_are_idle(teams):
     known = addresses(first.program)
     for team in made:
         assert addresses(team.program).items() <= known.items()
+
+
+def test_what_the_next_epoch_will_need_is_compiled_ahead(programs):
+    teams = Teams(make_batch(dataclasses.replace(EAGER, factor=1, ahead=True), runs=(0,)), range(1))
+    (team,) = teams.start()
+    seen = []
+    for dead in ([], [0, 1, 2, 3], [0, 1]):  # 8, 4 and 2 live units: 2 are expected after 4
+        team = kill(teams, team, 0, "hidden.0", dead)
+        (team,) = teams.remake([team], epochs_left=9)
+        seen.append((team.cohort.widths, teams.num_programs))
+    assert seen == [((8, 6), 1), ((4, 6), 3), ((2, 6), 4)]  # (2, 6) was there, (1, 6) is expected next
