@@ -6,10 +6,14 @@ from pathlib import Path
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_python_of_the_readme_runs(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.S)
-    exec(compile(code, str(README), "exec"), {"__name__": "readme"})
+def test_python_of_the_readme_runs_and_prints_what_it_says(capsys):
+    text = README.read_text()
+    training, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    exec(compile(training, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "100 units are alive\n"  # ten steps of 1e-3 close no gate that starts at 1
+    exec(compile(removing, str(README), "exec"), {"__name__": "readme"})
+    (printed,) = re.findall(r"```\n(liveness.*?)```", text, flags=re.S)
+    assert capsys.readouterr().out == printed
 
 
 def test_two_lines_set_everything_up():
