@@ -18,7 +18,8 @@ from jaxsize.axes import Axis, atoms, find, fix, layout, resized, size_with, str
 from jaxsize.axis_rules import tie_axes
 from jaxsize.closing import Consumer, closed_by, facts_of, find_consumers
 from jaxsize.flat_program import Program, flatten
-from jaxsize.liveness import LEAF
+from jaxsize.liveness import gate_name
+from jaxsize.liveness import is_gate as is_named_liveness
 from jaxsize.multiply_adds import Cost, costs_of, total
 from jaxsize.paths import named_leaves
 from jaxsize.resizing import Difference, difference, shapes_with
@@ -27,11 +28,6 @@ from jaxsize.ways import ALWAYS, NEVER, Gate, Ways
 
 Tree = Any
 Array = jax.Array | np.ndarray
-
-
-def owner_of(gate: str) -> str:
-    """The name of a gate: `hidden.0` for the parameter `hidden.0.liveness`."""
-    return gate.removesuffix(".value").rsplit(".", 1)[0]
 
 
 class Place(NamedTuple):
@@ -120,7 +116,7 @@ class UnitGroups:
     def live_by_gate(self, live: Mapping[str, Array]) -> dict[str, np.ndarray]:
         """The same from the live units of every gate, by the gate's name (`liveness.read_liveness`), as death rules
         keep them."""
-        return self._open(lambda gate: ~np.asarray(live[owner_of(gate.leaf)], bool))
+        return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool))
 
     def _open(self, closed: Callable[[Gate], np.ndarray]) -> dict[str, np.ndarray]:
         def unit_closed(name: str, gate: Gate) -> np.ndarray:
@@ -186,7 +182,7 @@ def unit_groups(
     group, with the line of the function. The function itself must take its sizes from its parameters; it is traced
     again at two other sizes of all groups. Source: DESIGN's idea 3, seed `003_d2c286111c329776.txt` for removal.
     """
-    is_gate = is_gate or (lambda name: LEAF in name.split(".")[-2:])
+    is_gate = is_gate or is_named_liveness
     program, _ = flatten(apply, params, *inputs)
     leaves = named_leaves(params)
     values = dict(zip(leaves, program.inputs, strict=False))
@@ -262,7 +258,7 @@ def _group(
         return place.axis == len(axes[place.leaf]) - 1, len(axes[place.leaf])
 
     first = max(places, key=is_made_by)
-    name = owner_of(gates[0]) if gates else f"{first.leaf}[{first.axis}]"
+    name = gate_name(gates[0]) if gates else f"{first.leaf}[{first.axis}]"
     while name in others:
         name = f"{name}'"
     return Group(name, atom.size, places, ways, fixed, "" if fixed else inexact, atom.ordered)

@@ -1,7 +1,8 @@
 """Which units are alive: reading gates out of parameters, and the rules by which a unit dies, always for good.
 
 A gate is any leaf named `liveness`, wherever it stands in the parameters. Here it goes by the path that leads to it,
-such as `hidden.0` for params["hidden"][0]["liveness"]. A relu gate is relu(liveness), a signed gate the value itself.
+such as `hidden.0` for params["hidden"][0]["liveness"] (`liveness` where nothing does). A relu gate is relu(liveness), a
+signed gate the value itself.
 """
 
 import math
@@ -11,31 +12,38 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.tree_util import tree_flatten_with_path, tree_map_with_path
+from jax.tree_util import tree_map_with_path
+
+from jaxsize.paths import leaf_name, named_leaves
 
 Tree = Any
 LEAF = "liveness"
 
 
-def _names(path: tuple) -> list[str]:
-    return [str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path]
+def is_gate(name: str) -> bool:
+    """Whether a parameter of this name is a gate: `hidden.0.liveness`; Flax NNX adds `.value`."""
+    return name.removesuffix(".value").split(".")[-1] == LEAF
+
+
+def gate_name(leaf: str) -> str:
+    """The name of the gate that a parameter is: `hidden.0` for `hidden.0.liveness`."""
+    return leaf.removesuffix(".value").rsplit(".", 1)[0]
 
 
 def is_liveness(path: tuple) -> bool:
     """Whether a tree path (of jax.tree_util) ends at a gate."""
-    return bool(path) and _names(path)[-1] == LEAF
+    return is_gate(leaf_name(path))
 
 
 def read_liveness(params: Tree) -> dict[str, jax.Array]:
     """The gates of `params` by name, each [U]."""
-    leaves, _ = tree_flatten_with_path(params)
-    return {".".join(_names(path)[:-1]): leaf for path, leaf in leaves if is_liveness(path)}
+    return {gate_name(name): leaf for name, leaf in named_leaves(params).items() if is_gate(name)}
 
 
 def replace_liveness(params: Tree, gates: dict[str, jax.Array]) -> Tree:
     """`params` with its gates replaced by those of `gates` (all of them, by name)."""
     return tree_map_with_path(
-        lambda path, leaf: gates[".".join(_names(path)[:-1])] if is_liveness(path) else leaf, params
+        lambda path, leaf: gates[gate_name(leaf_name(path))] if is_liveness(path) else leaf, params
     )
 
 

@@ -4,7 +4,8 @@ Adam's step for one weight depends on that weight alone; a trust ratio (LAMB) or
 on all weights of a layer, dead units included, and would change when they are removed. That is read off the program of
 the update, as the groups are read off the network's; traced again at other sizes, it must compute no constant from
 them (a mean's 1 / n). A sum over gradients, as in clipping by the global norm, is harmless: those of dead units are 0,
-if the loss knows them through the network alone (a penalty on their weights would be felt).
+if the loss knows them through the network alone (a penalty on their weights would be felt) and their gates have no
+gradient where they are closed (jnp.maximum(liveness, 0) has one at exactly 0; jaxsize.relu and jax.nn.relu have none).
 """
 
 import functools

@@ -9,6 +9,7 @@ from typing import Literal
 
 from jaxsize.axes import atoms
 from jaxsize.groups import UnitGroups
+from jaxsize.liveness import gate_name, is_gate
 
 Per = Literal["unit", "parameter", "multiply_add"]
 
@@ -33,7 +34,7 @@ def unit_costs(groups: UnitGroups, gates: Iterable[str], *, per: Per) -> dict[st
 def _group_of(groups: UnitGroups, gate: str) -> str:
     """The group of the units that a gate multiplies."""
     for leaf, axes in groups.axes.items():
-        if leaf in (f"{gate}.liveness", f"{gate}.liveness.value", gate):
+        if is_gate(leaf) and gate_name(leaf) == gate:
             held = {atom for axis in axes for atom in atoms(axis)}
             return next(name for name, atom in groups.atoms.items() if atom in held)
     raise ValueError(f"unit_costs: expected gates of the function, got {gate!r}")

@@ -64,7 +64,7 @@ def test_spread_after_a_lasting_flip_has_a_closed_form(decay, dtype):
 
         def step(bookkeeping, _):
             _, bookkeeping = rule.update(gate, bookkeeping)
-            return bookkeeping, bookkeeping[""].spread
+            return bookkeeping, bookkeeping["liveness"].spread
 
         _, found = jax.lax.scan(step, rule.init({"liveness": jnp.ones(1, dtype)}), length=2000)
         g = mpmath.mpf(decay)
@@ -199,8 +199,8 @@ def test_narrow_gates_have_moments_in_float32(dtype):
             params, bookkeeping = rule.update(
                 {"liveness": jnp.ones(3, dtype)}, rule.init({"liveness": jnp.ones(3, dtype)})
             )
-            assert params["liveness"].dtype == dtype and rule.live(bookkeeping)[""].dtype == bool
-        moments = RULES["sign_variance"].init({"liveness": jnp.ones(3, dtype)})[""]
+            assert params["liveness"].dtype == dtype and rule.live(bookkeeping)["liveness"].dtype == bool
+        moments = RULES["sign_variance"].init({"liveness": jnp.ones(3, dtype)})["liveness"]
     assert isinstance(moments, SignMoments) and moments.mean.dtype == moments.spread.dtype == jnp.float32
 
 

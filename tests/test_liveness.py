@@ -37,7 +37,7 @@ def test_gates_are_found_wherever_they_stand():
     for name, gate in found.items():
         np.testing.assert_array_equal(gate, np.float32(expected[name]))
     assert not is_liveness(()) and read_liveness({}) == {}
-    assert list(read_liveness({"liveness": jnp.ones(2)})) == [""]  # the parameters themselves are one layer
+    assert list(read_liveness({"liveness": jnp.ones(2)})) == ["liveness"]  # the parameters themselves are one layer
 
 
 def test_replacing_gates_touches_nothing_else():
