@@ -21,7 +21,7 @@ Widths = tuple[int, ...]  # one per group, in a fixed order
 class Shrinking:
     """How eagerly units are removed while training. Static."""
 
-    factor: float = 1.05
+    factor: float = 1.03
     """Ratio of neighbouring buckets, the widths to choose from. Fine, since `hysteresis` keeps programs few."""
     multiple: int = 16
     """Buckets are multiples of this; 64 or 128 suit a GPU."""
@@ -30,17 +30,15 @@ class Shrinking:
     program_cost: float = 1e11
     """Multiply-adds that the whole machine could do while a program is compiled; four CPU cores do this many in about
     a second. 0: remove as soon as a bucket allows it."""
-    hysteresis: float = 0.2
+    hysteresis: float = 0.1
     """Units are removed from a run only where that saves at least this share of its work."""
-    horizon: int = 8
-    """Epochs for which a new program is expected to serve, at most: live units go on falling."""
     ahead: bool = True
     """Compile while an epoch runs what the next one will need if live units go on falling as they did."""
 
     def __post_init__(self) -> None:
-        if not (self.min_width >= 1 and self.program_cost >= 0 and self.horizon >= 1 and 0 <= self.hysteresis < 1):
-            found = f"{self.min_width}, {self.program_cost}, {self.horizon}, {self.hysteresis}"
-            expected = "min_width >= 1, program_cost >= 0, horizon >= 1, 0 <= hysteresis < 1"
+        if not (self.min_width >= 1 and self.program_cost >= 0 and 0 <= self.hysteresis < 1):
+            found = f"{self.min_width}, {self.program_cost}, {self.hysteresis}"
+            expected = "min_width >= 1, program_cost >= 0, 0 <= hysteresis < 1"
             raise ValueError(f"shrinking: expected {expected}, got {found}")
         if not 1 <= self.factor < math.inf:
             raise ValueError(f"shrinking: expected a finite factor of at least 1, got {self.factor}")
@@ -52,6 +50,15 @@ class Shrinking:
         sizes = [bucket(max(count, self.min_width), factor=self.factor, multiple=self.multiple) for count in live]
         widths = tuple(min(size, width) for size, width in zip(sizes, allocated, strict=True))
         return widths if cost(widths) <= (1 - self.hysteresis) * cost(allocated) else allocated
+
+
+def serves(before: float, now: float, epochs_left: int) -> int:
+    """Epochs for which programs of the right size are expected to serve: until the work falls by another third.
+
+    before, now: the work of an epoch at the widths wanted, an epoch ago and now. Where it falls no more, to the end.
+    """
+    falls = 1 - now / before if before > now else 0.0
+    return min(epochs_left, max(2, round(0.3 / falls))) if falls > 0 else epochs_left
 
 
 class Cohort(NamedTuple):
@@ -67,25 +74,24 @@ def regroup(
     wanted: Mapping[int, Widths],
     *,
     cost: Callable[[Widths], float],
-    epochs_left: int,
+    epochs: int,
     num_devices: int,
 ) -> list[Cohort]:
     """The cohorts that are expected to finish first, from those at hand: the same ones if no others win.
 
-    wanted: per run the widths that would do, none above its present ones. cost(widths): multiply-adds of one epoch of
-    one run. The devices share the work of a cohort evenly, but where it has more runs than there are devices it is
-    padded to a multiple of their number (`runs.RunAxis`).
+    wanted: per run the widths that would do, none above its present ones. epochs: for how many the cohorts are expected
+    to serve. cost(widths): multiply-adds of one epoch of one run. The devices share the work of a cohort evenly, but
+    where it has more runs than there are devices it is padded to a multiple of their number (`runs.RunAxis`).
     Neighbours in cost share a cohort, at the widths that serve all of them, where that is cheaper than a program more.
     """
-    horizon = min(epochs_left, shrinking.horizon)
-    if horizon < 1:
+    if epochs < 1:
         return list(cohorts)
     compiled = {(len(cohort.runs), cohort.widths) for cohort in cohorts}
 
     def work(num_runs: int, widths: Widths) -> float:
         compiling = 0 if (num_runs, widths) in compiled else shrinking.program_cost
         padded = num_runs if num_runs < num_devices else -(-num_runs // num_devices) * num_devices
-        return padded * cost(widths) * horizon + compiling
+        return padded * cost(widths) * epochs + compiling
 
     allocated = {run: cohort.widths for cohort in cohorts for run in cohort.runs}
     classes = _classes(allocated, wanted, cost)

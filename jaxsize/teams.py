@@ -21,7 +21,7 @@ from jaxsize.compaction import compact
 from jaxsize.groups import UnitGroups, unit_groups
 from jaxsize.resizing import shapes_with
 from jaxsize.runs import Device, RunAxis, stack, unstack
-from jaxsize.shrinking import Cohort, Widths, regroup
+from jaxsize.shrinking import Cohort, Widths, regroup, serves
 from jaxsize.training import Hparams, Trainer, TrainState
 
 Tree = Any
@@ -45,12 +45,15 @@ class Team:
     groups: UnitGroups
     survivors: dict[str, np.ndarray]
     """Per group that can lose units [runs of the cohort, width]."""
+    counts: np.ndarray
+    """Live units per run and group, when last looked at: [runs of the cohort, groups]."""
     host: TrainState
     state: TrainState
 
     def on_host(self) -> dict[str, Tree]:
         """What a checkpoint holds of it."""
-        return {"runs": np.array(self.cohort.runs), "survivors": self.survivors, "state": self.host}
+        runs = np.array(self.cohort.runs)
+        return {"runs": runs, "survivors": self.survivors, "counts": self.counts, "state": self.host}
 
 
 def removable(trainer: Trainer, groups: UnitGroups, params_shape: Tree) -> list[str]:
@@ -103,7 +106,6 @@ class Teams:
             self._programs[len(runs), self.full, program.axis.devices] = Future()
             self._programs[len(runs), self.full, program.axis.devices].set_result(program)
         self._compilers = ThreadPoolExecutor(os.cpu_count())  # XLA compiles outside the interpreter's lock
-        self._counts: dict[int, np.ndarray] = {}  # live units per group of every run, when last looked at
         self._cost = functools.cache(self._multiply_adds)
         self.compile_seconds = 0.0
 
@@ -118,7 +120,8 @@ class Teams:
         (program,) = self._compiled([cohort])
         state = program.start(self.runs)
         survivors = {n: np.tile(np.arange(w), (len(self.runs), 1)) for n, w in self.named(self.full).items()}
-        return [Team(cohort, program, self.groups, survivors, program.axis.fetch(state), state)]
+        counts = np.tile(np.array(self.full, int), (len(self.runs), 1))
+        return [Team(cohort, program, self.groups, survivors, counts, program.axis.fetch(state), state)]
 
     def named(self, widths: Widths) -> dict[str, int]:
         return dict(zip(self.names, widths, strict=True))
@@ -145,9 +148,8 @@ class Teams:
             team = saved[str(number)]
             cohort = Cohort(tuple(team["runs"].tolist()), cohort.widths)  # which runs they are, the checkpoint knows
             groups = self.groups.resized(self.named(cohort.widths))
-            teams.append(
-                Team(cohort, program, groups, team["survivors"], team["state"], program.axis.put(team["state"]))
-            )
+            state = program.axis.put(team["state"])
+            teams.append(Team(cohort, program, groups, team["survivors"], team["counts"], team["state"], state))
         return teams
 
     def _template(self, cohort: Cohort, program: Program) -> dict[str, Tree]:
@@ -160,6 +162,7 @@ class Teams:
         return {
             "runs": np.zeros(num_runs, int),
             "survivors": survivors,
+            "counts": np.zeros((num_runs, len(self.names)), int),
             "state": jax.tree.map(stacked, program.state_shape),
         }
 
@@ -190,22 +193,28 @@ class Teams:
             for team, masks in zip(teams, live, strict=True)
             for index, run in enumerate(team.cohort.runs)
         }
-        new, stay = self._planned(teams, counts, epochs_left)
+        before = {run: count for team in teams for run, count in zip(team.cohort.runs, team.counts, strict=True)}
+        epochs = serves(self._work(before), self._work(counts), epochs_left)
+        new, stay = self._planned(teams, counts, epochs)
         if new:
             clock = time.perf_counter()
             programs = [program.result() for program in self._compiling(new, stay)]
             self.compile_seconds += time.perf_counter() - clock
             made = [self._moved(*pair, teams, live) for pair in zip(new, programs, strict=True)]
             teams = sorted(stay + made, key=lambda team: team.cohort)
-        if shrinking.ahead and self._counts:  # in the next epoch the share may die that did in this one
-            before = self._counts
+        for team in teams:
+            team.counts = np.stack([counts[run] for run in team.cohort.runs])
+        if shrinking.ahead:  # in the next epoch the share may die that did in this one
             expected = {run: -(-count * count // np.maximum(before[run], 1)) for run, count in counts.items()}
-            self._compiling(*self._planned(teams, expected, epochs_left - 1))
-        self._counts = counts
+            self._compiling(*self._planned(teams, expected, min(epochs, epochs_left - 1)))
         return teams
 
+    def _work(self, counts: Mapping[int, np.ndarray]) -> float:
+        """Of an epoch at exactly the live units."""
+        return sum(self._cost(tuple(count.tolist())) for count in counts.values())
+
     def _planned(
-        self, teams: Sequence[Team], counts: Mapping[int, np.ndarray], epochs_left: int
+        self, teams: Sequence[Team], counts: Mapping[int, np.ndarray], epochs: int
     ) -> tuple[list[Cohort], list[Team]]:
         """The cohorts to make for so many live units per run, and the teams that stay as they are."""
         shrinking = self.batch.shrinking
@@ -217,7 +226,7 @@ class Teams:
         }
         before = [team.cohort for team in teams]
         num_devices = len(self._axis.devices)
-        cohorts = regroup(shrinking, before, wanted, cost=self._cost, epochs_left=epochs_left, num_devices=num_devices)
+        cohorts = regroup(shrinking, before, wanted, cost=self._cost, epochs=epochs, num_devices=num_devices)
         return [cohort for cohort in cohorts if cohort not in before], [t for t in teams if t.cohort in cohorts]
 
     def _moved(
@@ -249,7 +258,8 @@ class Teams:
                 pieces[team.cohort.runs[index]] = unstack(host, number), survivors
         host, survivors = stack([pieces[run] for run in cohort.runs])
         groups = self.groups.resized(widths)
-        return Team(cohort, program, groups, survivors, host, program.axis.put(host))
+        counts = np.zeros((len(cohort.runs), len(self.names)), int)  # `remake` knows them
+        return Team(cohort, program, groups, survivors, counts, host, program.axis.put(host))
 
     def _compiling(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[Future[Program]]:
         """Their programs, on devices that the teams `beside` leave idle; new ones are compiled in the background."""

@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from jaxsize.shrinking import Cohort, Shrinking, regroup
+from jaxsize.shrinking import Cohort, Shrinking, regroup, serves
 
 # Widths
 
@@ -74,7 +74,6 @@ def test_widths_hold_what_lives_and_are_few(layers, multiple, factor, min_width,
         ({"min_width": 0}, "expected min_width >= 1"),
         ({"program_cost": -1.0}, "program_cost >= 0"),
         ({"program_cost": math.nan}, "program_cost >= 0"),
-        ({"horizon": 0}, "horizon >= 1"),
         ({"hysteresis": 1.0}, "hysteresis < 1"),
         ({"factor": 0.0}, "factor"),
         ({"factor": 0.9}, "factor"),
@@ -96,13 +95,13 @@ def cost(widths):
     return 5 + 3 * widths[0] + math.prod(widths) + 2 * sum(widths[1:])
 
 
-def work(plan, shrinking, present, epochs_left, num_devices):
+def work(plan, shrinking, present, epochs, num_devices):
     """What a plan costs: the runs of every cohort, padded as RunAxis pads them, and its programs."""
     compiled, total = {(len(cohort.runs), cohort.widths) for cohort in present}, 0
     for cohort in plan:
         num = len(cohort.runs)
         padded = num if num < num_devices else num_devices * math.ceil(num / num_devices)
-        total += padded * cost(cohort.widths) * min(epochs_left, shrinking.horizon)
+        total += padded * cost(cohort.widths) * epochs
         total += 0 if (num, cohort.widths) in compiled else shrinking.program_cost
     return total
 
@@ -146,22 +145,21 @@ def cases(draw):
 SETTINGS = {
     "case": cases(),
     "program_cost": st.sampled_from([0, 1, 50, 400, 3000, math.inf]),
-    "horizon": st.integers(1, 4),
-    "epochs_left": st.integers(0, 6),
+    "epochs": st.integers(0, 6),
     "num_devices": st.sampled_from([1, 2, 4]),
 }
 
 
 @hypothesis.settings(deadline=None, max_examples=300)
 @hypothesis.given(**SETTINGS)
-def test_the_plan_is_the_best_of_all(case, program_cost, horizon, epochs_left, num_devices):
+def test_the_plan_is_the_best_of_all(case, program_cost, epochs, num_devices):
     present, wanted = case
-    shrinking = Shrinking(program_cost=program_cost, horizon=horizon)
-    rest = {"epochs_left": epochs_left, "num_devices": num_devices}
+    shrinking = Shrinking(program_cost=program_cost)
+    rest = {"epochs": epochs, "num_devices": num_devices}
     found = regroup(shrinking, present, wanted, cost=cost, **rest)
     price = functools.partial(work, shrinking=shrinking, present=present, **rest)
     if found == present:
-        assert epochs_left == 0 or price(present) <= min(map(price, plans(present, wanted, split=False)))
+        assert epochs == 0 or price(present) <= min(map(price, plans(present, wanted, split=False)))
     else:
         assert price(found) == min(map(price, plans(present, wanted, split=False))) < price(present)
 
@@ -181,12 +179,12 @@ def test_the_plan_is_the_best_of_all(case, program_cost, horizon, epochs_left, n
 
 
 @hypothesis.settings(deadline=None, max_examples=100)
-@hypothesis.given(case=cases(), epochs_left=st.integers(1, 6))
-def test_without_a_price_of_programs_units_go_at_once(case, epochs_left):
+@hypothesis.given(case=cases(), epochs=st.integers(1, 6))
+def test_without_a_price_of_programs_units_go_at_once(case, epochs):
     """On one device, where nothing is padded, cutting runs that are alike apart wins nothing either."""
     present, wanted = case
     shrinking = Shrinking(program_cost=0)
-    rest = {"epochs_left": epochs_left, "num_devices": 1}
+    rest = {"epochs": epochs, "num_devices": 1}
     found = regroup(shrinking, present, wanted, cost=cost, **rest)
     assert {run: cohort.widths for cohort in found for run in cohort.runs} == wanted
     price = functools.partial(work, shrinking=shrinking, present=present, **rest)
@@ -196,12 +194,28 @@ def test_without_a_price_of_programs_units_go_at_once(case, epochs_left):
 def test_a_program_must_save_more_than_it_costs():
     present, wanted = [Cohort((0, 1, 2), (16,))], {0: (16,), 1: (8,), 2: (8,)}
     saved = 2 * (cost((16,)) - cost((8,)))
-    for num_epochs, horizon, pays in ((1, 8, 1), (5, 8, 5), (20, 8, 8), (20, 3, 3)):
-        for price, wins in ((pays * saved / 2 - 1, True), (pays * saved / 2, False)):  # two programs, for 1 and for 2
-            shrinking = Shrinking(program_cost=price, horizon=horizon)
-            found = regroup(shrinking, present, wanted, cost=cost, epochs_left=num_epochs, num_devices=1)
+    for epochs in (1, 5, 20):
+        for price, wins in ((epochs * saved / 2 - 1, True), (epochs * saved / 2, False)):  # programs for 1 and for 2
+            shrinking = Shrinking(program_cost=price)
+            found = regroup(shrinking, present, wanted, cost=cost, epochs=epochs, num_devices=1)
             assert (found == [Cohort((0,), (16,)), Cohort((1, 2), (8,))]) == wins
             assert (found == present) == (not wins)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "left", "expected"),
+    [
+        (100.0, 100.0, 50, 50),  # at rest: to the end
+        (100.0, 120.0, 50, 50),
+        (100.0, 97.0, 50, 10),  # 3 % an epoch
+        (100.0, 97.0, 7, 7),
+        (100.0, 50.0, 50, 2),
+        (100.0, 0.0, 1, 1),
+        (0.0, 0.0, 5, 5),
+    ],
+)
+def test_programs_serve_until_the_work_has_fallen_by_a_third(before, now, left, expected):
+    assert serves(before, now, left) == expected
 
 
 @pytest.mark.parametrize(
@@ -215,7 +229,7 @@ def test_a_program_must_save_more_than_it_costs():
 def test_runs_share_a_cohort_where_another_program_would_cost_more(price, expected):
     present = [Cohort((0, 1, 2, 3), (100, 100))]
     wanted = {0: (10, 80), 1: (12, 80), 2: (60, 20), 3: (100, 100)}
-    found = regroup(Shrinking(program_cost=price), present, wanted, cost=cost, epochs_left=1, num_devices=1)
+    found = regroup(Shrinking(program_cost=price), present, wanted, cost=cost, epochs=1, num_devices=1)
     assert found == [Cohort(*cohort) for cohort in expected]
 
 
@@ -225,5 +239,5 @@ def test_cohorts_are_filled_up_to_the_devices():
     wanted = dict.fromkeys(range(8), (8,))
     merged = [Cohort(tuple(range(8)), (8,))]
     for num_devices, expected in ((4, merged), (1, present)):
-        found = regroup(Shrinking(program_cost=1), present, wanted, cost=cost, epochs_left=3, num_devices=num_devices)
+        found = regroup(Shrinking(program_cost=1), present, wanted, cost=cost, epochs=3, num_devices=num_devices)
         assert found == expected
