@@ -235,11 +235,13 @@ class Teams:
         """The team of a cohort, its runs cut out of the teams they are in."""
         widths = self.named(cohort.widths)
         pieces: dict[int, tuple[TrainState, dict[str, np.ndarray]]] = {}
+        whole = None
         for team, masks in zip(teams, live, strict=True):
             mine = [index for index, run in enumerate(team.cohort.runs) if run in cohort.runs]
             if not mine:
                 continue
-            host: TrainState = jax.tree.map(lambda leaf, mine=mine: leaf[mine], team.host)
+            all_of_them = slice(None) if len(mine) == len(team.cohort.runs) else mine  # a slice copies nothing
+            host: TrainState = jax.tree.map(lambda leaf, index=all_of_them: leaf[index], team.host)
             small = compact(
                 team.groups,
                 host.params,
@@ -253,10 +255,11 @@ class Teams:
             host = dataclasses.replace(
                 host, params=small.params, opt_state=small.opt_state, bookkeeping=small.bookkeeping
             )
-            for number, index in enumerate(mine):
-                survivors = {name: small.survivors[name][number] for name in self.names}
-                pieces[team.cohort.runs[index]] = unstack(host, number), survivors
-        host, survivors = stack([pieces[run] for run in cohort.runs])
+            found = {name: small.survivors[name] for name in self.names}
+            whole = (host, found) if len(mine) == len(cohort.runs) else None
+            if whole is None:
+                pieces |= {team.cohort.runs[index]: unstack((host, found), n) for n, index in enumerate(mine)}
+        host, survivors = whole or stack([pieces[run] for run in cohort.runs])
         groups = self.groups.resized(widths)
         counts = np.zeros((len(cohort.runs), len(self.names)), int)  # `remake` knows them
         return Team(cohort, program, groups, survivors, counts, host, program.axis.put(host))
