@@ -26,11 +26,12 @@ from jaxsize.buckets import bucket
 from jaxsize.datasets import Dataset
 from jaxsize.export import save_network
 from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
+from jaxsize.progress import Progress
 from jaxsize.records import open_folder
 from jaxsize.runs import describe_devices
 from jaxsize.shrinking import Shrinking
 from jaxsize.sparsifier import make_columns, make_total, make_trainer
-from jaxsize.study import Progress, Trained, require_room, train
+from jaxsize.study import Trained, require_room, train
 from jaxsize.training import TASKS, Config, Hparams
 
 NAME = "sparsifier"
@@ -43,7 +44,7 @@ def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_r
     start = 1.0 if flags.liveness_start == "one" else flags.liveness_start
     gate = "signed" if flags.gate == "signed" else "liveness"
     network = mlp(widths, gate=gate, gate_inputs=flags.gate_inputs, liveness=start)
-    draw = functools.cache(network.init)  # penalties share the networks of their seeds
+    init = functools.cache(network.init)  # penalties share the networks of their seeds
     settings = [(penalty, seed) for penalty in (0.0, *flags.penalties) for seed in range(flags.num_seeds)]
     labels = [
         {
@@ -64,7 +65,7 @@ def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_r
     return Batch(
         name=f"{dataset.name}.learned.{width}",
         labels=labels,
-        init=lambda index: draw(settings[index][1]),
+        init=lambda index: init(settings[index][1]),
         num_parameters=num_mlp_parameters(widths),
         hparams=_hparams(flags, [penalty for penalty, _ in settings]),
         columns=make_columns(gates, num_parameters),
@@ -190,7 +191,7 @@ def run(flags: SparsifierFlags) -> dict[str, Any]:
     summary = report.summarize(folder, data, flags.settings())
     draw(folder, data, {batch.name: trained for batch, trained in zip(batches, learned, strict=True)}, flags.settings())
     folder.write_summary(summary)
-    print(report.as_text(summary))
+    print(f"{report.as_text(summary)}\n\n{report.programs_as_text(folder)}")
     print(f"\n{folder.path}: config.json, metrics.jsonl, events.jsonl, summary.json, pictures, networks, checkpoints")
     return summary
 

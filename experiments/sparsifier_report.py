@@ -25,20 +25,8 @@ def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any])
             for row in finals.rows
             if row["train_loss"] is None
         ],
-        "shrinking": _shrinking(folder),
+        "removals": len([event for event in folder.events.read() if event["event"] == "compaction"]),
         "collapsed": [row["run"] for row in finals.rows if row["live_units"] == 0 and row["train_loss"] is not None],
-    }
-
-
-def _shrinking(folder: Folder) -> dict[str, Any]:
-    """How often units were removed while training, and the programs compiled for it."""
-    events = folder.events.read()
-    removals = [event for event in events if event["event"] == "compaction"]
-    return {
-        "removals": len(removals),
-        "programs": sum(event["compiled"] for event in events if event["event"] == "programs"),
-        "compile_seconds": round(sum(event["compile_seconds"] for event in removals), 3),
-        "seconds": round(sum(event["seconds"] for event in removals), 3),
     }
 
 
@@ -92,14 +80,22 @@ def as_text(summary: dict[str, Any]) -> str:
         blocks.append(
             "run {run} ({dataset}, {arm}, seed {seed}, penalty {penalty:g}): loss not finite, left out".format(**run)
         )
-    if (shrinking := summary["shrinking"])["removals"]:
-        told = (
-            "units removed {removals} times while training, in {seconds:.1f} s; {programs} programs compiled in all, "
-        )
-        blocks.append(f"{told}{{compile_seconds:.1f}} s waited for them".format(**shrinking))
+    if summary["removals"]:
+        blocks.append(f"units were removed {summary['removals']} times while training")
     if summary["collapsed"]:
         blocks.append(f"collapsed, no unit left: runs {', '.join(map(str, summary['collapsed']))}")
     return "\n\n".join(blocks)
+
+
+def programs_as_text(folder: Folder) -> str:
+    """What this process compiled for it, and waited for: not part of the summary, which a resumed run must equal."""
+    events = folder.events.read()
+    removals = [event for event in events if event["event"] == "compaction"]
+    compiled = sum(event["compiled"] for event in events if event["event"] == "programs")
+    waited, removing = (sum(event[name] for event in removals) for name in ("compile_seconds", "seconds"))
+    return (
+        f"{compiled} programs compiled; removing units took {removing:.1f} s, waiting for its programs {waited:.1f} s"
+    )
 
 
 def _gain(estimate: dict[str, Any] | None, form: str) -> str:

@@ -14,7 +14,7 @@ from jax.tree_util import tree_leaves_with_path, tree_map_with_path
 
 from jaxsize.axes import Axis, kept_of
 from jaxsize.groups import Group, UnitGroups
-from jaxsize.liveness import gate_name
+from jaxsize.liveness import gate_name, is_gate
 from jaxsize.optimizer_states import map_parameter_like, new_state, require_per_unit
 from jaxsize.paths import leaf_name, named_leaves, path_parts, with_leaves
 
@@ -259,6 +259,7 @@ def _one_run(params: Tree, num_runs: int | None) -> Tree:
 def _cut_bookkeeping(groups: UnitGroups, bookkeeping: Tree, plans: Mapping[str, Kept], num_runs: int | None) -> Tree:
     """Arrays below the name of a gate have the gate's shape, and are cut like it."""
     gates = {gate.leaf for group in groups.groups.values() for way in group.gates for gate in way}
+    gates |= set(filter(is_gate, groups.axes))  # also of groups that nothing closes
     by_name = {gate_name(leaf): leaf for leaf in gates} | {leaf: leaf for leaf in gates}
 
     def cut(path: tuple, leaf: Array) -> Array:

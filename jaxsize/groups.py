@@ -114,11 +114,17 @@ class UnitGroups:
         return self._open(closed)
 
     def live_by_gate(self, live: Mapping[str, Array]) -> dict[str, np.ndarray]:
-        """The same from the live units of every gate, by the gate's name (`liveness.read_liveness`), as death rules
-        keep them."""
-        return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool))
+        """The same from the live units of gates, by the gate's name (`liveness.read_liveness`), as death rules keep
+        them; for the groups all of whose gates are given."""
 
-    def _open(self, closed: Callable[[Gate], np.ndarray]) -> dict[str, np.ndarray]:
+        def given(group: Group) -> bool:
+            return all(gate_name(gate.leaf) in live for way in group.gates for gate in way)
+
+        return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool), given)
+
+    def _open(
+        self, closed: Callable[[Gate], np.ndarray], given: Callable[[Group], bool] = lambda group: True
+    ) -> dict[str, np.ndarray]:
         def unit_closed(name: str, gate: Gate) -> np.ndarray:
             return closed_units(closed(gate), self.axes[gate.leaf], self.atoms[name])
 
@@ -128,7 +134,7 @@ class UnitGroups:
         return {
             name: np.asarray(unit_open(name, group.gates))
             for name, group in self.groups.items()
-            if group.gates and group.exact
+            if group.gates and group.exact and given(group)
         }
 
     def resized(self, sizes: Mapping[str, int]) -> "UnitGroups":

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxsize import checkpoint
 from jaxsize.batches import Batch, Program
+from jaxsize.liveness import read_liveness
 from jaxsize.progress import Progress
 from jaxsize.records import Folder
 from jaxsize.runs import Device, unstack
@@ -76,7 +77,10 @@ class Part:
             tree = {str(number): team.on_host() for number, team in enumerate(teams)}
             checkpoint.save(self.directory, tree, step=epoch, manifest=self.manifest)
             progress.advance(self.batch.name, 1, ordered)
-        self.folder.events.append([self._event("programs", self.batch.num_epochs, compiled=self.teams.num_programs)])
+        if done < self.batch.num_epochs:  # of this process: a resumed one compiles its programs again
+            compiled = {"compiled": self.teams.num_programs}
+            self.folder.events.append([self._event("programs", self.batch.num_epochs, **compiled)])
+        self.teams.close()
         networks = {run: network for team in teams for run, network in self.teams.final(team)}
         return [networks[run] for run in self.runs]
 
@@ -101,10 +105,12 @@ class Part:
         known = {(row["runs"][0], row["gate"]) for row in self.folder.events.read() if row["event"] == "collapse"}
         events = []
         for team in teams:
+            gates = read_liveness(team.host.params)
             for gate, live in self.batch.trainer.live(team.host.bookkeeping).items():
                 for index in np.flatnonzero(~np.asarray(live).any(axis=-1)):
                     run = self.labels[team.cohort.runs[index]]["run"]
-                    if (run, gate) not in known:
+                    diverged = gate in gates and np.isnan(gates[gate][index]).any()
+                    if (run, gate) not in known and not diverged:
                         events.append({"event": "collapse", "runs": [run], "epoch": epoch, "gate": gate})
         if events:
             self.folder.events.append(events)

@@ -43,7 +43,7 @@ class Folder:
 
     @property
     def events(self) -> "Rows":
-        """The rows of events.jsonl: units removed, layers that lost all their units."""
+        """The rows of events.jsonl: units removed, layers that lost all their units, programs compiled."""
         return Rows(self.path / "events.jsonl")
 
     @property

@@ -1,9 +1,4 @@
-"""Training a batch of runs to the end, on the host: epochs, rows, histories, checkpoints, progress, resuming.
-
-Everything goes to a results folder: rows to metrics.jsonl, the history of every step to steps/, the newest state to
-checkpoints/. What is written after an epoch is ordered so that a kill at any moment loses at most that epoch, and a
-resumed batch ends with the same numbers.
-"""
+"""A batch of runs trained to the end: in one part, or in parts that fit the memory, one after the other (`parts`)."""
 
 import dataclasses
 import logging

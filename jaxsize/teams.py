@@ -72,12 +72,15 @@ def removable(trainer: Trainer, groups: UnitGroups, params_shape: Tree) -> list[
     params, opt_state = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, leaf.dtype), (params_shape, jax.eval_shape(step.init, params_shape))
     )
+    bookkeeping = jax.eval_shape(trainer.init_bookkeeping, params_shape)
+    bookkeeping = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), bookkeeping)
+    known = set(groups.live_by_gate(trainer.live(bookkeeping)))
     names = []
     for name, group in groups.groups.items():
-        if group.gates and group.exact and not group.ordered:
+        if name in known and not group.ordered:
             fewer = {name: np.arange(group.size - 1)}
             try:
-                compact(groups, params, fewer, optimizer=step, opt_state=opt_state)
+                compact(groups, params, fewer, optimizer=step, opt_state=opt_state, bookkeeping=bookkeeping)
             except ValueError as error:
                 logger.warning("units of %s are masked but not removed: %s", name, error)
             else:
@@ -108,6 +111,10 @@ class Teams:
         self._compilers = ThreadPoolExecutor(os.cpu_count())  # XLA compiles outside the interpreter's lock
         self._cost = functools.cache(self._multiply_adds)
         self.compile_seconds = 0.0
+
+    def close(self) -> None:
+        """Nothing is compiled any more afterwards."""
+        self._compilers.shutdown(cancel_futures=True)
 
     @property
     def num_programs(self) -> int:
