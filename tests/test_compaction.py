@@ -197,3 +197,16 @@ def test_units_that_several_gates_close_go_with_all_of_them():
     assert_equal(groups.live(params), live)
     half_dead = {**params, "second": {**params["second"], "liveness": np.ones(6, np.float32)}}
     assert groups.live(half_dead)["first"].all()
+
+
+def test_bookkeeping_of_a_gate_that_something_gets_past_is_cut_as_well():
+    def apply(params, x):  # the sum over units reads them past the gate as well
+        units = x @ params["kernel"]
+        return (units * jax.nn.relu(params["liveness"])[None]).sum(axis=1) + units.sum(axis=1)
+
+    params = {"kernel": np.ones((3, 5), np.float32), "liveness": np.ones(5, np.float32)}
+    groups = jaxsize.unit_groups(apply, params, np.ones((2, 3), np.float32))
+    (name,) = [name for name, group in groups.groups.items() if not group.fixed]
+    assert groups[name].inexact
+    small = jaxsize.compact(groups, params, {name: [1, 4]}, bookkeeping={"liveness": np.arange(5)}, exact=False)
+    assert small.bookkeeping["liveness"].tolist() == [1, 4] and small.params["liveness"].shape == (2,)
