@@ -150,3 +150,4 @@ def test_a_run_that_diverges_says_so_to_the_end_and_disturbs_nobody(tmp_path, wh
     outputs = GATED.apply(result.networks[1].params, jnp.asarray(TEACHER.test.inputs))
     assert not jnp.isfinite(outputs).any()
     assert events_of(folder, "compaction")
+    assert 12 not in {run for event in events_of(folder, "collapse") for run in event["runs"]}  # it has no dead layer
