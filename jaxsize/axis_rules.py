@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 
 from jaxsize.axes import Axis, concatenated, find, fix, order, product, split, unify
-from jaxsize.flat_program import Program, Step, Value
+from jaxsize.flat_program import Program, Step, Value, loop_counts
 
 Axes = list[Axis]
 
@@ -244,7 +244,7 @@ def _gather(step: Step) -> list[Axes]:
 
 
 def _scan(step: Step) -> list[Axes]:
-    body, num_consts, num_carry = step.body, step.params["num_consts"], step.params["num_carry"]
+    body, (num_consts, num_carry) = step.body, loop_counts(step)
     assert body is not None
     for number, (outer, inner) in enumerate(zip(step.inputs, body.inputs, strict=True)):
         if number < num_consts + num_carry:

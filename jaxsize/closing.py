@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jaxsize.axes import Axis, atoms, find, times_in
 from jaxsize.axis_rules import ELEMENTWISE, REDUCTIONS
 from jaxsize.closing_rules import keeps_signs, true_ways_of, ways_of
-from jaxsize.flat_program import Program, Step, Value
+from jaxsize.flat_program import Program, Step, Value, loop_counts
 from jaxsize.ways import NEVER, Fact, Gate, Operand, Ways, atoms_of, both, either, fold
 
 
@@ -112,7 +112,7 @@ def _fact(step: Step, operands: list[Operand], output: Value) -> Fact:
 
 def _scan(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
     """A carried value is closed by what closes it before the loop and after every turn of it."""
-    body, num_consts, num_carry = step.body, step.params["num_consts"], step.params["num_carry"]
+    body, (num_consts, num_carry) = step.body, loop_counts(step)
     assert body is not None
     for outer, inner in zip(step.inputs, body.inputs, strict=True):
         operand = Operand(outer, facts)

@@ -61,6 +61,19 @@ class Step:
     body: "Program | None" = None
 
 
+def loop_counts(step: Step) -> tuple[int, int]:
+    """How many inputs of a scan are constants of its body, and how many are carried.
+
+    Told by ranks, as versions of JAX tell it differently: what a scan walks along has a dimension more than its body.
+    """
+    assert step.body is not None
+    inputs = zip(step.inputs, step.body.inputs, strict=True)
+    num_whole = sum(len(outer.shape) == len(inner.shape) for outer, inner in inputs)
+    outputs = zip(step.outputs, step.body.outputs, strict=True)
+    num_carry = sum(len(outer.shape) == len(inner.shape) for outer, inner in outputs)
+    return num_whole - num_carry, num_carry
+
+
 @dataclasses.dataclass(eq=False)
 class Program:
     """Steps in the order they run."""

@@ -92,7 +92,8 @@ def _mixed_units(optimizer: Any, groups: UnitGroups, leaves: tuple, structure: A
     names, params = (jax.tree.unflatten(structure, column) for column in zip(*leaves, strict=True))
     state = new_state(optimizer, params)
     state_names = map_parameter_like(optimizer, lambda _, name: name, state, names, others=lambda _: "")
-    given = {"gradient": params, "parameter": params, "state": state, "value": jax.ShapeDtypeStruct((), float)}
+    value_of_loss = jax.ShapeDtypeStruct((), jax.numpy.result_type(float))
+    given = {"gradient": params, "parameter": params, "state": state, "value": value_of_loss}
     parameter_of = named_leaves({"gradient": names, "parameter": names, "state": state_names, "value": ""})
     program, step = _step(optimizer, given)
     values = dict(zip(parameter_of, program.inputs, strict=True))
