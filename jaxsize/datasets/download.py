@@ -58,7 +58,7 @@ def download(remote: RemoteFile, destination: Path) -> None:
     for 15 seconds; no second try. Raises DownloadError. `destination` appears whole or not at all, and its folder is
     made only once the server has answered.
     """
-    with contextlib.closing(_arriving_blocks(remote.url)) as blocks:
+    with contextlib.closing(arriving_blocks(remote.url)) as blocks:
         next(blocks)
         try:
             destination.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _write_checked(blocks: Iterator[bytes], file: BinaryIO, remote: RemoteFile) 
         raise DownloadError(f"what {remote.url} sent is not the registered file (its size or sha256 differs)")
 
 
-def _arriving_blocks(url: str) -> Generator[bytes]:
+def arriving_blocks(url: str) -> Generator[bytes]:
     """Yields b"" once the server has answered, then the bytes as they come. Raises DownloadError."""
     arrived: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
     given_up = threading.Event()

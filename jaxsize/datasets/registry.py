@@ -9,9 +9,12 @@ from typing import Any, get_args
 
 from jaxsize.datasets._dataset import Dataset, Form
 from jaxsize.datasets.add10 import load_add10
+from jaxsize.datasets.airfoil import load_airfoil, load_airfoil_iid
+from jaxsize.datasets.census import load_census
 from jaxsize.datasets.embedded import load_digits
 from jaxsize.datasets.images import load_images
 from jaxsize.datasets.places import data_directory
+from jaxsize.datasets.poker import load_poker
 from jaxsize.datasets.teacher import load_teacher
 
 # Called with `seed`, `form`, and `directory` where they have that parameter; their other parameters are options.
@@ -21,6 +24,10 @@ _LOADERS: dict[str, Callable[..., Dataset]] = {
     "add10": load_add10,
     "mnist": partial(load_images, "mnist"),
     "fashion_mnist": partial(load_images, "fashion_mnist"),
+    "airfoil": load_airfoil,
+    "airfoil_iid": load_airfoil_iid,
+    "poker": load_poker,
+    "census": load_census,
 }
 NAMES: tuple[str, ...] = tuple(_LOADERS)
 
@@ -35,12 +42,12 @@ def load(
 ) -> Dataset:
     """Loads a data set, the same for the same name, form, seed, options and files.
 
-    name: one of `NAMES`. `digits`, `teacher` and `add10` need no files; `mnist` and `fashion_mnist` are read from
-    `data_dir`, else from the directory in the environment variable JAXSIZE_DATA_DIR, else from the user's cache
-    directory, and downloaded to there if they are missing.
+    name: one of `NAMES`. `digits`, `teacher` and `add10` need no files; the others are read from `data_dir`, else
+    from the directory in the environment variable JAXSIZE_DATA_DIR, else from the user's cache directory, and
+    downloaded to there if they are missing (tables from OpenML).
     form: "corrected", or "original" for the splits and scaling of the experiments that are reproduced.
     seed: not negative; draws the splits and whatever is synthetic.
-    options: settings of the one data set, see `load_teacher`; the others have none.
+    options: settings of the one data set, see `load_teacher`, `load_airfoil` and `load_poker`; the others have none.
 
     Raises ValueError, in one line, for an unknown name, form or option, a `data_dir` that does not exist and damaged
     files; its subclass DatasetNotFoundError where the files are missing and cannot be downloaded. Without a network
