@@ -72,6 +72,7 @@ def _parts(problem: Problem) -> tuple[Callable, Callable, Hparams, Data]:
         penalty_weight=PENALTY * ones,
         weight_decay=WEIGHT_DECAY * ones,
         gate_learning_rate=LEARNING_RATE * ones,
+        penalty_decay=ones,
     )
     rows, (scale, shift) = Rows(problem.inputs, problem.targets), np.array([SCALE, SHIFT], np.float32)
 

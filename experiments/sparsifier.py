@@ -10,67 +10,47 @@ unpenalised network, and each size found, trained from scratch with the same see
 to C30.
 """
 
-import functools
 import sys
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from experiments import sparsifier_report as report
 from experiments.command_line import load_datasets, main
 from experiments.sparsifier_flags import PRESETS, SparsifierFlags
 from experiments.sparsifier_pictures import draw
 from jaxsize.batches import Batch
-from jaxsize.buckets import bucket
 from jaxsize.datasets import Dataset
-from jaxsize.export import save_network
-from jaxsize.networks import Network, mlp, num_mlp_parameters, pad_mlp
+from jaxsize.networks import mlp
+from jaxsize.partners import Partner, partner_batches
 from jaxsize.progress import Progress
 from jaxsize.records import open_folder
 from jaxsize.runs import describe_devices
 from jaxsize.shrinking import Shrinking
-from jaxsize.sparsifier import make_columns, make_total, make_trainer
-from jaxsize.study import Trained, require_room, train
-from jaxsize.training import TASKS, Config, Hparams
+from jaxsize.study import require_room, train
+from jaxsize.sweeps import penalty_sweep, save_networks
+from jaxsize.training import Config
 
 NAME = "sparsifier"
 
 
 def learning_batch(flags: SparsifierFlags, dataset: Dataset, width: int, first_run: int) -> Batch:
     """Every penalty with every seed from one start width, the unpenalised runs first."""
-    num_inputs = dataset.num_inputs
-    widths = (num_inputs, width, dataset.num_outputs)
     start = 1.0 if flags.liveness_start == "one" else flags.liveness_start
     gate = "signed" if flags.gate == "signed" else "liveness"
-    network = mlp(widths, gate=gate, gate_inputs=flags.gate_inputs, liveness=start)
-    init = functools.cache(network.init)  # penalties share the networks of their seeds
-    settings = [(penalty, seed) for penalty in (0.0, *flags.penalties) for seed in range(flags.num_seeds)]
-    labels = [
-        {
-            "dataset": dataset.name,
-            "arm": "learned",
-            "run": first_run + index,
-            "seed": seed,
-            "penalty": penalty,
-            "start_width": width,
-        }
-        for index, (penalty, seed) in enumerate(settings)
-    ]
-
-    def num_parameters(live: dict[str, int]) -> int:
-        return num_mlp_parameters((live.get("inputs", num_inputs), live["hidden.0"], dataset.num_outputs))
-
-    gates = ["hidden.0", *(["inputs"] if flags.gate_inputs else [])]
-    return Batch(
+    widths = (dataset.num_inputs, width, dataset.num_outputs)
+    return penalty_sweep(
+        dataset,
+        mlp(widths, gate=gate, gate_inputs=flags.gate_inputs, liveness=start),
+        [width],
+        flags.config(),
+        gate_inputs=flags.gate_inputs,
         name=f"{dataset.name}.learned.{width}",
-        labels=labels,
-        init=lambda index: init(settings[index][1]),
-        num_parameters=num_mlp_parameters(widths),
-        hparams=_hparams(flags, [penalty for penalty, _ in settings]),
-        columns=make_columns(gates, num_parameters),
-        total=make_total(gates),
-        **_common(flags, dataset, network),
+        label={"dataset": dataset.name, "arm": "learned", "start_width": width},
+        penalties=(0.0, *flags.penalties),
+        num_seeds=flags.num_seeds,
+        first_run=first_run,
+        num_epochs=flags.epochs,
+        shrinking=Shrinking() if flags.shrink else None,
+        **_common(flags),
     )
 
 
@@ -79,75 +59,28 @@ def control_batches(
 ) -> list[Batch]:
     """The width every learned run ended with, trained from scratch without gates, with the run's seed.
 
-    `finals`: last rows of the learned runs. Widths of one bucket share a program, padded by units that stay inert. A
-    run that ended without units, or with a loss that is not finite, has no control.
+    `finals`: last rows of the learned runs. A run that ended without units, or with a loss that is not finite, has no
+    control.
     """
-    num_inputs = dataset.num_inputs
-    groups: dict[int, list[dict[str, Any]]] = {}
-    for row in finals:
-        if row["live_units"] > 0 and row["train_loss"] is not None:
-            groups.setdefault(bucket(row["live_units"], factor=1.5), []).append(row)
 
-    def batch(width: int, partners: list[dict[str, Any]]) -> Batch:
-        def init(index: int) -> Any:
-            found = (num_inputs, partners[index]["live_units"], dataset.num_outputs)
-            return pad_mlp(mlp(found, gate=None).init(partners[index]["seed"]), [width])
+    def control(row: dict[str, Any]) -> Partner:
+        shared = {key: row[key] for key in ("dataset", "seed", "penalty", "start_width")}
+        label = {"arm": "from_scratch", "run": first_run + row["run"], "partner": row["run"]} | shared
+        network = mlp((dataset.num_inputs, row["live_units"], dataset.num_outputs), gate=None)
+        return Partner(label, (row["live_units"],), lambda: network.init(row["seed"]), flags.epochs)
 
-        def found_size(partner: dict[str, Any]) -> dict[str, Any]:
-            found = (num_inputs, partner["live_units"], dataset.num_outputs)
-            size = {"live_units": found[1], "live_units_per_layer": [found[1]], "parameters": num_mlp_parameters(found)}
-            shared = {key: partner[key] for key in ("dataset", "seed", "penalty", "start_width")}
-            return {"arm": "from_scratch", "run": first_run + partner["run"], "partner": partner["run"]} | shared | size
-
-        return Batch(
-            name=f"{dataset.name}.from_scratch.{width}",
-            labels=[found_size(partner) for partner in partners],
-            init=init,
-            num_parameters=num_mlp_parameters((num_inputs, width, dataset.num_outputs)),
-            hparams=_hparams(flags, [0.0] * len(partners)),
-            columns=lambda before, after: {},
-            keep_history=False,
-            **_common(flags, dataset, mlp((num_inputs, width, dataset.num_outputs), gate=None)),
-        )
-
-    return [batch(width, partners) for width, partners in sorted(groups.items())]
-
-
-def _common(flags: SparsifierFlags, dataset: Dataset, network: Network) -> dict[str, Any]:
-    return {
-        "trainer": make_trainer(network, TASKS[dataset.task], flags.config()),
-        "dataset": dataset,
-        "config": Config(batch_size=flags.batch_size, shuffle=flags.shuffle),
-        "num_epochs": flags.epochs,
-        "shrinking": Shrinking() if flags.shrink else None,
-    }
-
-
-def _hparams(flags: SparsifierFlags, penalties: list[float]) -> Hparams:
-    return Hparams(
-        learning_rate=np.full(len(penalties), flags.learning_rate, np.float32),
-        penalty_weight=np.array(penalties, np.float32),
-        weight_decay=np.full(len(penalties), flags.weight_decay, np.float32),
-        gate_learning_rate=np.full(len(penalties), flags.gate_learning_rate, np.float32),
+    found = [row for row in finals if row["live_units"] > 0 and row["train_loss"] is not None]
+    return partner_batches(
+        [control(row) for row in found],
+        dataset,
+        flags.config(),
+        name=f"{dataset.name}.from_scratch",
+        **_common(flags),
     )
 
 
-def save_networks(batch: Batch, trained: Trained, folder: Path, *, signed: bool) -> None:
-    """The network of every run whose loss is finite to folder/run_N, as `jaxsize.load_network` reads it."""
-    ends = {row["run"]: row for row in trained.rows}  # the last epoch's stays
-    for label, network in zip(batch.labels, trained.networks, strict=True):
-        path = folder / f"run_{label['run']}"
-        if ends[label["run"]]["train_loss"] is None or path.exists():  # saved before an interruption
-            continue
-        save_network(
-            path,
-            network.params,
-            signed=signed,
-            survivors=network.survivors or None,
-            input_scale=batch.dataset.input_scale,
-            input_shift=batch.dataset.input_shift,
-            extra=ends[label["run"]],
-        )
+def _common(flags: SparsifierFlags) -> dict[str, Any]:
+    return {"config": Config(batch_size=flags.batch_size, shuffle=flags.shuffle), "hparams": flags.rates()}
 
 
 def run(flags: SparsifierFlags) -> dict[str, Any]:

@@ -13,10 +13,8 @@ import numpy as np
 
 from experiments.sparsifier_finals import Finals, rounded
 from jaxsize.records import Folder
-from jaxsize.statistics import Estimate, describe, equivalence_ratio, holm, paired_difference, trend
-from jaxsize.verdicts import Verdict, equivalence_verdict, verdict
-
-Part = tuple[dict[str, Any], Estimate, Verdict]
+from jaxsize.statistics import describe, equivalence_ratio, paired_difference, trend
+from jaxsize.verdicts import Verdict, claim, equivalence_verdict, family, verdict
 
 
 def answer(finals: Finals, folder: Folder, tested: Sequence[tuple[str, int]]) -> dict[str, dict[str, Any]]:
@@ -30,24 +28,6 @@ def answer(finals: Finals, folder: Folder, tested: Sequence[tuple[str, int]]) ->
     }
 
 
-def _claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any]:
-    """A claim with its parts. A part whose label says `uninformative` is listed but does not count."""
-    outcomes = {found.outcome for label, _, found in parts if "uninformative" not in label}
-    outcome = outcomes.pop() if len(outcomes) == 1 else "open" if parts else "not tested"
-    rows: list[dict[str, Any]] = []
-    for label, estimate, found in parts:
-        rows.append(label | estimate.as_dict() | {"verdict": found.outcome, "reason": found.reason})
-    for family in {_family(row) for row in rows}:
-        members = [row for row in rows if _family(row) == family]
-        for row, adjusted in zip(members, holm([row["p_value"] for row in members]), strict=True):
-            row["p_value_holm"] = adjusted
-    return {"claim": text, "verdict": outcome, "parts": rows} | ({"reason": untested} if not parts else {})
-
-
-def _family(row: dict[str, Any]) -> tuple:
-    return row.get("dataset"), row.get("start_width"), tuple(row.get("start_widths", ()))
-
-
 def size_falls(finals: Finals, tested: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """C26. Every part also lists the train score by penalty: does training reach about 100 %, as the journal says?"""
     parts = []
@@ -57,7 +37,7 @@ def size_falls(finals: Finals, tested: Sequence[tuple[str, int]]) -> dict[str, A
         name = finals.score(dataset)[0].replace("test", "train")
         fits = {f"{p:g}": describe(finals.column(name, dataset, width, p)) for p in finals.penalties}
         parts.append(({"dataset": dataset, "start_width": width, name: fits}, found, verdict(found, "negative")))
-    return _claim("live units fall as the penalty rises", parts)
+    return claim("live units fall as the penalty rises", parts)
 
 
 def mild_penalty_helps(finals: Finals, tested: Sequence[tuple[str, int]]) -> dict[str, Any]:
@@ -69,13 +49,13 @@ def mild_penalty_helps(finals: Finals, tested: Sequence[tuple[str, int]]) -> dic
             found = finals.gain(dataset, width, penalty, (0.0, "learned"))
             label = {"dataset": dataset, "start_width": width, "penalty": penalty}
             parts.append((label, found, verdict(found, "positive")))
-    claim = _claim("some penalty gives a better test score than none", parts)
+    helps = claim("some penalty gives a better test score than none", parts)
     outcomes = set()
-    for family in {_family(row) for row in claim["parts"]}:
-        rows = [row for row in claim["parts"] if _family(row) == family]
+    for kin in {family(row) for row in helps["parts"]}:
+        rows = [row for row in helps["parts"] if family(row) == kin]
         gains = any(row["verdict"] == "holds" and (row["p_value_holm"] or 0) <= 0.05 for row in rows)
         outcomes.add("holds" if gains else "refuted" if all(row["verdict"] == "refuted" for row in rows) else "open")
-    return claim | {"verdict": outcomes.pop() if len(outcomes) == 1 else "open"}
+    return helps | {"verdict": outcomes.pop() if len(outcomes) == 1 else "open"}
 
 
 def fashion_keeps_more(finals: Finals) -> dict[str, Any]:
@@ -84,7 +64,7 @@ def fashion_keeps_more(finals: Finals) -> dict[str, Any]:
     text = "at the same penalty fashion_mnist keeps more units than mnist"
     sets = ("fashion_mnist", "mnist")
     if not set(sets) <= set(finals.datasets):
-        return _claim(text, [], "needs --dataset mnist fashion_mnist")
+        return claim(text, [], "needs --dataset mnist fashion_mnist")
     parts = []
     for width, penalty in itertools.product(finals.widths, finals.penalties[1:]):
         sizes = [finals.column("live_units", name, width, penalty) for name in sets]
@@ -95,7 +75,7 @@ def fashion_keeps_more(finals: Finals) -> dict[str, Any]:
         if any(np.all(np.concatenate(sizes) == size) for size in (0, width)):
             label["uninformative"] = "both sets keep all units" if sizes[0][0] else "both sets keep none"
         parts.append((label, found, verdict(found, "positive")))
-    return _claim(text, parts)
+    return claim(text, parts)
 
 
 def score_dips(finals: Finals, folder: Folder, tested: Sequence[tuple[str, int]]) -> dict[str, Any]:
@@ -133,7 +113,7 @@ def score_dips(finals: Finals, folder: Folder, tested: Sequence[tuple[str, int]]
             label = {"dataset": dataset, "start_width": width, "penalty": penalty, "score": name}
             label |= {key: describe(values) for key, values in times.items()}
             parts.append((label, found, verdict(found, "positive")))
-    return _claim("the score dips in the epoch in which the first gates close", parts)
+    return claim("the score dips in the epoch in which the first gates close", parts)
 
 
 def start_does_not_matter(finals: Finals, folder: Folder) -> dict[str, Any]:
@@ -141,7 +121,7 @@ def start_does_not_matter(finals: Finals, folder: Folder) -> dict[str, Any]:
     epochs."""
     text = "the end size does not depend on the start size (ratio within 15 %)"
     if len(finals.widths) < 2:
-        return _claim(text, [], "needs several values of --start-width")
+        return claim(text, [], "needs several values of --start-width")
     last, parts = finals.settings["epochs"], []
     rows = [row for row in folder.rows.read() if row["arm"] == "learned" and row["penalty"]]
     pairs = itertools.combinations(finals.widths, 2)
@@ -161,4 +141,4 @@ def start_does_not_matter(finals: Finals, folder: Folder) -> dict[str, Any]:
             share = f"{dying['median']:.1%} of the units died in the last 10 epochs"
             found_verdict = Verdict("open", f"not converged: {share}; {found_verdict.reason}")
         parts.append((label, found, found_verdict))
-    return _claim(text, parts)
+    return claim(text, parts)

@@ -5,7 +5,7 @@
 
 import itertools
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -87,26 +87,39 @@ def num_mlp_parameters(widths: Sequence[int]) -> int:
     return sum((fan_in + 1) * width for fan_in, width in itertools.pairwise(widths))
 
 
+def num_mlp_multiply_adds(widths: Sequence[int]) -> int:
+    """Multiply-adds of one row through a dense network of `widths` = (inputs, hidden ..., outputs)."""
+    return sum(fan_in * width for fan_in, width in itertools.pairwise(widths))
+
+
+def mlp_sizes(num_inputs: int, live: Mapping[str, int], num_outputs: int) -> dict[str, int]:
+    """`parameters` and `multiply_adds` of an mlp without its dead units. live: units per gate, `inputs` if gated."""
+    hidden = [live[f"hidden.{layer}"] for layer in range(len(live) - ("inputs" in live))]
+    widths = (live.get("inputs", num_inputs), *hidden, num_outputs)
+    return {"parameters": num_mlp_parameters(widths), "multiply_adds": num_mlp_multiply_adds(widths)}
+
+
 def pad_mlp(params: Tree, widths: Sequence[int]) -> Tree:
     """Widens an ungated `mlp` to hidden `widths` by units whose weights are all 0: NumPy parameters in and out.
 
     Such a unit puts out 0 (if the activation of 0 is 0), receives gradient 0 and stays as it is under any optimiser
     whose step is 0 for a weight 0 with gradient 0, so the padded network trains exactly like the original: networks
-    of several widths can share a program. Raises ValueError for a gated layer (a gate would not stay inert) or a
-    width below the present one.
+    of several widths can share a program. A `liveness` is padded with 0, a closed relu gate, whose gradient is 0 too;
+    a signed gate at 0 would not stay inert. Raises ValueError for a layer with a `size` or a width below the present
+    one.
     """
     layers = [*params["hidden"], params["output"]]
     padding = [0]
     for layer, width in zip(params["hidden"], widths, strict=True):
         extra = width - layer["kernel"].shape[1]
-        if extra < 0 or "liveness" in layer or "size" in layer:
+        if extra < 0 or "size" in layer:
             raise ValueError(
-                f"pad_mlp: expected ungated layers no wider than {list(widths)}, got {sorted(layer)} {extra=}"
+                f"pad_mlp: expected layers without a size, no wider than {list(widths)}, got {sorted(layer)} {extra=}"
             )
         padding.append(extra)
     padded = [
         {
-            name: np.pad(leaf, [(0, right)] if name == "bias" else [(0, left), (0, right)])
+            name: np.pad(leaf, [(0, right)] if leaf.ndim == 1 else [(0, left), (0, right)])
             for name, leaf in layer.items()
         }
         for layer, left, right in zip(layers, padding, [*padding[1:], 0], strict=True)

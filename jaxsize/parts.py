@@ -5,7 +5,7 @@ written is ordered so that a kill at any moment loses at most that epoch, and a 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ from jaxsize.liveness import read_liveness
 from jaxsize.progress import Progress
 from jaxsize.records import Folder
 from jaxsize.runs import Device, unstack
+from jaxsize.selection import Best
 from jaxsize.step_array import StepArray
 from jaxsize.teams import FinalNetwork, Team, Teams
 
 Tree = Any
+SAVE_SECONDS = 1.0
+"""Epochs that together take less are saved by one checkpoint."""
 
 
 class Part:
@@ -39,23 +42,30 @@ class Part:
             "num_epochs": batch.num_epochs,
             "shrinking": batch.shrinking,
             "units": self.teams.named(self.teams.full),  # the checkpoint may be of fewer
+            "select": batch.select,
         }
+        self.best = None if batch.select is None else Best(batch.select)
+        self._histories: dict[str, StepArray] = {}
+        self._known_collapses: set[tuple[Any, str]] = set()
 
     def train(self, progress: Progress) -> list[FinalNetwork]:
-        """Trains to the last epoch, on from a checkpoint if there is one; the final networks, in the order of runs."""
+        """Trains to the last epoch, on from a checkpoint if there is one; the networks, in the order of runs."""
         done, before = checkpoint.latest(self.directory) or 0, 0.0
         if done:
-            teams, before = self.teams.restore(self.directory, self.manifest), self._seconds(done)
+            teams, before = self._restored(), self._seconds(done)
         else:
             teams = self.teams.start()
         names = set(self._names(self.runs))
         self.folder.rows.truncate(lambda row: row.get("run") not in names or row["epoch"] <= done)
         self.folder.events.truncate(lambda row: not names.issuperset(row["runs"]) or row["epoch"] <= done)
         self.folder.events.append([])  # the file is there, whether or not anything happens
-        histories = _open_histories(self.batch, self.folder)
+        self._known_collapses = self._read_collapses()
         progress.advance(self.batch.name, done)
-        clock = time.perf_counter()
-        for epoch in range(done + 1, self.batch.num_epochs + 1):
+        clock, epoch = time.perf_counter(), done
+        saved_at, saved = clock, done
+        while (stop := self._stop(epoch, before + time.perf_counter() - clock)) is None:
+            epoch += 1
+            start = time.perf_counter()
             results = [team.program.epoch(team.cohort.runs, team.state, epoch) for team in teams]
             rows: dict[int, dict[str, Any]] = {}
             steps: dict[int, Tree] = {}
@@ -64,25 +74,84 @@ class Part:
                 for index, run in enumerate(team.cohort.runs):
                     steps[run] = unstack(history, index)
                     rows[run] = self._row(run, epoch, steps[run], unstack(scores, index), team)
+            self._share(time.perf_counter() - start, teams, rows)
             seconds = {"seconds": round(before + time.perf_counter() - clock, 3)}
-            for name, array in histories.items():
-                values = np.stack([steps[run][name] for run in self.runs])
-                total = values if name == "loss" else self.batch.total(values)
-                array.write((epoch - 1) * self.batch.steps_per_epoch, total, slice(self.runs.start, self.runs.stop))
-                array.flush()
+            self._write_histories(epoch, [steps[run] for run in self.runs])
             ordered = [rows[run] | seconds for run in self.runs]
             self.folder.rows.append(ordered)
             self._report_collapses(teams, epoch)
+            self._select(teams, rows)
             teams = self._remake(teams, epoch)
-            tree = {str(number): team.on_host() for number, team in enumerate(teams)}
-            checkpoint.save(self.directory, tree, step=epoch, manifest=self.manifest)
+            if time.perf_counter() - saved_at >= SAVE_SECONDS:
+                self._save(teams, epoch)
+                saved_at, saved = time.perf_counter(), epoch
             progress.advance(self.batch.name, 1, ordered)
-        if done < self.batch.num_epochs:  # of this process: a resumed one compiles its programs again
-            compiled = {"compiled": self.teams.num_programs}
-            self.folder.events.append([self._event("programs", self.batch.num_epochs, **compiled)])
-        self.teams.close()
-        networks = {run: network for team in teams for run, network in self.teams.final(team)}
+        if epoch > saved:
+            self._save(teams, epoch)
+        progress.advance(self.batch.name, self.batch.num_epochs - epoch)
+        if done < epoch:  # of this process: a resumed one compiles its programs again
+            compiled = {"compiled": self.teams.compiler.num_programs}
+            early = [] if stop == "epochs" else [self._event("stop", epoch, reason=stop)]
+            self.folder.events.append([*early, self._event("programs", epoch, **compiled)])
+        self.teams.compiler.close()
+        networks = {run: self.teams.network(team, run) for team in teams for run in team.cohort.runs}
+        networks |= self.best.networks if self.best else {}
         return [networks[run] for run in self.runs]
+
+    def _save(self, teams: list[Team], epoch: int) -> None:
+        tree = {str(number): team.on_host() for number, team in enumerate(teams)}
+        tree |= self.best.on_host() if self.best else {}
+        checkpoint.save(self.directory, tree, step=epoch, manifest=self.manifest)
+
+    def _stop(self, epoch: int, seconds: float) -> str | None:
+        """Why no epoch follows, None if one does."""
+        if epoch == self.batch.num_epochs:
+            return "epochs"
+        if epoch and seconds >= self.batch.time_limit:
+            return "time"
+        if self.batch.stop_on_collapse and len({run for run, _ in self._known_collapses}) == len(self.runs):
+            return "collapse"
+        return None
+
+    def _restored(self) -> list[Team]:
+        params, names = self.teams.params_shape, self.teams.names
+
+        def also(shapes: Mapping[str, tuple[int, ...]]) -> Tree:
+            return self.best.template(self.runs, params, names, shapes) if self.best else {}
+
+        teams, saved = self.teams.restore(self.directory, self.manifest, also)
+        if self.best:
+            self.best.restore(saved)
+        return teams
+
+    def _share(self, seconds: float, teams: list[Team], rows: dict[int, dict[str, Any]]) -> None:
+        """The seconds of an epoch, training and evaluation, divided among the runs by what their widths cost."""
+        costs = {run: self.teams.share(team) for team in teams for run in team.cohort.runs}
+        for run, row in rows.items():
+            row["run_seconds"] = round(seconds * costs[run] / sum(costs.values()), 6)
+
+    def _select(self, teams: list[Team], rows: dict[int, dict[str, Any]]) -> None:
+        if self.best is None:
+            return
+        collapsed = {run for run, _ in self._known_collapses}
+        for team in teams:
+            for run in team.cohort.runs:
+                if self.labels[run]["run"] not in collapsed and self.best.improves(run, rows[run]):
+                    self.best.keep(run, rows[run], self.teams.network(team, run))
+
+    def _write_histories(self, epoch: int, steps: list[Tree]) -> None:
+        batch, start = self.batch, (epoch - 1) * self.batch.steps_per_epoch
+        if batch.histories:
+            (self.folder.path / "steps").mkdir(exist_ok=True)
+        for key, of in batch.histories.items():
+            values = np.stack([of(history) for history in steps])
+            if key not in self._histories:
+                path = self.folder.path / "steps" / f"{batch.name}.{key}.npy"
+                whole = {"dtype": np.int32, "fill": -1} if values.dtype.kind in "iu" else {}
+                shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
+                self._histories[key] = StepArray(path, *shape, **whole)
+            self._histories[key].write(start, values, slice(self.runs.start, self.runs.stop))
+            self._histories[key].flush()
 
     def _seconds(self, done: int) -> float:
         """What the epochs done took. ValueError if their rows are not all there."""
@@ -102,7 +171,6 @@ class Part:
 
     def _report_collapses(self, teams: list[Team], epoch: int) -> None:
         """A layer all of whose units are dead is an event, once: the run goes on with what constants are left."""
-        known = {(row["runs"][0], row["gate"]) for row in self.folder.events.read() if row["event"] == "collapse"}
         events = []
         for team in teams:
             gates = read_liveness(team.host.params)
@@ -110,17 +178,24 @@ class Part:
                 for index in np.flatnonzero(~np.asarray(live).any(axis=-1)):
                     run = self.labels[team.cohort.runs[index]]["run"]
                     diverged = gate in gates and np.isnan(gates[gate][index]).any()
-                    if (run, gate) not in known and not diverged:
+                    if (run, gate) not in self._known_collapses and not diverged:
                         events.append({"event": "collapse", "runs": [run], "epoch": epoch, "gate": gate})
         if events:
             self.folder.events.append(events)
+            self._known_collapses |= {(event["runs"][0], event["gate"]) for event in events}
+
+    def _read_collapses(self) -> set[tuple[Any, str]]:
+        """(run, gate) of every layer whose units are all dead."""
+        names = set(self._names(self.runs))
+        events = [row for row in self.folder.events.read() if row["event"] == "collapse"]
+        return {(row["runs"][0], row["gate"]) for row in events if row["runs"][0] in names}
 
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
         """The teams of the next epoch; that units were removed is an event."""
-        clock, compiling = time.perf_counter(), self.teams.compile_seconds
+        clock, compiling = time.perf_counter(), self.teams.compiler.seconds_waited
         remade = self.teams.remake(teams, self.batch.num_epochs - epoch)
         if remade is not teams:
-            waited = self.teams.compile_seconds - compiling
+            waited = self.teams.compiler.seconds_waited - compiling
             cohorts = [
                 {"runs": self._names(team.cohort.runs), "widths": self.teams.named(team.cohort.widths)}
                 for team in remade
@@ -137,15 +212,3 @@ class Part:
 
     def _names(self, runs: Sequence[int]) -> list[Any]:
         return [self.labels[run]["run"] for run in runs]
-
-
-def _open_histories(batch: Batch, folder: Folder) -> dict[str, StepArray]:
-    if not batch.keep_history:
-        return {}
-    (folder.path / "steps").mkdir(exist_ok=True)
-    shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
-    settings = {"loss": {}, "observed": {"dtype": np.int32, "fill": -1}}
-    return {
-        name: StepArray(folder.path / "steps" / f"{batch.name}.{name}.npy", *shape, **kind)
-        for name, kind in settings.items()
-    }

@@ -123,6 +123,7 @@ class RunAxis:
                 return jax.vmap(fn, in_axes=(0, 0, None))(carry, settings, shared)
             return jax.lax.map(lambda run: fn(*run, shared), (carry, settings))
 
+        local.__name__ = fn.__name__  # what a profile or a log of compilations shows
         along, everywhere = PartitionSpec("run"), PartitionSpec()
         specs = (along, along, everywhere)
         sharded = jax.shard_map(local, mesh=self.mesh, in_specs=specs, out_specs=along, check_vma=False)

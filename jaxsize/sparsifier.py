@@ -184,8 +184,10 @@ def make_trainer(
             raise ValueError(f"unit_costs: expected a finite number from 0 on for {name!r}, got {cost}")
 
     def objective(params, inputs, targets, weights, hparams):
-        loss = mean_over_rows(task.loss(network.apply(params, inputs), targets), weights)
-        return loss + hparams.penalty_weight * penalty(params, signed=signed, unit_costs=costs), loss
+        outputs = network.apply(params, inputs)
+        loss, score = (mean_over_rows(of(outputs, targets), weights) for of in (task.loss, task.score))
+        price = penalty(params, signed=signed, unit_costs=costs)
+        return loss + hparams.penalty_weight * price, {"loss": loss, "score": score}
 
     def after_step(params, bookkeeping, hparams):
         if config.unit_norm:
@@ -206,13 +208,13 @@ def make_trainer(
 
 
 def make_columns(
-    gates: Sequence[str], num_parameters: Callable[[dict[str, int]], int]
+    gates: Sequence[str], sizes: Callable[[dict[str, int]], dict[str, int]]
 ) -> Callable[..., dict[str, Any]]:
     """What a row says of the gates, for `batches.Batch.columns`. `gates`: their names (liveness.read_liveness).
 
     Columns: `live_units` (all layers), `live_units_per_layer`, `deaths_per_layer` (in this epoch; layers in the order
-    of their numbers), `live_inputs` if inputs are gated, and `parameters`, num_parameters({gate name: live units}),
-    those of the network without its dead units.
+    of their numbers), `live_inputs` if inputs are gated, and sizes({gate name: live units}), such as the `parameters`
+    of the network without its dead units.
     """
     names = sorted(gates)
     layers = sorted((i for i, name in enumerate(names) if name != "inputs"), key=lambda i: _in_numbers(names[i]))
@@ -221,12 +223,15 @@ def make_columns(
         counts = dict(zip(names, after.tolist(), strict=True))
         live = [counts[names[index]] for index in layers]
         inputs = {"live_inputs": counts["inputs"]} if "inputs" in counts else {}
-        return {
-            "live_units": sum(live),
-            "live_units_per_layer": live,
-            "deaths_per_layer": [int(before[index] - after[index]) for index in layers],
-            "parameters": num_parameters(counts),
-        } | inputs
+        return (
+            {
+                "live_units": sum(live),
+                "live_units_per_layer": live,
+                "deaths_per_layer": [int(before[index] - after[index]) for index in layers],
+            }
+            | sizes(counts)
+            | inputs
+        )
 
     return columns
 
@@ -237,6 +242,6 @@ def _in_numbers(name: str) -> list[tuple[int, str]]:
 
 
 def make_total(gates: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
-    """Live units of all layers, without inputs, for `batches.Batch.total`: [..., gates] -> [...]."""
+    """Live units of all layers, without inputs: what the trainer observes [..., gates] -> [...]."""
     units = [index for index, name in enumerate(sorted(gates)) if name != "inputs"]
     return lambda observed: observed[..., units].sum(-1)

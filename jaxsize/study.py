@@ -74,7 +74,7 @@ def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> No
 
 
 def _history_bytes(batch: Batch) -> int:
-    return 8 * len(batch) * batch.num_epochs * batch.steps_per_epoch if batch.keep_history else 0
+    return 4 * len(batch.histories) * len(batch) * batch.num_epochs * batch.steps_per_epoch
 
 
 def _state_bytes(batch: Batch) -> int:

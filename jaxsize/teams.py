@@ -3,10 +3,7 @@
 import dataclasses
 import functools
 import logging
-import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +13,12 @@ import optax
 from jax.tree_util import DictKey
 
 from jaxsize import checkpoint
-from jaxsize.batches import Batch, Program, place_data
+from jaxsize.batches import Batch, Program
 from jaxsize.compaction import compact
+from jaxsize.compiling import Compiler
 from jaxsize.groups import UnitGroups, unit_groups
 from jaxsize.resizing import shapes_with
-from jaxsize.runs import Device, RunAxis, stack, unstack
+from jaxsize.runs import Device, stack, unstack
 from jaxsize.shrinking import Cohort, Widths, regroup, serves
 from jaxsize.training import Hparams, Trainer, TrainState
 
@@ -34,6 +32,8 @@ class FinalNetwork(NamedTuple):
 
     params: Tree
     survivors: dict[str, np.ndarray]
+    epoch: int
+    """Epochs it was trained."""
 
 
 @dataclasses.dataclass
@@ -95,36 +95,25 @@ class Teams:
     """
 
     def __init__(self, batch: Batch, runs: range, devices: Sequence[Device] = (), program: Program | None = None):
-        self.batch, self.runs, self.devices = batch, runs, tuple(devices)
+        self.batch, self.runs = batch, runs
         self.params_shape = jax.eval_shape(lambda: batch.init(0)) if program is None else program.state_shape.params
         self.groups = unit_groups(batch.trainer.outputs, self.params_shape, batch.input_shape)
         self.names = [] if batch.shrinking is None else removable(batch.trainer, self.groups, self.params_shape)
         """The groups that can lose units, in the order of `Widths`."""
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
         self.optimizer = batch.trainer.optimizer(Hparams())
-        self._axis = RunAxis(len(runs), self.devices) if program is None else program.axis
-        self._data = None if program is None else program.shared
-        self._programs: dict[tuple[int, Widths, tuple[Device, ...]], Future[Program]] = {}
-        if program is not None:
-            self._programs[len(runs), self.full, program.axis.devices] = Future()
-            self._programs[len(runs), self.full, program.axis.devices].set_result(program)
-        self._compilers = ThreadPoolExecutor(os.cpu_count())  # XLA compiles outside the interpreter's lock
         self._cost = functools.cache(self._multiply_adds)
-        self.compile_seconds = 0.0
+        start = Cohort(tuple(runs), self.full)
+        self.compiler = Compiler(batch, start, devices, program, cost=self._cost, shapes=self._shapes)
 
-    def close(self) -> None:
-        """Nothing is compiled any more afterwards."""
-        self._compilers.shutdown(cancel_futures=True)
-
-    @property
-    def num_programs(self) -> int:
-        """Programs compiled so far, or being compiled."""
-        return len(self._programs)
+    def _shapes(self, widths: Widths) -> Tree:
+        sizes = {self.groups.atoms[name]: width for name, width in self.named(widths).items()}
+        return shapes_with(self.params_shape, self.groups.axes, sizes)
 
     def start(self) -> list[Team]:
         """One team of all runs, before training."""
-        cohort = Cohort(tuple(self.runs), self.full)
-        (program,) = self._compiled([cohort])
+        cohort = self.compiler.start
+        (program,) = self.compiler.finish([cohort], {})
         state = program.start(self.runs)
         survivors = {n: np.tile(np.arange(w), (len(self.runs), 1)) for n, w in self.named(self.full).items()}
         counts = np.tile(np.array(self.full, int), (len(self.runs), 1))
@@ -133,8 +122,13 @@ class Teams:
     def named(self, widths: Widths) -> dict[str, int]:
         return dict(zip(self.names, widths, strict=True))
 
-    def restore(self, directory: Path, manifest: Any) -> list[Team]:
-        """The teams of the last checkpoint. Errors as `checkpoint.restore`."""
+    def restore(
+        self, directory: Path, manifest: Any, also: Callable[[Mapping[str, tuple[int, ...]]], Tree]
+    ) -> tuple[list[Team], Tree]:
+        """The teams of the last checkpoint, and the whole of it. Errors as `checkpoint.restore`.
+
+        also: from the shapes saved to a template of what else is in it.
+        """
         shapes = checkpoint.shapes(directory)
 
         def shape_of(*keys: str) -> tuple[int, ...] | None:
@@ -146,10 +140,10 @@ class Teams:
             if None in widths:
                 raise ValueError(f"{directory} does not fit: expected units of {', '.join(self.names)}")
             cohorts.append(Cohort((0,) * runs[0], tuple(shape[-1] for shape in widths if shape)))
-        programs = self._compiled(cohorts)
+        programs = self.compiler.finish(cohorts, {})
         pairs = list(zip(cohorts, programs, strict=True))
         template = {str(number): self._template(*pair) for number, pair in enumerate(pairs)}
-        saved = checkpoint.restore(directory, template, manifest=manifest)
+        saved = checkpoint.restore(directory, template | also(shapes), manifest=manifest)
         teams = []
         for number, (cohort, program) in enumerate(pairs):
             team = saved[str(number)]
@@ -157,7 +151,7 @@ class Teams:
             groups = self.groups.resized(self.named(cohort.widths))
             state = program.axis.put(team["state"])
             teams.append(Team(cohort, program, groups, team["survivors"], team["counts"], team["state"], state))
-        return teams
+        return teams, saved
 
     def _template(self, cohort: Cohort, program: Program) -> dict[str, Tree]:
         num_runs = len(cohort.runs)
@@ -204,16 +198,15 @@ class Teams:
         epochs = serves(self._work(before), self._work(counts), epochs_left)
         new, stay = self._planned(teams, counts, epochs)
         if new:
-            clock = time.perf_counter()
-            programs = [program.result() for program in self._compiling(new, stay)]
-            self.compile_seconds += time.perf_counter() - clock
+            programs = self.compiler.finish(new, _devices(stay))
             made = [self._moved(*pair, teams, live) for pair in zip(new, programs, strict=True)]
             teams = sorted(stay + made, key=lambda team: team.cohort)
         for team in teams:
             team.counts = np.stack([counts[run] for run in team.cohort.runs])
         if shrinking.ahead:  # in the next epoch the share may die that did in this one
             expected = {run: -(-count * count // np.maximum(before[run], 1)) for run, count in counts.items()}
-            self._compiling(*self._planned(teams, expected, min(epochs, epochs_left - 1)))
+            new, stay = self._planned(teams, expected, min(epochs, epochs_left - 1))
+            self.compiler.begin(new, _devices(stay))
         return teams
 
     def _work(self, counts: Mapping[int, np.ndarray]) -> float:
@@ -232,7 +225,7 @@ class Teams:
             for run in team.cohort.runs
         }
         before = [team.cohort for team in teams]
-        num_devices = len(self._axis.devices)
+        num_devices = len(self.compiler.axis.devices)
         cohorts = regroup(shrinking, before, wanted, cost=self._cost, epochs=epochs, num_devices=num_devices)
         return [cohort for cohort in cohorts if cohort not in before], [t for t in teams if t.cohort in cohorts]
 
@@ -271,57 +264,21 @@ class Teams:
         counts = np.zeros((len(cohort.runs), len(self.names)), int)  # `remake` knows them
         return Team(cohort, program, groups, survivors, counts, host, program.axis.put(host))
 
-    def _compiling(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[Future[Program]]:
-        """Their programs, on devices that the teams `beside` leave idle; new ones are compiled in the background."""
-        if self._data is None:  # on all devices, for programs on any of them
-            self._data = place_data(self.batch, self._axis)
+    def network(self, team: Team, run: int) -> FinalNetwork:
+        """Where a run of the team is now, without its dead units."""
+        index = team.cohort.runs.index(run)
+        host = unstack(team.host, index)
+        survivors = {name: ids[index] for name, ids in team.survivors.items()}
+        if not self.names:
+            return FinalNetwork(host.params, survivors, int(host.epoch))
+        masks = {name: mask[index] for name, mask in self.live(team).items()}
+        small = compact(team.groups, host.params, masks, survivors=survivors)
+        return FinalNetwork(small.params, {name: small.survivors[name] for name in self.names}, int(host.epoch))
 
-        def compiled(num_runs: int, widths: Widths, devices: tuple[Device, ...]) -> Program:
-            sizes = {self.groups.atoms[name]: width for name, width in self.named(widths).items()}
-            all_of_them = (num_runs, widths) == (len(self.runs), self.full)  # only these may have to start
-            params = None if all_of_them else shapes_with(self.params_shape, self.groups.axes, sizes)
-            return Program(self.batch, num_runs, devices, params=params, data=self._data)
+    def share(self, team: Team) -> float:
+        """Multiply-adds of an epoch of one of its runs, to share the seconds of an epoch by."""
+        return self._cost(team.cohort.widths)
 
-        found = []
-        for cohort, devices in zip(cohorts, self._placed(cohorts, beside), strict=True):
-            key = len(cohort.runs), cohort.widths, devices
-            if key not in self._programs:
-                self._programs[key] = self._compilers.submit(compiled, *key)
-            found.append(self._programs[key])
-        return found
 
-    def _compiled(self, cohorts: Sequence[Cohort]) -> list[Program]:
-        """The programs of all cohorts at once."""
-        clock = time.perf_counter()
-        programs = [program.result() for program in self._compiling(cohorts, [])]
-        self.compile_seconds += time.perf_counter() - clock
-        return programs
-
-    def _placed(self, cohorts: Sequence[Cohort], beside: Sequence[Team]) -> list[tuple[Device, ...]]:
-        """The devices of each cohort. Teams train at the same time: each takes the devices with least to do, so that
-        small teams fill what large ones leave idle. The costliest are placed first."""
-        load = dict.fromkeys(self._axis.devices, 0.0)
-
-        def add(cohort: Cohort, devices: Sequence[Device]) -> None:
-            for device in devices:
-                load[device] += -(-len(cohort.runs) // len(devices)) * self._cost(cohort.widths)
-
-        for team in beside:
-            add(team.cohort, team.program.axis.devices)
-        placed: dict[int, tuple[Device, ...]] = {}
-        for index in sorted(range(len(cohorts)), key=lambda index: -self._cost(cohorts[index].widths)):
-            idle = sorted(load, key=lambda device: load[device])[: len(cohorts[index].runs)]
-            placed[index] = tuple(device for device in load if device in idle)
-            add(cohorts[index], placed[index])
-        return [placed[index] for index in range(len(cohorts))]
-
-    def final(self, team: Team) -> Iterator[tuple[int, FinalNetwork]]:
-        live = self.live(team)
-        for index, run in enumerate(team.cohort.runs):
-            params = unstack(team.host.params, index)
-            survivors = {name: ids[index] for name, ids in team.survivors.items()}
-            if self.names:
-                masks = {name: live[name][index] for name in self.names}
-                small = compact(team.groups, params, masks, survivors=survivors)
-                params, survivors = small.params, {name: small.survivors[name] for name in self.names}
-            yield run, FinalNetwork(params, survivors)
+def _devices(teams: Sequence[Team]) -> dict[Cohort, tuple[Device, ...]]:
+    return {team.cohort: team.program.axis.devices for team in teams}

@@ -33,9 +33,9 @@ class Config:
     """What fixes shapes and lengths: static, Python values."""
 
     batch_size: int = 128
-    shuffle: Literal["per_run", "shared"] = "per_run"
+    shuffle: Literal["per_run", "shared", "batches"] = "per_run"
     """`per_run`: the order of rows depends on the seed and the epoch; `shared`: on the epoch only, the same for every
-    run."""
+    run; `batches`: as `per_run`, but of whole batches, whose rows stay together as the data set has them."""
     last_batch: Literal["keep", "drop"] = "keep"
     """The short batch at the end of an epoch: averaged over the rows it has, or dropped."""
     evaluation_batch_size: int = 2048
@@ -61,6 +61,8 @@ class Hparams(NamedTuple):
     penalty_weight: Any = 0.0
     weight_decay: Any = 0.0
     gate_learning_rate: Any = 1e-3
+    penalty_decay: Any = 1.0
+    """The penalty weight of epoch e, from 0 on, is penalty_weight / penalty_decay**e."""
 
 
 @struct.dataclass
@@ -84,15 +86,16 @@ class Rows(NamedTuple):
 class Data(NamedTuple):
     """What an epoch reads, the same for every run. Network inputs are float32(inputs) * scale + shift."""
 
-    train: Rows
+    rows: Rows
+    """Of all splits, one after the other."""
     scale: Array  # [] or [D] float32
     shift: Array
 
-    def batch(self, rows: Rows, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def batch(self, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Network inputs [B, D] and targets [B] of the rows at index [B]."""
-        inputs = jnp.take(rows.inputs, index, axis=0, mode="clip").astype(jnp.float32)
+        inputs = jnp.take(self.rows.inputs, index, axis=0, mode="clip").astype(jnp.float32)
         scale, shift = jnp.reshape(self.scale, (1, -1)), jnp.reshape(self.shift, (1, -1))  # [1, 1] or [1, D]
-        return inputs * scale + shift, jnp.take(rows.targets, index, axis=0, mode="clip")
+        return inputs * scale + shift, jnp.take(self.rows.targets, index, axis=0, mode="clip")
 
 
 class Task(NamedTuple):
@@ -109,22 +112,32 @@ def _squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return (outputs[:, 0] - targets) ** 2
 
 
+def regression(target_mean: float = 0.0, target_std: float = 1.0) -> Task:
+    """Squared errors: `loss` of targets standardised by these numbers, which the outputs stand for, `score` in the
+    targets' own unit."""
+
+    def loss(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return _squared_error(outputs, (targets - target_mean) / target_std)
+
+    return Task(loss, lambda outputs, targets: target_std**2 * loss(outputs, targets), "error")
+
+
 TASKS = {
     "classification": Task(
         optax.softmax_cross_entropy_with_integer_labels,
         lambda outputs, targets: (jnp.argmax(outputs, axis=-1) == targets).astype(jnp.float32),
         "accuracy",
     ),
-    "regression": Task(_squared_error, _squared_error, "error"),
+    "regression": regression(),
 }
 
 
 class Trainer(NamedTuple):
     """One way of learning. All functions are pure; `hparams` holds the settings of one run."""
 
-    objective: Callable[[Tree, jax.Array, jax.Array, jax.Array, Hparams], tuple[jax.Array, jax.Array]]
-    """(params, inputs [B, D], targets [B], row weights [B], hparams) -> (what is minimised [], loss without penalty
-    [])."""
+    objective: Callable[[Tree, jax.Array, jax.Array, jax.Array, Hparams], tuple[jax.Array, dict[str, jax.Array]]]
+    """(params, inputs [B, D], targets [B], row weights [B], hparams) -> (what is minimised [], what is recorded of the
+    batch [] each: "loss", without the penalty, ...)."""
     outputs: Callable[[Tree, jax.Array], jax.Array]
     """(params, inputs [B, D]) -> [B, O]."""
     optimizer: Callable[[Hparams], optax.GradientTransformation]
@@ -145,13 +158,13 @@ def init_state(trainer: Trainer, params: Tree, seed: Array, hparams: Hparams) ->
 
 
 def row_order(seed: jax.Array, epoch: jax.Array, num_rows: int) -> jax.Array:
-    """A permutation of the rows, int32 [num_rows], named by (seed, epoch).
+    """A permutation of rows (or batches), int32 [num_rows], named by (seed, epoch).
 
     One stable sort by 32 random bits, half the time of `jax.random.permutation`, which sorts twice: rows that draw
     the same bits (0.3 expected pairs among 50 000) keep their order.
     """
     key = jax.random.fold_in(jax.random.key(seed), epoch)
-    return jnp.argsort(jax.random.bits(key, (num_rows,)))
+    return jnp.argsort(jax.random.bits(key, (num_rows,))).astype(jnp.int32)
 
 
 def _batches(order: jax.Array, num_steps: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -164,30 +177,32 @@ def _batches(order: jax.Array, num_steps: int, batch_size: int) -> tuple[jax.Arr
 
 
 def make_epoch(trainer: Trainer, config: Config) -> Callable:
-    """Returns epoch(state, hparams, data, order=None) -> (state, history): one pass over the rows, for one run.
+    """Returns epoch(state, hparams, data, order=None) -> (state, history): one pass over rows, for one run.
 
-    `order` [N] is the order of the rows, by default that of (state.seed, state.epoch). `history` has `loss` [steps],
-    the loss of each batch without the penalty (before the step), `observed`, the trainer's observation after each
-    step, and `observed_before`, that before the first.
+    `order` [N] names the rows and their order, by default all rows in that of (state.seed, state.epoch). `history` has
+    `objective` [steps] and what it records of each batch (before the step), `observed`, the trainer's observation after
+    each step, and `observed_before`, that before the first.
     """
 
     def epoch(state: TrainState, hparams: Hparams, data: Data, order: jax.Array | None = None):
-        num_rows = data.train.targets.shape[0]
+        penalty_weight = hparams.penalty_weight / hparams.penalty_decay**state.epoch
+        hparams = hparams._replace(penalty_weight=penalty_weight)
         if order is None:
-            order = row_order(state.seed, state.epoch, num_rows)
+            order = row_order(state.seed, state.epoch, data.rows.targets.shape[0])
         optimizer = trainer.optimizer(hparams)
 
         def step(carry, batch):
             params, opt_state, bookkeeping = carry
             index, weights = batch
-            inputs, targets = data.batch(data.train, index)
+            inputs, targets = data.batch(index)
             gradient_of = jax.value_and_grad(trainer.objective, has_aux=True)
-            (_, loss), gradient = gradient_of(params, inputs, targets, weights, hparams)
+            (objective, recorded), gradient = gradient_of(params, inputs, targets, weights, hparams)
             updates, opt_state = optimizer.update(gradient, opt_state, params)
             params, bookkeeping = trainer.after_step(optax.apply_updates(params, updates), bookkeeping, hparams)
-            return (params, opt_state, bookkeeping), {"loss": loss, "observed": trainer.observe(bookkeeping)}
+            history = recorded | {"objective": objective, "observed": trainer.observe(bookkeeping)}
+            return (params, opt_state, bookkeeping), history
 
-        batches = _batches(order, config.steps_per_epoch(num_rows), config.batch_size)
+        batches = _batches(order, config.steps_per_epoch(order.shape[0]), config.batch_size)
         carry = (state.params, state.opt_state, state.bookkeeping)
         (params, opt_state, bookkeeping), history = jax.lax.scan(step, carry, batches)
         history["observed_before"] = trainer.observe(state.bookkeeping)
@@ -197,25 +212,32 @@ def make_epoch(trainer: Trainer, config: Config) -> Callable:
 
 
 def make_evaluate(trainer: Trainer, task: Task, config: Config) -> Callable:
-    """Returns evaluate(params, rows, data) -> {"loss": [], score name: []}, means over all rows, for one run.
+    """Returns evaluate(params, data, ends) -> {split: {"loss": [], score name: []}}, means over all rows of a split,
+    for one run.
 
-    Where the loss is not finite, the score is NaN.
+    ends: the number of the row after the last of each split, in the order of the rows. Where the loss is not finite,
+    the score is NaN.
     """
 
-    def evaluate(params: Tree, rows: Rows, data: Data) -> dict[str, jax.Array]:
-        num_rows = rows.targets.shape[0]
+    def evaluate(params: Tree, data: Data, ends: dict[str, int]) -> dict[str, dict[str, jax.Array]]:
+        stops = np.array(list(ends.values()))
+        starts = np.array([0, *stops[:-1]])
+        num_rows = int(stops[-1])
         batch_size = min(config.evaluation_batch_size, num_rows)
-        index, weights = _batches(jnp.arange(num_rows), -(-num_rows // batch_size), batch_size)
+        batches = np.arange(-(-num_rows // batch_size) * batch_size).reshape(-1, batch_size)
 
-        def sums(batch):
-            inputs, targets = data.batch(rows, batch[0])
+        def sums(index):  # [splits] each
+            inputs, targets = data.batch(index)
             outputs = trainer.outputs(params, inputs)
-            return tuple(jnp.sum(jnp.where(batch[1] > 0, of(outputs, targets), 0)) for of in (task.loss, task.score))
+            inside = (starts[:, None] <= index[None, :]) & (index[None, :] < stops[:, None])
+            return tuple(
+                jnp.sum(jnp.where(inside, of(outputs, targets)[None, :], 0), axis=1) for of in (task.loss, task.score)
+            )
 
-        losses, scores = jax.lax.map(sums, (index, weights))
-        loss, score = jnp.sum(losses) / num_rows, jnp.sum(scores) / num_rows
+        losses, scores = (jnp.sum(of, axis=0) / (stops - starts) for of in jax.lax.map(sums, jnp.asarray(batches)))
         # A network that has diverged always names class 0: that would look like an accuracy.
-        return {"loss": loss, task.score_name: jnp.where(jnp.isfinite(loss), score, jnp.nan)}
+        scores = jnp.where(jnp.isfinite(losses), scores, jnp.nan)
+        return {name: {"loss": losses[n], task.score_name: scores[n]} for n, name in enumerate(ends)}
 
     return evaluate
 

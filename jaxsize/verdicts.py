@@ -5,9 +5,10 @@ the other way, and is open otherwise, or if there are too few runs for any 95 % 
 """
 
 import dataclasses
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from jaxsize.statistics import Direction, Estimate, check_direction, joined, smallest_sample
+from jaxsize.statistics import Direction, Estimate, check_direction, holm, joined, smallest_sample
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +17,9 @@ class Verdict:
 
     outcome: Literal["holds", "refuted", "open"]
     reason: str
+
+
+Part = tuple[dict[str, Any], Estimate, Verdict]
 
 
 def verdict(estimate: Estimate, direction: Direction) -> Verdict:
@@ -66,3 +70,26 @@ def _said(estimate: Estimate, place: str) -> str:
     interval = f"{estimate.confidence:.0%} interval [{estimate.low:.4g}, {estimate.high:.4g}] {place}"
     p_value = f", p = {estimate.p_value:.3g}" if estimate.p_value is not None else ""
     return joined(f"{estimate.estimate:.4g}, {interval} (n = {estimate.n}{p_value})", estimate.note)
+
+
+def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any]:
+    """A claim with its parts, ready for JSON: it holds or is refuted if all its parts say so.
+
+    Every part is a label, an estimate and its verdict; one whose label says `uninformative` is listed but does not
+    count. p values are given raw and adjusted by Holm within a `family`. untested: why there are no parts.
+    """
+    outcomes = {found.outcome for label, _, found in parts if "uninformative" not in label}
+    outcome = outcomes.pop() if len(outcomes) == 1 else "open" if parts else "not tested"
+    rows: list[dict[str, Any]] = []
+    for label, estimate, found in parts:
+        rows.append(label | estimate.as_dict() | {"verdict": found.outcome, "reason": found.reason})
+    for kin in {family(row) for row in rows}:
+        members = [row for row in rows if family(row) == kin]
+        for row, adjusted in zip(members, holm([row["p_value"] for row in members]), strict=True):
+            row["p_value_holm"] = adjusted
+    return {"claim": text, "verdict": outcome, "parts": rows} | ({"reason": untested} if not parts else {})
+
+
+def family(row: dict[str, Any]) -> tuple:
+    """Parts tested together: those of a data set, a depth and a start."""
+    return row.get("dataset"), row.get("depth"), row.get("start_width"), tuple(row.get("start_widths", ()))

@@ -7,7 +7,7 @@ SMALL = ["--num-seeds", "2", "--penalties", "0.1", "--start-width", "12", "--bat
 
 def rows_of(folder):
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]
 
 
 def num_lines(folder):

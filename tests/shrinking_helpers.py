@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import keystr, tree_leaves_with_path
 
-from jaxsize import study, teams
+from jaxsize import compiling, study
 from jaxsize.batches import Batch, Program
 from jaxsize.datasets import load
-from jaxsize.networks import mlp, num_mlp_parameters
+from jaxsize.networks import mlp, mlp_sizes, num_mlp_parameters
 from jaxsize.progress import Progress
 from jaxsize.records import open_folder
 from jaxsize.runs import RunAxis
@@ -61,7 +61,7 @@ def make_batch(
     """Some of six runs: three penalties, the largest of which closes all gates, with two seeds each."""
     penalties = np.array([SETTINGS[run][0] for run in runs], np.float32)
     same = np.ones_like(penalties)
-    columns = make_columns(gates, lambda live: num_mlp_parameters((3, live["hidden.0"], live["hidden.1"], 3)))
+    columns = make_columns(gates, lambda live: mlp_sizes(3, live, 3))
     settings = {
         "name": "teacher",
         "labels": [{"run": 10 + run, "seed": SETTINGS[run][1], "penalty": SETTINGS[run][0]} for run in runs],
@@ -91,11 +91,11 @@ def share_programs(patch):
         mine = copy.copy(programs[key])
         mine.batch = batch
         if data is not None:
-            mine.shared = mine.axis.replicate(data)
+            mine.data = mine.axis.replicate(data)
         return mine
 
     patch.setattr(study, "Program", program)
-    patch.setattr(teams, "Program", program)
+    patch.setattr(compiling, "Program", program)
     return programs
 
 
@@ -105,7 +105,7 @@ def folder_in(path):
 
 def rows_of(trained):
     """Rows by run and epoch, without what tells how and how fast they came about."""
-    left_out = ("seconds", "allocated_units")
+    left_out = ("seconds", "run_seconds", "allocated_units")
     rows = sorted(trained.rows, key=lambda row: (row["run"], row["epoch"]))
     return [{key: value for key, value in row.items() if key not in left_out} for row in rows]
 

@@ -37,7 +37,7 @@ def reference(params, data, hparams, config, *, epochs, batch_size=8):
     """Trajectory of named parameters. Adam: betas .9 and .999, eps 1e-8, bias-corrected."""
     p = named(params)
     first, second = ({name: np.zeros_like(leaf) for name, leaf in p.items()} for _ in range(2))
-    inputs, targets = np.asarray(data.train.inputs, np.float64), np.asarray(data.train.targets)
+    inputs, targets = np.asarray(data.rows.inputs, np.float64), np.asarray(data.rows.targets)
     lam, decay, path, t = hparams.penalty_weight, hparams.weight_decay, [], 0
     signed, live, mean_sign, spread_sign = config.gate == "signed", p["f"] == p["f"], np.sign(p["f"]), 0 * p["f"]
     for epoch in range(epochs):

@@ -121,7 +121,8 @@ def test_a_gate_that_starts_at_zero_has_no_sign_yet():
     assert death(sign_variance(0.0), [0.0]) == 1  # and a gate set to 0 has changed its sign by half
 
 
-GATES = st.lists(st.floats(-2, 2, width=32) | st.sampled_from([0.0, -0.0, 1e-5, -1e-5, 1e-6]), min_size=4, max_size=4)
+NUMBERS = st.floats(-2, 2, width=32, allow_subnormal=False)  # XLA takes subnormal ones for 0
+GATES = st.lists(NUMBERS | st.sampled_from([0.0, -0.0, 1e-5, -1e-5, 1e-6]), min_size=4, max_size=4)
 
 
 @SETTINGS

@@ -1,5 +1,6 @@
 """The command `python -m experiments.sparsifier`: what it leaves in its folder."""
 
+import dataclasses
 import json
 
 import matplotlib.image
@@ -73,14 +74,19 @@ def test_control_has_the_width_found(command, tmp_path):
 
 
 def test_run_that_diverges_is_reported_and_poisons_no_other(command, tmp_path, monkeypatch):
-    steps = sparsifier._hparams
-    monkeypatch.setattr(sparsifier, "_hparams", lambda *given: steps(*given)._replace(
-        learning_rate=np.where(np.arange(len(given[1])) == 1, 1e38, 1e-3).astype(np.float32)))  # fmt: skip
+    learning = sparsifier.learning_batch
+
+    def diverging(*given, **named):
+        batch = learning(*given, **named)
+        rates = np.where(np.arange(len(batch)) == 1, 1e38, 1e-3).astype(np.float32)
+        return dataclasses.replace(batch, hparams=batch.hparams._replace(learning_rate=rates))
+
+    monkeypatch.setattr(sparsifier, "learning_batch", diverging)
     status, said, _ = command(*SMALL, "--epochs", "3", "--out", str(tmp_path / "r"))
     assert status == 0 and "run 1 (digits, learned, seed 1, penalty 0): loss not finite, left out" in said
     diverged = {row["run"] for row in rows_of(tmp_path / "r") if row["train_loss"] is None}
-    assert diverged == {1, 6}  # 6: the control at index 1 of its batch, that of run 2
-    monkeypatch.setattr(sparsifier, "_hparams", steps)
+    assert diverged == {1}
+    monkeypatch.setattr(sparsifier, "learning_batch", learning)
     command(*SMALL, "--epochs", "3", "--out", str(tmp_path / "healthy"))
     ours, theirs = ([r for r in rows_of(tmp_path / name) if r["run"] in (0, 2, 3)] for name in ("r", "healthy"))
     assert ours == theirs

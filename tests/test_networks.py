@@ -146,9 +146,10 @@ def test_gradients_are_the_finite_differences_of_the_network_written_out(gate):
         np.testing.assert_allclose(gradient, expected, rtol=2e-3, atol=2e-5)
 
 
-def test_padded_network_trains_like_the_original():
+@pytest.mark.parametrize("gate", [None, "liveness"])
+def test_padded_network_trains_like_the_original(gate):
     widths, wide = (3, 5, 4, 2), [8, 9]
-    network = mlp(widths, gate=None, initializer="he_normal")
+    network = mlp(widths, gate=gate, initializer="he_normal")
     small = network.init(0)
     inputs, targets = jnp.asarray(normal(1, 16, 3)), jnp.asarray(normal(2, 16, 2))
     optimizer = optax.adamw(1e-2, weight_decay=0.1)
@@ -176,11 +177,11 @@ def test_padded_network_trains_like_the_original():
         assert not found[mask == 0].any()  # exactly 0
 
 
-def test_padding_refuses_gates_and_narrower_widths():
+def test_padding_refuses_sizes_and_narrower_widths():
     params = mlp((3, 5, 2), gate=None).init(0)
     jax.tree.map(np.testing.assert_array_equal, pad_mlp(params, [5]), params)
-    for bad, widths in ((params, [4]), (mlp((3, 5, 2)).init(0), [8]), (mlp((3, 5, 2), gate="size").init(0), [8])):
-        with pytest.raises(ValueError, match="expected ungated layers no wider than"):
+    for bad, widths in ((params, [4]), (mlp((3, 5, 2), gate="size").init(0), [8])):
+        with pytest.raises(ValueError, match="expected layers without a size, no wider than"):
             pad_mlp(bad, widths)
     with pytest.raises(ValueError):
         pad_mlp(params, [8, 8])

@@ -128,7 +128,8 @@ def data():
 
 def hparams_of(runs):
     index = np.array(runs, np.float32)
-    return Hparams(0.01 + 0.002 * index, 0.01 * index, 0.1 * index, np.full(len(index), 0.05, np.float32))
+    same = np.ones(len(index), np.float32)
+    return Hparams(0.01 + 0.002 * index, 0.01 * index, 0.1 * index, 0.05 * same, same)
 
 
 @functools.cache

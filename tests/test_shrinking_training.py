@@ -63,9 +63,9 @@ def trained(tmp_path_factory, compilations):
         batch, (names, programs) = make_batch(EAGER if small else None), compilations
         if small:
             programs.clear()
-        folder, before = folder_in(tmp_path_factory.mktemp("out")), names.count("jit(local)")
+        folder, before = folder_in(tmp_path_factory.mktemp("out")), names.count("jit(epoch)")
         result = study.train(batch, folder, Counter(), devices=jax.devices()[:num_devices])
-        return batch, folder, result, names.count("jit(local)") - before
+        return batch, folder, result, names.count("jit(epoch)") - before
 
     return call
 
@@ -103,7 +103,7 @@ def test_runs_of_different_sizes_part_and_the_events_say_so(trained, num_devices
     assert widths[13] == {"hidden.0": 4, "hidden.1": 1}  # also where nothing lives
     assert widths[10] == {"hidden.0": 8, "hidden.1": 6}
     counted = sum(event["compiled"] for event in events_of(folder, "programs"))
-    assert compiled == counted + 1 >= 5  # each epoch once, and the start; the masked runs compile nothing more
+    assert compiled == counted >= 4  # each epoch once; the masked runs compile nothing more
     assert trained(num_devices, False)[-1] == 0
     for event in folder.events.read():
         if event["event"] == "compaction":

@@ -34,10 +34,11 @@ def test_the_objective_is_the_mean_loss_and_the_price_of_open_gates():
     for seed, layer in enumerate(gates):
         layer["liveness"] = normal(seed, *layer["liveness"].shape)
     weights = np.arange(ROWS) % 3 > 0  # some rows are padding
-    inputs, targets = np.asarray(data.train.inputs), np.asarray(data.train.targets)
+    inputs, targets = np.asarray(data.rows.inputs), np.asarray(data.rows.targets)
     trainer = make_trainer(network, CLASSIFICATION, FORMS["corrected"])
     arguments = (jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights, jnp.float32), HPARAMS)
-    whole, loss = trainer.objective(params, *arguments)
+    whole, recorded = trainer.objective(params, *arguments)
+    loss = recorded["loss"]
     probabilities = scipy.special.softmax(np.asarray(network.apply(params, arguments[0]), float), axis=1)
     expected = sklearn.metrics.log_loss(targets[weights], probabilities[weights], labels=range(K))
     price = sum(np.maximum(layer["liveness"].astype(float), 0).sum() for layer in gates)
@@ -156,7 +157,7 @@ def test_weights_of_dead_units_get_no_gradient(form):
     for layer, closed in zip(params["hidden"], (0.0, -0.3), strict=True):
         layer["liveness"] = jnp.where(shut, closed, 0.5)
     trainer = make_trainer(network, CLASSIFICATION, FORMS[form])
-    inputs, targets = jnp.asarray(data.train.inputs), jnp.asarray(data.train.targets)
+    inputs, targets = jnp.asarray(data.rows.inputs), jnp.asarray(data.rows.targets)
     gradient = jax.grad(lambda p: trainer.objective(p, inputs, targets, jnp.ones(ROWS), HPARAMS)[0])(params)
     first, second = gradient["hidden"]
     dead = [first["kernel"][:, shut], first["bias"][shut], first["liveness"][shut], second["kernel"][shut]]

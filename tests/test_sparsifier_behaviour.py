@@ -30,7 +30,7 @@ def some_data(num_inputs=D):
 def test_decoupled_decay_never_reaches_a_gate_not_even_through_unit_norm(unit_norm):
     """Without any gradient only decay is left: it shrinks the output layer, and no gate moves."""
     trainer = make_trainer(mlp((D, U, K)), CLASSIFICATION, SparsifierConfig(unit_norm=unit_norm))
-    still = trainer._replace(objective=lambda params, *_: (jnp.zeros(()), jnp.zeros(())))
+    still = trainer._replace(objective=lambda params, *_: (jnp.zeros(()), {}))
     hparams = HPARAMS._replace(weight_decay=0.5)
     start = init_state(still, mlp((D, U, K)).init(0), jnp.uint32(0), hparams).params
     end = train(still, mlp((D, U, K)).init(0), some_data(), hparams)[0].params
@@ -84,8 +84,8 @@ def test_a_huge_penalty_empties_the_network_and_nothing_breaks(form):
     assert observed[-1].tolist() == [0, 0]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.opt_state)))
     # Only the output's bias is left to learn from: it ends at the log-frequencies of the classes.
-    probabilities = jax.nn.softmax(network.apply(state.params, jnp.asarray(data.train.inputs))[0])
-    np.testing.assert_allclose(probabilities, np.bincount(data.train.targets) / ROWS, atol=0.05)
+    probabilities = jax.nn.softmax(network.apply(state.params, jnp.asarray(data.rows.inputs))[0])
+    np.testing.assert_allclose(probabilities, np.bincount(data.rows.targets) / ROWS, atol=0.05)
 
 
 def test_columns_are_counted_in_the_order_of_layers():
@@ -93,7 +93,9 @@ def test_columns_are_counted_in_the_order_of_layers():
     live = {name: 10 + index for index, name in enumerate(names)}
     order = sorted(names)  # that of liveness.count_live
     after = np.array([live[name] for name in order])
-    found = make_columns(names, lambda counts: 1000 * counts["hidden.11"] + counts["inputs"])(after + 2, after)
+    found = make_columns(names, lambda counts: {"parameters": 1000 * counts["hidden.11"] + counts["inputs"]})(
+        after + 2, after
+    )
     assert found == {
         "live_units": sum(range(10, 22)),
         "live_units_per_layer": list(range(10, 22)),
@@ -178,7 +180,7 @@ def test_any_network_trains_and_its_dead_units_can_be_cut_out(form):
     channels, units = (np.asarray(state.bookkeeping[name]) for name in ("encoder.gate", "head.1"))
     small = cut(state, channels, units)
     assert small.params["head"][0]["kernel"].shape == tuple(observed[-1])
-    outputs = [network.apply(params, jnp.asarray(data.train.inputs)) for params in (small.params, state.params)]
+    outputs = [network.apply(params, jnp.asarray(data.rows.inputs)) for params in (small.params, state.params)]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
     slower = hparams._replace(gate_learning_rate=0.01, penalty_weight=0.0)
     for _ in range(2):
@@ -201,7 +203,8 @@ def test_the_width_of_a_teacher_is_found():
     for penalty in (0.0, 3e-3):
         hparams = Hparams(learning_rate=0.01, penalty_weight=penalty, weight_decay=1e-3, gate_learning_rate=0.01)
         state, observed = train(trainer, network.init(0), data, hparams, epochs=150, batch_size=32)
-        error = make_evaluate(trainer, TASKS["regression"], Config())(state.params, rows, data)["error"]
+        evaluate = make_evaluate(trainer, TASKS["regression"], Config())
+        error = evaluate(state.params, data, {"train": len(dataset.train)})["train"]["error"]
         ends[penalty] = int(observed[-1, 0]), float(error)
     assert ends[0.0][0] == 16 and ends[0.0][1] < 0.01
     assert ends[3e-3][0] == 3 and ends[3e-3][1] < 0.01, ends
@@ -214,7 +217,7 @@ def test_proximal_and_gradient_steps_train_the_same_network():
         network = mlp((D, U, K))
         trainer = make_trainer(network, CLASSIFICATION, SparsifierConfig(gate_step=gate_step))
         state, observed = train(trainer, network.init(0), some_data(), HPARAMS, epochs=8)
-        outputs = network.apply(state.params, jnp.asarray(some_data().train.inputs))
+        outputs = network.apply(state.params, jnp.asarray(some_data().rows.inputs))
         ends.append((observed, np.asarray(outputs), np.asarray(state.params["hidden"][0]["liveness"])))
     (counts, outputs, proximal), (others, other_outputs, gradient) = ends
     np.testing.assert_array_equal(counts, others)

@@ -11,7 +11,7 @@ from jaxsize import study
 from jaxsize.batches import Batch, Program
 from jaxsize.datasets import load
 from jaxsize.json_files import read_json
-from jaxsize.networks import mlp, num_mlp_parameters
+from jaxsize.networks import mlp, mlp_sizes, num_mlp_parameters
 from jaxsize.records import open_folder
 from jaxsize.sparsifier import FORMS, make_columns, make_trainer
 from jaxsize.training import TASKS, Config, Hparams
@@ -40,7 +40,7 @@ def make_batch(init=NETWORK.init):
         dataset=TEACHER,
         config=Config(batch_size=8),
         num_epochs=NUM_EPOCHS,
-        columns=make_columns(["hidden.0"], lambda live: num_mlp_parameters((3, live["hidden.0"], 3))),
+        columns=make_columns(["hidden.0"], lambda live: mlp_sizes(3, live, 3)),
         shrinking=None,  # tests/test_shrinking_training.py
     )
 
@@ -48,7 +48,7 @@ def make_batch(init=NETWORK.init):
 def outcome(folder, trained):
     """Everything a study leaves but the seconds: rows by run and epoch, histories, parameters."""
     rows = sorted(trained.rows, key=lambda row: (row["run"], row["epoch"]))
-    rows = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    rows = [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]
     steps = {name: np.load(folder.path / "steps" / f"teacher.learned.{name}.npy") for name in ("loss", "observed")}
     return rows, steps, [network.params for network in trained.networks]
 
@@ -153,5 +153,5 @@ def test_histories_too_large_for_the_disk_are_told_in_one_line(tmp_path):
         MemoryError, match=r"^teacher\.learned: the history of all steps needs .* GiB on the disk, .* free$"
     ):
         study.require_room(endless, tmp_path / "not" / "yet")
-    study.require_room(dataclasses.replace(endless, keep_history=False), tmp_path / "not" / "yet")
+    study.require_room(dataclasses.replace(endless, histories={}), tmp_path / "not" / "yet")
     assert list(tmp_path.iterdir()) == []

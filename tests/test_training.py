@@ -35,7 +35,7 @@ def make_linear_trainer(outputs=linear):
 
     def objective(params, inputs, targets, weights, hparams):
         loss = mean_over_rows(TASKS["classification"].loss(outputs(params, inputs), targets), weights)
-        return loss + hparams.penalty_weight * jnp.sum(params["kernel"] ** 2), loss
+        return loss + hparams.penalty_weight * jnp.sum(params["kernel"] ** 2), {"loss": loss}
 
     def after_step(params, count, hparams):
         return params | {"kernel": DECAY * params["kernel"]}, count + 1
@@ -69,7 +69,7 @@ def pixels(num_rows, seed=0):
 
 def to_float64(data):
     scale, shift = np.asarray(data.scale, np.float64), np.asarray(data.shift, np.float64)
-    return np.asarray(data.train.inputs) * scale + shift, np.asarray(data.train.targets)
+    return np.asarray(data.rows.inputs) * scale + shift, np.asarray(data.rows.targets)
 
 
 def softmax(logits):
@@ -153,25 +153,41 @@ def test_every_order_is_equally_likely():
     assert scipy.stats.chisquare(counts).pvalue > 1e-3
 
 
-@pytest.mark.parametrize(("num_rows", "batch_size"), [(20, 5), (23, 5), (23, 100), (1, 1)])
-def test_evaluation_is_that_of_scikit_learn(num_rows, batch_size):
-    data = pixels(num_rows, seed=num_rows)
+@pytest.mark.parametrize(
+    ("ends", "batch_size"),
+    [({"train": 20}, 5), ({"train": 23}, 100), ({"train": 1}, 1), ({"train": 13, "test": 14, "validation": 37}, 5)],
+)
+def test_evaluation_is_that_of_scikit_learn(ends, batch_size):
+    data = pixels(max(ends.values()))
     evaluate = make_evaluate(make_linear_trainer(), TASKS["classification"], Config(evaluation_batch_size=batch_size))
-    found = jax.jit(evaluate)(start_params(), data.train, data)
+    found = jax.jit(lambda params, data: evaluate(params, data, ends))(start_params(), data)
+    assert set(found) == set(ends)
     inputs, targets = to_float64(data)
     probabilities = softmax(inputs @ start_params()["kernel"] + start_params()["bias"])
-    assert set(found) == {"loss", "accuracy"}
-    expected = sklearn.metrics.log_loss(targets, probabilities, labels=range(NUM_CLASSES))
-    np.testing.assert_allclose(found["loss"], expected, rtol=1e-5)
-    expected = sklearn.metrics.accuracy_score(targets, probabilities.argmax(axis=1))
-    np.testing.assert_allclose(found["accuracy"], expected, rtol=1e-6)
+    start = 0
+    for split, end in ends.items():
+        rows = slice(start, start := end)
+        assert set(found[split]) == {"loss", "accuracy"}
+        expected = sklearn.metrics.log_loss(targets[rows], probabilities[rows], labels=range(NUM_CLASSES))
+        np.testing.assert_allclose(found[split]["loss"], expected, rtol=1e-5)
+        expected = sklearn.metrics.accuracy_score(targets[rows], probabilities[rows].argmax(axis=1))
+        np.testing.assert_allclose(found[split]["accuracy"], expected, rtol=1e-6)
+
+
+def test_a_split_that_diverges_leaves_the_others_alone():
+    data = pixels(12)
+    rows = data.rows._replace(inputs=jnp.asarray(data.rows.inputs, jnp.float32).at[8].set(jnp.nan))
+    evaluate = make_evaluate(make_linear_trainer(), TASKS["classification"], Config(evaluation_batch_size=5))
+    found = evaluate(start_params(), data._replace(rows=rows), {"train": 7, "test": 12})
+    assert all(np.isfinite(value) for value in found["train"].values())
+    assert all(np.isnan(value) for value in found["test"].values())
 
 
 def test_regression_is_the_mean_squared_error():
-    data = pixels(23)._replace(train=Rows(pixels(23).train.inputs, jnp.linspace(-1, 1, 23)))
+    data = pixels(23)._replace(rows=Rows(pixels(23).rows.inputs, jnp.linspace(-1, 1, 23)))
     params = {name: leaf[..., :1] for name, leaf in start_params().items()}
     evaluate = make_evaluate(make_linear_trainer(), TASKS["regression"], Config(evaluation_batch_size=10))
-    found = evaluate(params, data.train, data)
+    found = evaluate(params, data, {"test": 23})["test"]
     inputs, targets = to_float64(data)
     expected = sklearn.metrics.mean_squared_error(targets, inputs @ params["kernel"] + params["bias"])
     np.testing.assert_allclose(found["loss"], expected, rtol=1e-5)
@@ -190,7 +206,7 @@ def test_settings_are_traced_and_compile_once():
 
     data, trainer = pixels(10), make_linear_trainer(counted)
     epoch = jax.jit(make_epoch(trainer, Config(batch_size=4)))
-    settings = [Hparams(*map(np.float32, values)) for values in ([0.1, 0, 0, 0], [0.2, 0.1, 0.3, 0.4])]
+    settings = [Hparams(*map(np.float32, values)) for values in ([0.1, 0, 0, 0, 1], [0.2, 0.1, 0.3, 0.4, 2])]
     ends = []
     for seed, hparams in enumerate(settings):
         state, _ = epoch(init_state(trainer, start_params(), jnp.uint32(seed), hparams), hparams, data)
@@ -203,7 +219,7 @@ def test_settings_are_traced_and_compile_once():
 def test_state_maps_over_runs():
     trainer, hparams = make_linear_trainer(), Hparams(np.array([0.1, 0.2], np.float32))
     params = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), start_params())
-    in_axes = (0, 0, Hparams(0, None, None, None))  # pyright: ignore[reportArgumentType]
+    in_axes = (0, 0, Hparams(0, None, None, None, None))  # pyright: ignore[reportArgumentType]
     start = jax.vmap(lambda params, seed, hparams: init_state(trainer, params, seed, hparams), in_axes)
     state = start(params, np.array([3, 4], np.uint32), hparams)
     assert isinstance(state, TrainState)

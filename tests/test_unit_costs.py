@@ -70,7 +70,8 @@ def test_a_trainer_pays_the_prices():
     trainer = make_trainer(network, TASKS["classification"], FORMS["corrected"], unit_costs=costs)
     hparams = Hparams(penalty_weight=0.5)
     rows = jnp.asarray(normal(0, 4, 7)), jnp.zeros(4, jnp.int32), jnp.ones(4)
-    total, loss = trainer.objective(params, *rows, hparams)
+    total, recorded = trainer.objective(params, *rows, hparams)
+    loss = recorded["loss"]
     expected = sum(costs[gate] * np.maximum(value, 0).sum() for gate, value in read_liveness(params).items())
     assert float(total - loss) == pytest.approx(0.5 * expected, rel=1e-5)
 
