@@ -22,7 +22,7 @@ from jaxsize.teams import FinalNetwork, Team, Teams
 
 Tree = Any
 SAVE_SECONDS = 1.0
-"""Epochs that together take less are saved by one checkpoint."""
+"""Epochs that together take less are written together."""
 
 
 class Part:
@@ -46,6 +46,7 @@ class Part:
         }
         self.best = None if batch.select is None else Best(batch.select)
         self._histories: dict[str, StepArray] = {}
+        self._unsaved: list[dict[str, Any]] = []
         self._known_collapses: set[tuple[Any, str]] = set()
 
     def train(self, progress: Progress) -> list[FinalNetwork]:
@@ -78,7 +79,7 @@ class Part:
             seconds = {"seconds": round(before + time.perf_counter() - clock, 3)}
             self._write_histories(epoch, [steps[run] for run in self.runs])
             ordered = [rows[run] | seconds for run in self.runs]
-            self.folder.rows.append(ordered)
+            self._unsaved += ordered
             self._report_collapses(teams, epoch)
             self._select(teams, rows)
             teams = self._remake(teams, epoch)
@@ -99,6 +100,11 @@ class Part:
         return [networks[run] for run in self.runs]
 
     def _save(self, teams: list[Team], epoch: int) -> None:
+        """Histories and rows, then the checkpoint that they belong to."""
+        for history in self._histories.values():
+            history.flush()
+        self.folder.rows.append(self._unsaved)
+        self._unsaved.clear()
         tree = {str(number): team.on_host() for number, team in enumerate(teams)}
         tree |= self.best.on_host() if self.best else {}
         checkpoint.save(self.directory, tree, step=epoch, manifest=self.manifest)
@@ -151,7 +157,6 @@ class Part:
                 shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
                 self._histories[key] = StepArray(path, *shape, **whole)
             self._histories[key].write(start, values, slice(self.runs.start, self.runs.stop))
-            self._histories[key].flush()
 
     def _seconds(self, done: int) -> float:
         """What the epochs done took. ValueError if their rows are not all there."""

@@ -8,6 +8,16 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def save_every_epoch():
+    """Every epoch is saved, however short: what is saved is tested."""
+    from jaxsize import parts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "SAVE_SECONDS", 0.0)
+        yield
+
+
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory):
     return tmp_path_factory.mktemp("programs")

@@ -200,4 +200,4 @@ def test_regression_targets_must_be_finite_columns(column):
 
 def test_names_are_those_that_load():
     names = "digits teacher add10 mnist fashion_mnist airfoil airfoil_iid poker census"
-    assert datasets.NAMES == tuple(names.split())
+    assert tuple(names.split()) == datasets.NAMES

@@ -1,0 +1,124 @@
+"""Does a network that starts far too large, and shrinks while it trains, beat the alternatives?
+
+    python -m experiments.compress                                    digits, 10 seeds, minutes
+    python -m experiments.compress --dataset poker census --depth 1 2      two tables, two depths
+    python -m experiments.compress --dataset mnist fashion_mnist --full    J16's scale, hours
+
+MLPs of one to four hidden layers with a price on every unit (seed `003_d2c286111c329776.txt`, "Evaluate the system with
+very large starting sizes"; experiment J16). Beside every network found stand partners with the same seed, of the same
+or related widths. The epoch that counts is that of the best validation score. summary.json answers C33, C34 and C39.
+"""
+
+import sys
+from typing import Any
+
+from experiments import compress_report as report
+from experiments.command_line import load_datasets, main
+from experiments.compress_flags import PRESETS, CompressFlags
+from experiments.compress_partners import make_partners
+from experiments.compress_pictures import draw
+from jaxsize.batches import Batch
+from jaxsize.compress import compress_network, hold_out_batches, penalty_scale, step_histories
+from jaxsize.datasets import Dataset
+from jaxsize.progress import Progress
+from jaxsize.records import open_folder
+from jaxsize.runs import describe_devices
+from jaxsize.shrinking import Shrinking
+from jaxsize.study import require_room, train
+from jaxsize.sweeps import penalty_sweep, save_networks
+from jaxsize.training import Config
+
+NAME = "compress"
+
+
+def learning_batches(flags: CompressFlags, dataset: Dataset, depth: int, first_run: int) -> list[Batch]:
+    """Every penalty with every seed, from one start; and the same with a group lasso as the penalty."""
+    width = flags.width(depth)
+    network = compress_network((dataset.num_inputs, *[width] * depth, dataset.num_outputs))
+    batches = []
+    for arm in ("compress", "group_lasso"):
+        if arm == "compress" or arm in flags.partners:
+            penalised = arm == "group_lasso"
+            batches.append(
+                penalty_sweep(
+                    dataset,
+                    network,
+                    [width] * depth,
+                    flags.config(unit_norm=penalised),
+                    name=f"{dataset.name}.{arm}.{depth}",
+                    label={"dataset": dataset.name, "arm": arm, "depth": depth, "start_width": width},
+                    penalties=flags.penalties if penalised else (0.0, *flags.penalties),
+                    num_seeds=flags.num_seeds,
+                    first_run=first_run + sum(map(len, batches)),
+                    penalty_scale=penalty_scale(dataset, flags.rows_per_step(dataset)),
+                    num_epochs=flags.epochs,
+                    shrinking=Shrinking() if flags.shrink else None,
+                    time_limit=flags.time_limit,
+                    stop_on_collapse=True,
+                    histories=step_histories(depth),
+                    **common(flags, dataset),
+                )
+            )
+    return batches
+
+
+def common(flags: CompressFlags, dataset: Dataset) -> dict[str, Any]:
+    """What compressed networks and their partners share."""
+    return {
+        "config": Config(
+            batch_size=flags.rows_per_step(dataset), shuffle="batches" if flags.form == "original" else "per_run"
+        ),
+        "hparams": flags.rates(),
+        "select": f"validation_{'error' if dataset.task == 'regression' else 'accuracy'}",
+    }
+
+
+def load(flags: CompressFlags) -> list[Dataset]:
+    """The data sets, all with validation rows."""
+    return [
+        hold_out_batches(dataset, flags.rows_per_step(dataset)) if dataset.validation is None else dataset
+        for dataset in load_datasets(flags, flags.form)
+    ]
+
+
+def run(flags: CompressFlags) -> dict[str, Any]:
+    """Trains everything, writes the results folder and returns what is in its summary.json."""
+    data = load(flags)
+    prints = {dataset.name: dataset.fingerprint() for dataset in data}  # --resume must not go on with other rows
+    learning: list[list[Batch]] = []
+    first_run = 0
+    for dataset in data:
+        for depth in flags.depth:
+            learning.append(learning_batches(flags, dataset, depth, first_run))
+            first_run += sum(map(len, learning[-1]))
+            require_room(learning[-1][0], flags.folder(NAME))
+    folder = open_folder(
+        flags.folder(NAME), flags.settings() | {"data": prints}, resume=flags.resume, device=describe_devices()
+    )
+    if folder.status == "finished":
+        print(f"{folder.path} holds the finished run; delete it to run again\n")
+        print(report.as_text(folder.read_summary()))
+        return folder.read_summary()
+
+    progress = Progress(flags.epochs * sum(map(len, learning)))
+    for batches in learning:
+        compressed, *_ = [train(batch, folder, progress) for batch in batches]
+        batch = batches[0]
+        save_networks(batch, compressed, folder.path / "networks")
+        partners = make_partners(flags, batch.dataset, batch, compressed, first_run, **common(flags, batch.dataset))
+        first_run += sum(map(len, partners))
+        progress.expect(sum(partner.num_epochs for partner in partners))
+        for partner in partners:
+            train(partner, folder, progress)
+    progress.close()
+
+    summary = report.summarize(folder, data, flags.settings())
+    draw(folder, data, flags.settings())
+    folder.write_summary(summary)
+    print(f"{report.as_text(summary)}\n")
+    print(f"{folder.path}: config.json, metrics.jsonl, events.jsonl, summary.json, pictures, networks, checkpoints")
+    return summary
+
+
+if __name__ == "__main__":
+    sys.exit(main(CompressFlags, PRESETS, run, NAME))

@@ -1,0 +1,136 @@
+"""Where every run of a compress study ended: the row of its best validation epoch, within a budget if there is one."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxsize.fronts import Front, front
+from jaxsize.networks import num_mlp_multiply_adds
+from jaxsize.statistics import Estimate, paired_difference
+
+BUDGETS = ("steps", "time", "multiply_adds")
+
+
+class Finals:
+    """Runs by what they are, ready to be paired over seeds."""
+
+    def __init__(
+        self, rows: Sequence[dict[str, Any]], settings: dict[str, Any], num_inputs: dict[str, tuple[int, int]]
+    ):
+        """num_inputs: inputs and outputs by data set."""
+        self.settings, self._ends = settings, num_inputs
+        self.penalties: list[float] = [0.0, *sorted(settings["penalties"])]
+        self.pairs = list(itertools.product(settings["dataset"], settings["depth"]))
+        self.paths: dict[int, list[dict[str, Any]]] = {}
+        for row in rows:
+            self.paths.setdefault(row["run"], []).append(row)
+        self._runs = {self._key(path[0]): run for run, path in self.paths.items()}
+
+    @staticmethod
+    def _key(row: dict[str, Any]) -> tuple:
+        return row["arm"], row["dataset"], row["depth"], row["penalty"], row["seed"]
+
+    def score(self, dataset: str, split: str = "test") -> tuple[str, int]:
+        """The column of the score of a split, and 1 if more of it is better, -1 if less."""
+        is_error = any("test_error" in path[0] for path in self.paths.values() if path[0]["dataset"] == dataset)
+        return (f"{split}_error", -1) if is_error else (f"{split}_accuracy", 1)
+
+    def path(self, arm: str, dataset: str, depth: int, penalty: float, seed: int) -> list[dict[str, Any]]:
+        """The rows of a run, empty if there is none."""
+        return self.paths.get(self._runs.get((arm, dataset, depth, penalty, seed), -1), [])
+
+    def best(self, path: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+        """The first row with the best validation score, before a layer lost all its units; None if there is none."""
+        alive = list(itertools.takewhile(lambda row: min(row["live_units_per_layer"]) > 0, path))
+        if not alive:
+            return None
+        name, sign = self.score(alive[0]["dataset"], "validation")
+        known = [row for row in alive if row[name] is not None]
+        return max(known, key=lambda row: sign * row[name]) if known else None
+
+    def chosen(
+        self, arm: str, dataset: str, depth: int, penalty: float, seed: int, budget: str = ""
+    ) -> dict[str, Any] | None:
+        """The row that stands for a run; of a network from scratch, within what the compressed one spent."""
+        path = self.path(arm, dataset, depth, penalty, seed)
+        if budget and path:
+            path = path[: self.epochs_within(budget, path, self.path("compress", dataset, depth, penalty, seed))]
+        return self.best(path)
+
+    def epochs_within(self, budget: str, path: Sequence[dict[str, Any]], compressed: Sequence[dict[str, Any]]) -> int:
+        """How many epochs of a path fit into what a compressed run spent; at least one is taken."""
+        if budget == "steps":
+            return len(compressed)
+        limit = sum(self.spent(budget, compressed)) * (1 + 1e-6)
+        return max(1, int(np.sum(np.cumsum(self.spent(budget, path)) <= limit)))
+
+    def short(self, arm: str, dataset: str, depth: int, penalty: float, budget: str) -> dict[str, int]:
+        """How many partners ended before they had spent what the compressed run did."""
+        if not budget:
+            return {}
+        seeds = range(self.settings["num_seeds"])
+        pairs = [[self.path(which, dataset, depth, penalty, seed) for which in (arm, "compress")] for seed in seeds]
+        if budget == "steps":
+            return {"short": sum(len(path) < len(other) for path, other in pairs if path)}
+        totals = [[sum(self.spent(budget, path)) for path in pair] for pair in pairs if pair[0]]
+        return {"short": sum(mine < other * (1 - 1e-6) for mine, other in totals)}
+
+    def spent(self, budget: str, path: Sequence[dict[str, Any]]) -> list[float]:
+        """Per epoch: seconds, or multiply-adds of a row at the units that live when it starts."""
+        if budget == "time":
+            return [row["run_seconds"] for row in path]
+        inputs, outputs = self._ends[path[0]["dataset"]]
+        start = path[0]["start_width"] if path[0]["arm"] in ("compress", "group_lasso") else None
+        first = (inputs, *[start] * path[0]["depth"], outputs) if start else None
+        before = num_mlp_multiply_adds(first) if first else path[0]["multiply_adds"]
+        return [before, *(row["multiply_adds"] for row in path[:-1])]
+
+    def column(self, name: str, arm: str, dataset: str, depth: int, penalty: float, budget: str = "") -> np.ndarray:
+        """[num_seeds], NaN for a run that is not there or has no network."""
+        rows = [self.chosen(arm, dataset, depth, penalty, seed, budget) for seed in range(self.settings["num_seeds"])]
+        return np.array([np.nan if row is None or row.get(name) is None else row[name] for row in rows], float)
+
+    def gains(self, arm: str, dataset: str, depth: int, penalty: float, budget: str = "") -> np.ndarray:
+        """How much better the compressed network's test score is than the partner's, [num_seeds]."""
+        name, sign = self.score(dataset)
+        mine = self.column(name, "compress", dataset, depth, penalty)
+        other = self.column(name, arm, dataset, depth, penalty, budget)
+        return np.round(sign * (mine - other), 6 if name.endswith("accuracy") else 12)
+
+    def gain(self, arm: str, dataset: str, depth: int, penalty: float, budget: str = "") -> Estimate:
+        gains = self.gains(arm, dataset, depth, penalty, budget)
+        return paired_difference(gains, np.zeros(len(gains)))
+
+    def mean_gain(self, arm: str, dataset: str, budget: str = "", *, over: str = "compress") -> Estimate:
+        """Over seeds, of each one's mean over depths and penalties where both networks are there."""
+        name, sign = self.score(dataset)
+        within = "steps" if over == "from_scratch" else ""
+        other = budget or within
+        cells = [
+            sign * (self.column(name, over, dataset, *cell, within) - self.column(name, arm, dataset, *cell, other))
+            for cell in itertools.product(self.settings["depth"], self.penalties[1:])
+        ]
+        grid = np.ma.masked_invalid(np.stack(cells))
+        means = np.round(np.ma.filled(grid.mean(axis=0), np.nan), 7)
+        return paired_difference(means, np.zeros(len(means)))
+
+    def rows(self, arm: str, dataset: str, depth: int, penalty: float) -> list[dict[str, Any]]:
+        """The chosen rows of all seeds that have one."""
+        found = [self.chosen(arm, dataset, depth, penalty, seed) for seed in range(self.settings["num_seeds"])]
+        return [row for row in found if row is not None]
+
+    def front(self, arms: Sequence[str], dataset: str, depth: int, seed: int) -> Front:
+        """Of a seed's networks of these arms, all penalties: parameters against validation score, more being better.
+        Networks from scratch for as many steps as the compressed ones."""
+        name, sign = self.score(dataset, "validation")
+        rows = [
+            self.chosen(arm, dataset, depth, penalty, seed, "" if arm == "compress" else "steps")
+            for arm, penalty in itertools.product(arms, self.penalties)
+        ]
+        known = [row for row in rows if row is not None]
+        return front([row["parameters"] for row in known], [sign * row[name] for row in known])
+
+    def has(self, name: str, dataset: str) -> bool:
+        return any(name in path[0] for path in self.paths.values() if path[0]["dataset"] == dataset)

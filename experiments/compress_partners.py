@@ -1,0 +1,69 @@
+"""The networks of fixed widths that every compressed network is compared with."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.compress_flags import CompressFlags
+from jaxsize.batches import Batch
+from jaxsize.compress import compress_network
+from jaxsize.datasets import Dataset
+from jaxsize.networks import num_mlp_multiply_adds
+from jaxsize.partners import Partner, partner_batches, prune_by_magnitude, random_widths
+from jaxsize.study import Trained
+
+COPIED = ("dataset", "depth", "seed", "penalty", "start_width")
+
+
+def make_partners(
+    flags: CompressFlags, dataset: Dataset, batch: Batch, trained: Trained, first_run: int, **common: Any
+) -> list[Batch]:
+    """Batches of the partners of every penalised run whose loss stayed finite and whose layers all kept units.
+
+    In the original form all of them have gates, which are trained as scales, as the journal's had.
+    """
+    best = best_rows(batch, trained)
+    found = {row["run"]: row for row in best.values() if row["penalty"] and usable(row)}
+    networks = {label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)}
+    dense = {row["seed"]: networks[row["run"]] for row in best.values() if not row["penalty"] and usable(row)}
+    longest = max((equal_epochs(flags, dataset, trained, row) for row in found.values()), default=0)
+    lengths = {"from_scratch": min(max(longest, flags.epochs), flags.static_epochs or 3 * flags.epochs)}
+    partners: list[Partner] = []
+    for run, row in found.items():
+        widths, seed = tuple(row["live_units_per_layer"]), row["seed"]
+        arms: dict[str, Any] = {  # a network found may still hold dead units (--no-shrink)
+            "from_scratch": (widths, None),
+            "from_found": (widths, lambda run=run, widths=widths: prune_by_magnitude(networks[run], widths)),
+            "half_widths": (tuple(max(1, width // 2) for width in widths), None),
+            "double_widths": (tuple(2 * width for width in widths), None),
+        }
+        if len(widths) > 1:  # of one layer they are the widths found
+            arms["random_widths"] = random_widths(sum(widths), len(widths), run), None
+        if seed in dense:
+            arms["pruned"] = widths, lambda seed=seed, widths=widths: prune_by_magnitude(dense[seed], widths)
+        for arm in (arm for arm in flags.partners if arm in arms):
+            hidden, start = arms[arm]
+            label = {"arm": arm, "run": first_run + len(partners), "partner": run} | {key: row[key] for key in COPIED}
+            network = compress_network((dataset.num_inputs, *hidden, dataset.num_outputs), gated=False)
+            init = start or (lambda network=network, seed=seed: network.init(seed))
+            partners.append(Partner(label, hidden, init, lengths.get(arm, flags.epochs)))
+    gated = flags.form == "original"
+    return partner_batches(partners, dataset, flags.config(), name=f"{batch.name}.partners", gated=gated, **common)
+
+
+def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:
+    """By run the row of the epoch whose network was chosen."""
+    rows = {(row["run"], row["epoch"]): row for row in trained.rows}
+    pairs = zip(batch.labels, trained.networks, strict=True)
+    return {label["run"]: rows[label["run"], network.epoch] for label, network in pairs}
+
+
+def usable(row: dict[str, Any]) -> bool:
+    return row["train_loss"] is not None and min(row["live_units_per_layer"]) > 0
+
+
+def equal_epochs(flags: CompressFlags, dataset: Dataset, trained: Trained, row: dict[str, Any]) -> int:
+    """Epochs after which a network of the widths found has done the multiply-adds of the whole compressed run."""
+    widths = (dataset.num_inputs, *[flags.width(row["depth"])] * row["depth"], dataset.num_outputs)
+    mine = [other["multiply_adds"] for other in trained.rows if other["run"] == row["run"]]
+    return -(-int(np.sum([num_mlp_multiply_adds(widths), *mine[:-1]])) // row["multiply_adds"])

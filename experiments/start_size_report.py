@@ -1,0 +1,128 @@
+"""What the runs of `start_size` say: claims, tables and a picture."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.sparsifier_finals import Finals
+from jaxsize import plots
+from jaxsize.records import Folder
+from jaxsize.statistics import describe, paired_difference
+from jaxsize.tables import format_table, spread
+from jaxsize.verdicts import claim, verdict
+
+TOLERANCE = 1e-3
+"""Relative difference of outputs between training with and without removal, after thousands of float32 steps."""
+
+
+def result(
+    finals: Finals, rows: Sequence[dict[str, Any]], folder: Folder, dataset: str, width: int, penalty: float
+) -> dict[str, Any]:
+    """Size, score and cost of one start with one penalty, over seeds."""
+    seconds = epoch_seconds(rows, dataset, width, penalty)
+    runs = {
+        row["run"] for row in rows if (row["dataset"], row["start_width"], row["arm"]) == (dataset, width, "learned")
+    }
+    removals = [
+        event for event in folder.events.read() if event["event"] == "compaction" and runs >= set(event["runs"])
+    ]
+    spent = sum(row["run_seconds"] for row in rows if row["run"] in runs)
+    name = finals.score(dataset)[0]
+    return {
+        "dataset": dataset,
+        "start_width": width,
+        "penalty": penalty,
+        "live_units": describe(finals.column("live_units", dataset, width, penalty)),
+        name: describe(finals.column(name, dataset, width, penalty)),
+        "seconds_of_first_epoch": describe(seconds[:, 0]),
+        "seconds_of_last_epoch": describe(seconds[:, -1]),
+        "seconds": describe(seconds.sum(axis=1)),
+        "removal_share": sum(event["seconds"] for event in removals) / spent,
+        "compile_share": sum(event["compile_seconds"] for event in removals) / spent,
+    }
+
+
+def epoch_seconds(rows: Sequence[dict[str, Any]], dataset: str, width: int, penalty: float) -> np.ndarray:
+    """Seconds of a run in every epoch, [runs, epochs]."""
+    paths: dict[int, list[float]] = {}
+    for row in rows:
+        if (row["arm"], row["dataset"], row["start_width"], row["penalty"]) == ("learned", dataset, width, penalty):
+            paths.setdefault(row["run"], []).append(row["run_seconds"])
+    return np.array(list(paths.values()))
+
+
+def removal_is_cheap(finals: Finals, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """C32, the part that needs no growth: the last epoch is faster than the first. What removing units costs is in the
+    results."""
+    parts = []
+    for dataset in finals.datasets:
+        for width in finals.widths:
+            for penalty in finals.penalties[1:]:
+                seconds = epoch_seconds(rows, dataset, width, penalty)
+                found = paired_difference(np.log(seconds[:, -1]), np.log(seconds[:, 0]))
+                label = {"dataset": dataset, "start_width": width, "penalty": penalty}
+                parts.append((label, found, verdict(found, "negative")))
+    return claim("epochs become faster while units die (log of the last epoch's seconds over the first's)", parts)
+
+
+def death_is_for_good(folder: Folder, names: Sequence[str], differences: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """C37 on trained networks; tests prove it for hand-made ones, kill times included."""
+    rises = 0
+    for name in names:
+        live = np.load(folder.path / "steps" / f"{name}.observed.npy", mmap_mode="r")
+        rises += int(np.sum(live[:, 1:] > live[:, :-1]))
+    worst = {kind: max(max(found[kind]) for found in differences) for kind in ("removal", "folding")}
+    holds = rises == 0 and max(worst.values()) <= TOLERANCE
+    return {
+        "claim": "dead units stay dead; removing them and folding gates leave the outputs as they are",
+        "verdict": "holds" if holds else "refuted",
+        "reason": f"{rises} steps with a unit more; outputs differ by {worst['removal']:.1e} of the largest after "
+        f"training with removal, by {worst['folding']:.1e} after folding",
+        "parts": list(differences),
+    }
+
+
+def as_text(summary: dict[str, Any]) -> str:
+    """The table and the answers in words."""
+    name = next(key for key in summary["results"][0] if key.startswith("test_"))
+    header = ["data set", "start", "penalty", "live units", name.replace("_", " "), "s first epoch", "s last epoch"]
+    cells = [
+        [row["dataset"], str(row["start_width"]), f"{row['penalty']:g}", spread(row["live_units"], ".0f")]
+        + [spread(row[next(key for key in row if key.startswith("test_"))], ".4g")]
+        + [spread(row[f"seconds_of_{which}_epoch"], ".2g") for which in ("first", "last")]
+        + [f"{row['removal_share']:.1%}", f"{row['compile_share']:.1%}"]
+        for row in summary["results"]
+    ]
+    blocks = [format_table([*header, "removal", "compile waits"], cells)]
+    for key, found in summary["claims"].items():
+        counts = [part["verdict"] for part in found["parts"] if "verdict" in part]
+        detail = found.get("reason") or ", ".join(f"{counts.count(o)} {o}" for o in dict.fromkeys(counts))
+        blocks.append(f"{key} {found['claim']}: {found['verdict']} ({detail})")
+    return "\n\n".join(blocks)
+
+
+def draw(folder: Folder, finals: Finals, rows: Sequence[dict[str, Any]]) -> None:
+    """Live units and seconds against epoch, from every start, one picture per data set and a column per penalty."""
+    with plots.style():
+        for dataset in finals.datasets:
+            figure, panels = plots.subplots(2, len(finals.penalties) - 1, width=4)
+            for column, penalty in zip(panels.T, finals.penalties[1:], strict=True):
+                for color, width in zip(plots.colors(len(finals.widths)), finals.widths, strict=True):
+                    key = ("learned", dataset, width, penalty)
+                    mine = [
+                        row for row in rows if (row["arm"], row["dataset"], row["start_width"], row["penalty"]) == key
+                    ]
+                    paths: dict[int, list[dict[str, Any]]] = {}
+                    for row in mine:
+                        paths.setdefault(row["run"], []).append(row)
+                    epochs = np.arange(1, finals.settings["epochs"] + 1)
+                    for axes, name in zip(column, ("live_units", "run_seconds"), strict=True):
+                        values = np.array([[max(row[name], 1e-9) for row in path] for path in paths.values()])
+                        plots.band(axes, epochs, values, color=color, label=str(width))
+                for axes, title in zip(column, ("live units", "seconds per epoch and run"), strict=True):
+                    axes.set(xlabel="epoch", title=f"{title}, penalty {penalty:g}")
+                    plots.log_axis(axes, "y")
+            plots.legend(figure, panels[0, -1], "start width")
+            figure.suptitle(f"{dataset}, {finals.settings['num_seeds']} seeds: median and range")
+            plots.save(figure, folder.path / f"starts_{dataset}.png")

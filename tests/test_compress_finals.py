@@ -1,0 +1,189 @@
+"""What counts of a run, on rows written by hand: its best epoch, within a budget; and what is said of the pairs."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.compress_finals import Finals
+from experiments.compress_report import beats_static, sizes_make_sense, smaller_at_equal_score
+from jaxsize.networks import num_mlp_multiply_adds, num_mlp_parameters
+
+INPUTS, OUTPUTS, START = 4, 3, 20
+ENDS = {"made": (INPUTS, OUTPUTS)}
+
+
+class Study:
+    """Rows of runs that are told epoch by epoch."""
+
+    def __init__(self, *, kind="accuracy", penalties=(0.1,), seeds=1, depths=(1,)):
+        self.kind, self.rows = kind, []
+        self.settings = {"dataset": ["made"], "depth": list(depths), "penalties": list(penalties), "num_seeds": seeds}
+
+    def add(self, arm, validation, *, widths: Any = 8, test=None, penalty=0.1, seed=0, seconds: Any = 1.0, depth=1):
+        """validation, test: a score per epoch; widths: of every hidden layer, or per epoch; seconds: or per epoch."""
+        run, num = len({row["run"] for row in self.rows}), len(validation)
+        widths = widths if isinstance(widths, list) else [widths] * num
+        seconds = seconds if isinstance(seconds, list) else [seconds] * num
+        for number in range(num):
+            whole = (INPUTS, *[widths[number]] * depth, OUTPUTS)
+            row = {"run": run, "arm": arm, "dataset": "made", "depth": depth, "penalty": penalty, "seed": seed}
+            row |= {"epoch": number + 1, "start_width": START, "live_units_per_layer": [widths[number]] * depth}
+            row |= {"parameters": num_mlp_parameters(whole), "multiply_adds": num_mlp_multiply_adds(whole)}
+            row |= {"run_seconds": seconds[number], f"validation_{self.kind}": validation[number]}
+            self.rows.append(row | {f"test_{self.kind}": (test or validation)[number]})
+
+    def finals(self):
+        return Finals(self.rows, self.settings, ENDS)
+
+
+WHERE = ("made", 1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("validation", "widths", "epoch"),
+    [
+        ([0.1, 0.5, 0.3], 8, 2),
+        ([0.1, 0.5, 0.5], 8, 2),  # the first of equal ones
+        ([0.1, 0.5, 0.9, 0.95], [8, 8, 0, 8], 2),  # nothing counts after a collapse
+        ([0.9], [0], None),
+        ([None, 0.2, None], 8, 2),
+        ([None, None], 8, None),
+    ],
+)
+def test_the_best_epoch_on_validation_rows_counts(validation, widths, epoch):
+    for kind, sign in (("accuracy", 1), ("error", -1)):
+        study = Study(kind=kind)
+        scores = [None if score is None else sign * score for score in validation]
+        study.add("compress", scores, widths=widths, test=[100.0 + number for number in range(len(scores))])
+        finals = study.finals()
+        row = finals.chosen("compress", *WHERE, 0)
+        assert (row and row["epoch"]) == epoch
+        assert finals.score("made", "train") == (f"train_{kind}", sign)
+        column = finals.column(f"test_{kind}", "compress", *WHERE)
+        np.testing.assert_array_equal(column, [99.0 + epoch if epoch else np.nan])
+        assert len(finals.rows("compress", *WHERE)) == bool(epoch)
+    assert finals.chosen("pruned", *WHERE, 0) is None and finals.path("compress", "made", 2, 0.1, 0) == []
+
+
+def cost(width):
+    return INPUTS * width + width * OUTPUTS
+
+
+@pytest.mark.parametrize(
+    ("budget", "epochs"),
+    [
+        ("steps", 3),
+        ("time", 4),  # 1 + 0.5 + 0.5 = 2 seconds, and partners take 0.5
+        ("multiply_adds", (cost(START) + cost(16) + cost(4)) // cost(4)),  # 10: before each epoch, not after it
+        ("", 12),
+    ],
+)
+def test_a_partner_counts_within_what_the_compressed_run_spent(budget, epochs):
+    study = Study()
+    study.add("compress", [0.2, 0.3, 0.1], widths=[16, 4, 4], seconds=[1.0, 0.5, 0.5])
+    study.add("from_scratch", [number / 100 for number in range(1, 13)], widths=4, seconds=0.5)
+    finals = study.finals()
+    row = finals.chosen("from_scratch", *WHERE, 0, budget)
+    assert row and row["epoch"] == epochs
+    assert finals.short("from_scratch", *WHERE, budget) == ({"short": 0} if budget else {})
+    gain = finals.gains("from_scratch", *WHERE, budget)
+    np.testing.assert_allclose(gain, [0.3 - epochs / 100], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("budget", "enough"), [("steps", 3), ("time", 4), ("multiply_adds", 10)])
+def test_a_partner_that_spent_less_is_short(budget, enough):
+    assert cost(START) + cost(16) + cost(4) == 10 * cost(4)
+    for epochs in (enough - 1, enough, enough + 1):
+        study = Study(seeds=3)  # of the third seed nothing is there
+        for seed in range(2):
+            study.add("compress", [0.2, 0.3, 0.1], widths=[16, 4, 4], seconds=[1.0, 0.5, 0.5], seed=seed)
+        study.add("from_scratch", [0.1] * epochs, widths=4, seconds=0.5)
+        study.add("from_scratch", [0.1] * 30, widths=4, seconds=0.5, seed=1)
+        assert study.finals().short("from_scratch", *WHERE, budget) == {"short": int(epochs < enough)}
+
+
+def test_the_start_of_a_partner_is_its_own_width_and_an_epoch_is_always_taken():
+    study = Study()
+    study.add("compress", [0.2], widths=[1], seconds=1e-3)
+    study.add("group_lasso", [0.2, 0.3], widths=[2, 1])
+    study.add("double_widths", [0.3, 0.4], widths=200)
+    finals = study.finals()
+    spent = {arm: finals.spent("multiply_adds", finals.path(arm, *WHERE, 0)) for arm in ("compress", "group_lasso")}
+    assert spent == {"compress": [cost(START)], "group_lasso": [cost(START), cost(2)]}
+    assert finals.spent("multiply_adds", finals.path("double_widths", *WHERE, 0)) == [cost(200)] * 2
+    for budget in ("time", "multiply_adds"):
+        assert finals.column("epoch", "double_widths", *WHERE, budget).tolist() == [1]
+
+
+@pytest.mark.parametrize(("kind", "sign"), [("accuracy", 1), ("error", -1)])
+def test_gains_are_positive_where_the_compressed_network_is_better(kind, sign):
+    study = Study(kind=kind, seeds=3)
+    for seed, (mine, other) in enumerate([(0.9, 0.7), (0.5, 0.8)]):
+        study.add("compress", [0.5], test=[mine], seed=seed)
+        study.add("pruned", [0.5], test=[other], seed=seed)
+    study.add("compress", [0.5], seed=2)  # without a partner
+    finals = study.finals()
+    np.testing.assert_allclose(finals.gains("pruned", *WHERE), [0.2 * sign, -0.3 * sign, np.nan], rtol=1e-9)
+    gain = finals.gain("pruned", *WHERE)
+    assert gain.n == 2 and gain.estimate == pytest.approx(-0.05 * sign)
+
+
+def test_a_mean_gain_leaves_out_what_is_not_there():
+    study = Study(penalties=(0.1, 0.2), seeds=3, depths=(1, 2))
+    gains = {(1, 0.1): [0.1, 0.2, None], (1, 0.2): [0.3, None, None], (2, 0.1): [0.2, 0.6, None]}
+    for (depth, penalty), values in gains.items():
+        for seed, gain in enumerate(values):
+            cell = {"depth": depth, "penalty": penalty, "seed": seed}
+            study.add("compress", [0.5], test=[0.9], **cell)
+            if gain is not None:
+                study.add("from_scratch", [0.5], test=[0.9 - gain], **cell)
+    found = study.finals().mean_gain("from_scratch", "made", "steps")
+    assert found.n == 2 and found.estimate == pytest.approx(np.median([0.2, 0.4]))
+    assert study.finals().mean_gain("random_widths", "made", over="from_scratch").n == 0
+    (steps, time, work) = beats_static(study.finals())["parts"]
+    assert [part["budget"] for part in (steps, time, work)] == ["steps", "time", "multiply_adds"]
+    assert steps["estimate"] == pytest.approx(0.3) and steps["verdict"] == "open"
+
+
+def test_widths_are_compared_after_equal_steps():
+    """Also where a time limit stopped the compressed run earlier than its partners."""
+    study = Study(seeds=7)
+    for seed in range(7):
+        study.add("compress", [0.5, 0.6], seed=seed)
+        study.add("from_scratch", [0.5, 0.7, 0.9], seed=seed)
+        study.add("half_widths", [0.4, 0.5, 0.99], widths=4, seed=seed)
+    (part,) = sizes_make_sense(study.finals())["parts"]
+    assert part["found_widths_over"] == "half_widths" and part["estimate"] == pytest.approx(0.2)
+    found = study.finals().front(("from_scratch", "half_widths"), "made", 1, 0)
+    assert found.scores.tolist() == [0.5, 0.7]
+    assert found.sizes.tolist() == [num_mlp_parameters((INPUTS, width, OUTPUTS)) for width in (4, 8)]
+
+
+@pytest.mark.parametrize(("kind", "ends"), [("accuracy", (0.8, 0.9)), ("error", (0.5, 0.25))])
+def test_how_much_smaller_at_the_same_score(kind, ends):
+    """Compressed networks reach, at 10 and 5 units, what static ones reach at 40 and 20."""
+    study, (low, high) = Study(kind=kind, penalties=(0.1, 0.2), seeds=7), ends
+    for seed in range(7):
+        for penalty, width, score in ((0.1, 5, low), (0.2, 10, high)):
+            study.add("compress", [score], widths=width, penalty=penalty, seed=seed)
+            study.add("from_scratch", [score], widths=4 * width, penalty=penalty, seed=seed)
+    claim = smaller_at_equal_score(study.finals())
+    assert claim["verdict"] == "holds" and len(claim["parts"]) == 3
+    small, large = ([num_mlp_parameters((INPUTS, f * w, OUTPUTS)) for w in (5, 10)] for f in (1, 4))
+    for part in claim["parts"]:
+        assert part["never_reached"] == 0
+        level = high - part["slack"] if kind == "accuracy" else high * (1 + part["slack"])
+        share = (level - low) / (high - low)
+        logs = [math.log(one[0]) + share * math.log(one[1] / one[0]) for one in (large, small)]
+        assert part["estimate"] == pytest.approx(logs[0] - logs[1], rel=1e-9)
+
+
+def test_a_score_never_reached_counts_against_the_compressed_networks():
+    study = Study(seeds=7)
+    for seed in range(7):
+        study.add("compress", [0.5], widths=2, seed=seed)
+        study.add("from_scratch", [0.9], seed=seed)
+    claim = smaller_at_equal_score(study.finals())
+    assert claim["verdict"] == "refuted" and {part["never_reached"] for part in claim["parts"]} == {7}
