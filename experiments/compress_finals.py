@@ -10,6 +10,7 @@ from jaxsize.fronts import Front, front
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.statistics import Estimate, paired_difference
 
+LEARNING = ("compress", "group_lasso")
 BUDGETS = ("steps", "time", "multiply_adds")
 
 
@@ -53,10 +54,11 @@ class Finals:
     def chosen(
         self, arm: str, dataset: str, depth: int, penalty: float, seed: int, budget: str = ""
     ) -> dict[str, Any] | None:
-        """The row that stands for a run; of a network from scratch, within what the compressed one spent."""
+        """The row that stands for a run; of a partner, within what the compressed run spent, by default its steps."""
         path = self.path(arm, dataset, depth, penalty, seed)
-        if budget and path:
-            path = path[: self.epochs_within(budget, path, self.path("compress", dataset, depth, penalty, seed))]
+        if path and arm not in LEARNING:
+            compressed = self.path("compress", dataset, depth, penalty, seed)
+            path = path[: self.epochs_within(budget or "steps", path, compressed)]
         return self.best(path)
 
     def epochs_within(self, budget: str, path: Sequence[dict[str, Any]], compressed: Sequence[dict[str, Any]]) -> int:
@@ -92,10 +94,12 @@ class Finals:
         rows = [self.chosen(arm, dataset, depth, penalty, seed, budget) for seed in range(self.settings["num_seeds"])]
         return np.array([np.nan if row is None or row.get(name) is None else row[name] for row in rows], float)
 
-    def gains(self, arm: str, dataset: str, depth: int, penalty: float, budget: str = "") -> np.ndarray:
-        """How much better the compressed network's test score is than the partner's, [num_seeds]."""
+    def gains(
+        self, arm: str, dataset: str, depth: int, penalty: float, budget: str = "", *, over: str = "compress"
+    ) -> np.ndarray:
+        """How much better the test score of the compressed network (or of the arm `over`) is, [num_seeds]."""
         name, sign = self.score(dataset)
-        mine = self.column(name, "compress", dataset, depth, penalty)
+        mine = self.column(name, over, dataset, depth, penalty)
         other = self.column(name, arm, dataset, depth, penalty, budget)
         return np.round(sign * (mine - other), 6 if name.endswith("accuracy") else 12)
 
@@ -105,15 +109,12 @@ class Finals:
 
     def mean_gain(self, arm: str, dataset: str, budget: str = "", *, over: str = "compress") -> Estimate:
         """Over seeds, of each one's mean over depths and penalties where both networks are there."""
-        name, sign = self.score(dataset)
-        within = "steps" if over == "from_scratch" else ""
-        other = budget or within
         cells = [
-            sign * (self.column(name, over, dataset, *cell, within) - self.column(name, arm, dataset, *cell, other))
-            for cell in itertools.product(self.settings["depth"], self.penalties[1:])
+            self.gains(arm, dataset, depth, penalty, budget, over=over)
+            for depth, penalty in itertools.product(self.settings["depth"], self.penalties[1:])
         ]
-        grid = np.ma.masked_invalid(np.stack(cells))
-        means = np.round(np.ma.filled(grid.mean(axis=0), np.nan), 7)
+        means = np.ma.filled(np.ma.masked_invalid(np.stack(cells)).mean(axis=0), np.nan)
+        means = np.round(means, 12)  # a mean of ties is a tie
         return paired_difference(means, np.zeros(len(means)))
 
     def rows(self, arm: str, dataset: str, depth: int, penalty: float) -> list[dict[str, Any]]:
@@ -123,11 +124,10 @@ class Finals:
 
     def front(self, arms: Sequence[str], dataset: str, depth: int, seed: int) -> Front:
         """Of a seed's networks of these arms, all penalties: parameters against validation score, more being better.
-        Networks from scratch for as many steps as the compressed ones."""
+        Partners take as many steps as the compressed networks."""
         name, sign = self.score(dataset, "validation")
         rows = [
-            self.chosen(arm, dataset, depth, penalty, seed, "" if arm == "compress" else "steps")
-            for arm, penalty in itertools.product(arms, self.penalties)
+            self.chosen(arm, dataset, depth, penalty, seed) for arm, penalty in itertools.product(arms, self.penalties)
         ]
         known = [row for row in rows if row is not None]
         return front([row["parameters"] for row in known], [sign * row[name] for row in known])

@@ -7,7 +7,6 @@ into the same buckets share a program, padded by units that stay inert.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxsize.batches import Batch, task_of
@@ -102,8 +101,7 @@ def prune_by_magnitude(params: Tree, widths: Sequence[int]) -> Tree:
     largest: a scale that moves between the two changes nothing. NumPy parameters in and out. ValueError for a layer
     narrower than asked, or other numbers of layers.
     """
-    with jax.ensure_compile_time_eval():  # also where shapes are only looked up (teams.Teams)
-        folded = fold_gates(params)
+    folded = fold_gates(params)
     layers = [*folded["hidden"], folded["output"]]
     kept: list[np.ndarray] = []
     for layer, after, width in zip(layers[:-1], layers[1:], widths, strict=True):

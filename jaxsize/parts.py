@@ -63,8 +63,8 @@ class Part:
         self._known_collapses = self._read_collapses()
         progress.advance(self.batch.name, done)
         clock, epoch = time.perf_counter(), done
-        saved_at, saved = clock, done
-        while (stop := self._stop(epoch, before + time.perf_counter() - clock)) is None:
+        saved_at, saved, elapsed = clock, done, before
+        while (stop := self._stop(epoch, elapsed)) is None:
             epoch += 1
             start = time.perf_counter()
             results = [team.program.epoch(team.cohort.runs, team.state, epoch) for team in teams]
@@ -76,9 +76,9 @@ class Part:
                     steps[run] = unstack(history, index)
                     rows[run] = self._row(run, epoch, steps[run], unstack(scores, index), team)
             self._share(time.perf_counter() - start, teams, rows)
-            seconds = {"seconds": round(before + time.perf_counter() - clock, 3)}
+            elapsed = round(before + time.perf_counter() - clock, 3)
             self._write_histories(epoch, [steps[run] for run in self.runs])
-            ordered = [rows[run] | seconds for run in self.runs]
+            ordered = [rows[run] | {"seconds": elapsed} for run in self.runs]
             self._unsaved += ordered
             self._report_collapses(teams, epoch)
             self._select(teams, rows)

@@ -96,7 +96,7 @@ class Teams:
 
     def __init__(self, batch: Batch, runs: range, devices: Sequence[Device] = (), program: Program | None = None):
         self.batch, self.runs = batch, runs
-        self.params_shape = jax.eval_shape(lambda: batch.init(0)) if program is None else program.state_shape.params
+        self.params_shape = _shapes_of(batch.init(0)) if program is None else program.state_shape.params
         self.groups = unit_groups(batch.trainer.outputs, self.params_shape, batch.input_shape)
         self.names = [] if batch.shrinking is None else removable(batch.trainer, self.groups, self.params_shape)
         """The groups that can lose units, in the order of `Widths`."""
@@ -282,3 +282,7 @@ class Teams:
 
 def _devices(teams: Sequence[Team]) -> dict[Cohort, tuple[Device, ...]]:
     return {team.cohort: team.program.axis.devices for team in teams}
+
+
+def _shapes_of(params: Tree) -> Tree:
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)

@@ -77,7 +77,7 @@ def cost(width):
         ("steps", 3),
         ("time", 4),  # 1 + 0.5 + 0.5 = 2 seconds, and partners take 0.5
         ("multiply_adds", (cost(START) + cost(16) + cost(4)) // cost(4)),  # 10: before each epoch, not after it
-        ("", 12),
+        ("", 3),
     ],
 )
 def test_a_partner_counts_within_what_the_compressed_run_spent(budget, epochs):

@@ -1,7 +1,9 @@
 """A part that stops after units were removed goes on to the same rows, events and networks, bit for bit."""
 
 import dataclasses
+import itertools
 import shutil
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +24,7 @@ from shrinking_helpers import (
     steps_of,
 )
 
-from jaxsize import checkpoint, study
+from jaxsize import checkpoint, parts, study
 from jaxsize.networks import mlp
 from jaxsize.shrinking import Shrinking
 
@@ -55,6 +57,27 @@ def whole(tmp_path_factory, programs):
     found = outcome(folder, result)
     assert [event["epoch"] for event in found[1]][:2] == [2, 3] and len(found[2]) == 2
     return found
+
+
+def test_short_epochs_are_written_together(tmp_path, whole, monkeypatch):
+    """A stop loses those that are not written yet, and nothing else."""
+    monkeypatch.setattr(parts, "SAVE_SECONDS", 2.5)
+    monkeypatch.setattr(parts, "time", SimpleNamespace(perf_counter=itertools.count(step=0.2).__next__))
+    saved, save = [], checkpoint.save
+
+    def counted(*given, step, **named):
+        saved.append(step)
+        save(*given, step=step, **named)
+
+    monkeypatch.setattr(checkpoint, "save", counted)
+    batch = make_batch(EAGER, runs=RUNS)
+    with pytest.raises(Stopped):
+        study.train(batch, folder_in(tmp_path), Counter(4), devices=DEVICES)
+    assert saved and max(saved) < 4
+    assert {row["epoch"] for row in folder_in(tmp_path).rows.read()} == set(range(1, saved[-1] + 1))
+    result = study.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
+    assert saved[-1] == batch.num_epochs and len(saved) < batch.num_epochs
+    assert_same(outcome(folder_in(tmp_path), result), whole)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4])
