@@ -19,7 +19,7 @@ import jax
 import platformdirs
 import tyro
 
-from jaxsize import datasets, runs
+from jaxsize import datasets, records, runs
 
 ConfigType = TypeVar("ConfigType", bound="Flags")
 
@@ -193,3 +193,16 @@ def load_datasets(flags: Flags, form: datasets.Form) -> list[datasets.Dataset]:
         raise ValueError(f"--dataset: expected some of {', '.join(datasets.NAMES)}, got {unknown[0]!r}")
     options = {"teacher": {"width": flags.teacher_width, "task": flags.teacher_task}}
     return [datasets.load(name, data_dir=flags.data_dir, form=form, **options.get(name, {})) for name in flags.dataset]
+
+
+def open_results(
+    flags: Flags, name: str, data: Sequence[datasets.Dataset], as_text: Callable[[Any], str]
+) -> records.Folder:
+    """The results folder of an experiment, with every setting and the fingerprints of its data. If it holds the
+    finished run, its summary is printed."""
+    prints = {dataset.name: dataset.fingerprint() for dataset in data}  # --resume must not go on with other rows
+    settings = flags.settings() | {"data": prints}
+    folder = records.open_folder(flags.folder(name), settings, resume=flags.resume, device=runs.describe_devices())
+    if folder.status == "finished":
+        print(f"{folder.path} holds the finished run; delete it to run again\n\n{as_text(folder.read_summary())}")
+    return folder

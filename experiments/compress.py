@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from experiments import compress_report as report
-from experiments.command_line import load_datasets, main
+from experiments.command_line import load_datasets, main, open_results
 from experiments.compress_flags import PRESETS, CompressFlags
 from experiments.compress_partners import make_partners
 from experiments.compress_pictures import draw
@@ -21,8 +21,6 @@ from jaxsize.batches import Batch
 from jaxsize.compress import compress_network, hold_out_batches, penalty_scale, step_histories
 from jaxsize.datasets import Dataset
 from jaxsize.progress import Progress
-from jaxsize.records import open_folder
-from jaxsize.runs import describe_devices
 from jaxsize.shrinking import Shrinking
 from jaxsize.study import require_room, train
 from jaxsize.sweeps import penalty_sweep, save_networks
@@ -84,7 +82,6 @@ def load(flags: CompressFlags) -> list[Dataset]:
 def run(flags: CompressFlags) -> dict[str, Any]:
     """Trains everything, writes the results folder and returns what is in its summary.json."""
     data = load(flags)
-    prints = {dataset.name: dataset.fingerprint() for dataset in data}  # --resume must not go on with other rows
     learning: list[list[Batch]] = []
     first_run = 0
     for dataset in data:
@@ -92,12 +89,8 @@ def run(flags: CompressFlags) -> dict[str, Any]:
             learning.append(learning_batches(flags, dataset, depth, first_run))
             first_run += sum(map(len, learning[-1]))
             require_room(learning[-1][0], flags.folder(NAME))
-    folder = open_folder(
-        flags.folder(NAME), flags.settings() | {"data": prints}, resume=flags.resume, device=describe_devices()
-    )
+    folder = open_results(flags, NAME, data, report.as_text)
     if folder.status == "finished":
-        print(f"{folder.path} holds the finished run; delete it to run again\n")
-        print(report.as_text(folder.read_summary()))
         return folder.read_summary()
 
     progress = Progress(flags.epochs * sum(map(len, learning)))

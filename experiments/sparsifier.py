@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from experiments import sparsifier_report as report
-from experiments.command_line import load_datasets, main
+from experiments.command_line import load_datasets, main, open_results
 from experiments.sparsifier_flags import PRESETS, SparsifierFlags
 from experiments.sparsifier_pictures import draw
 from jaxsize.batches import Batch
@@ -22,8 +22,6 @@ from jaxsize.datasets import Dataset
 from jaxsize.networks import mlp
 from jaxsize.partners import Partner, partner_batches
 from jaxsize.progress import Progress
-from jaxsize.records import open_folder
-from jaxsize.runs import describe_devices
 from jaxsize.shrinking import Shrinking
 from jaxsize.study import require_room, train
 from jaxsize.sweeps import penalty_sweep, save_networks
@@ -95,13 +93,8 @@ def run(flags: SparsifierFlags) -> dict[str, Any]:
     batches = [learning_batch(flags, *start, first_run=index * runs_each) for index, start in enumerate(starts)]
     for batch in batches:
         require_room(batch, flags.folder(NAME))
-    prints = {dataset.name: dataset.fingerprint() for dataset in data}  # --resume must not go on with other rows
-    folder = open_folder(
-        flags.folder(NAME), flags.settings() | {"data": prints}, resume=flags.resume, device=describe_devices()
-    )
+    folder = open_results(flags, NAME, data, report.as_text)
     if folder.status == "finished":
-        print(f"{folder.path} holds the finished run; delete it to run again\n")
-        print(report.as_text(folder.read_summary()))
         return folder.read_summary()
 
     progress = Progress(flags.epochs * len(batches))

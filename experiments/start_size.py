@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.command_line import load_datasets, main, told
+from experiments.command_line import load_datasets, main, open_results, told
 from experiments.penalty_flags import PenaltyFlags
 from experiments.sparsifier_claims import start_does_not_matter
 from experiments.sparsifier_finals import Finals
@@ -26,8 +26,6 @@ from jaxsize.compress import BATCH_SIZES, compress_network, penalty_scale
 from jaxsize.datasets import Dataset
 from jaxsize.export import fold_gates
 from jaxsize.progress import Progress
-from jaxsize.records import open_folder
-from jaxsize.runs import describe_devices
 from jaxsize.shrinking import Shrinking
 from jaxsize.sparsifier import FORMS
 from jaxsize.study import Trained, require_room, train
@@ -115,12 +113,8 @@ def run(flags: StartSizeFlags) -> dict[str, Any]:
     ]
     for batch in batches:
         require_room(batch, flags.folder(NAME))
-    prints = {dataset.name: dataset.fingerprint() for dataset in data}
-    folder = open_folder(
-        flags.folder(NAME), flags.settings() | {"data": prints}, resume=flags.resume, device=describe_devices()
-    )
+    folder = open_results(flags, NAME, data, as_text)
     if folder.status == "finished":
-        print(f"{folder.path} holds the finished run; delete it to run again\n\n{as_text(folder.read_summary())}")
         return folder.read_summary()
     progress = Progress(flags.epochs * (len(batches) + len(twins)))
     trained = {batch.name: train(batch, folder, progress) for batch in batches}

@@ -24,16 +24,21 @@ def programs(tmp_path_factory):
 
 
 @pytest.fixture
-def command(monkeypatch, programs, capsys):
-    """Runs the command in this process: (exit status, standard output, standard error)."""
+def command(request, monkeypatch, programs, capsys):
+    """Runs an experiment's command in this process: (exit status, standard output, standard error).
+
+    That of the sparsifier, unless the test's module has EXPERIMENT = (class of its flags, its module).
+    """
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
 
     from experiments import sparsifier
     from experiments.command_line import main
 
+    flags, experiment = getattr(request.module, "EXPERIMENT", (sparsifier.SparsifierFlags, sparsifier))
+
     def call(*arguments):
-        status = main(sparsifier.SparsifierFlags, sparsifier.PRESETS, sparsifier.run, "sparsifier", list(arguments))
+        status = main(flags, experiment.PRESETS, experiment.run, experiment.NAME, list(arguments))
         return (status, *capsys.readouterr())
 
     return call

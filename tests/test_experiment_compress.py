@@ -12,7 +12,6 @@ from experiment_helpers import rows_of
 from shrinking_helpers import EAGER
 
 from experiments import compress
-from experiments.command_line import main
 from jaxsize import load_network
 from jaxsize.datasets import load
 from jaxsize.progress import Progress
@@ -21,17 +20,7 @@ SMALL = ["--num-seeds", "2", "--penalties", "0.3", "--start-width", "12", "--bat
 SMALL += ["--learning-rate", "0.1", "--static-epochs", "6"]
 
 
-@pytest.fixture
-def command(monkeypatch, programs, capsys):
-    """Runs the command in this process: (exit status, standard output, standard error)."""
-    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
-
-    def call(*arguments):
-        status = main(compress.CompressFlags, compress.PRESETS, compress.run, "compress", list(arguments))
-        return (status, *capsys.readouterr())
-
-    return call
+EXPERIMENT = compress.CompressFlags, compress
 
 
 def final_rows(rows, arm):

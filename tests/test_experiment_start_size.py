@@ -1,0 +1,41 @@
+"""The command `python -m experiments.start_size`."""
+
+import json
+
+import matplotlib.image
+import numpy as np
+import pytest
+from experiment_helpers import rows_of
+
+from experiments import start_size
+
+EXPERIMENT = start_size.StartSizeFlags, start_size
+
+
+def test_smoke_answers_its_claims(command, tmp_path):
+    """Fast gates, so that units die and are removed within the three epochs."""
+    arguments = ["--smoke", "--gate-learning-rate", "0.02", "--out", str(tmp_path / "r")]
+    status, said, error = command(*arguments)
+    assert (status, error) == (0, "") and "C30" in said and "C32" in said
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    rows = rows_of(tmp_path / "r")
+    assert len(rows) == 3 * (2 * 2 * 2 + 2 * 2)  # epochs x (starts x penalties x seeds, and masked twins of one start)
+    ends = {(row["arm"], row["start_width"], row["penalty"], row["seed"]): row for row in rows}
+    for (arm, width, penalty, seed), row in ends.items():
+        if arm == "masked":
+            assert row["live_units"] == ends["learned", width, penalty, seed]["live_units"] < 16
+    for found in summary["results"]:
+        sizes = [ends["learned", found["start_width"], found["penalty"], seed]["live_units"] for seed in (0, 1)]
+        assert found["live_units"]["median"] == np.median(sizes) and 0 <= found["removal_share"] < 1
+    assert summary["claims"]["C30"]["verdict"] == "open"  # two seeds settle nothing
+    death = summary["claims"]["C37"]
+    assert death["verdict"] == "holds" and len(death["parts"][0]["removal"]) == 4
+    assert matplotlib.image.imread(tmp_path / "r" / "starts_digits.png").shape[0] > 300
+    assert command(*arguments)[0] == 0
+
+
+@pytest.mark.parametrize("widths", [["50"], ["50", "50"], ["0", "50"]])
+def test_starts_that_cannot_be_compared_are_one_line(command, tmp_path, widths):
+    status, _, error = command("--start-width", *widths, "--out", str(tmp_path / "r"))
+    assert status == 2 and error.count("\n") == 1 and "--start-width: expected" in error
+    assert not (tmp_path / "r").exists()
