@@ -47,11 +47,11 @@ def legend(figure: "Figure", axes: "Axes", title: str) -> None:
 
 
 def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
-    """Makes an axis logarithmic, labelled with plain numbers (20, 50, 100). Call it when everything is drawn.
+    """Makes an axis logarithmic, labelled with plain numbers (20, 50, 100; large ones 100k). Call it when everything is drawn.
 
     Without anything positive to show, such as where every run has diverged, the axis stays linear.
     """
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     if not np.isfinite(axes.dataLim.minposx if which == "x" else axes.dataLim.minposy):
         return
@@ -59,7 +59,7 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12))
-    axis.set_major_formatter("{x:g}")
+    axis.set_major_formatter(EngFormatter(sep="") if high >= 1e5 else "{x:g}")  # 100k
     axis.set_minor_formatter(NullFormatter())
 
 
