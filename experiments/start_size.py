@@ -22,9 +22,11 @@ from experiments.sparsifier_claims import start_does_not_matter
 from experiments.sparsifier_finals import Finals
 from experiments.start_size_report import as_text, death_is_for_good, draw, removal_is_cheap, result
 from jaxsize.batches import Batch
+from jaxsize.compaction import compact
 from jaxsize.compress import BATCH_SIZES, compress_network, penalty_scale
 from jaxsize.datasets import Dataset
 from jaxsize.export import fold_gates
+from jaxsize.groups import unit_groups
 from jaxsize.progress import Progress
 from jaxsize.shrinking import Shrinking
 from jaxsize.sparsifier import FORMS
@@ -84,21 +86,20 @@ def make_batch(flags: StartSizeFlags, dataset: Dataset, width: int, first_run: i
 
 
 def output_differences(batch: Batch, removed: Trained, masked: Trained) -> dict[str, Any]:
-    """Largest differences of outputs on test rows, relative to the largest output: of networks trained with and without
-    removal, and of the former with and without folded gates."""
+    """Largest differences of outputs on test rows, relative to the largest output: of masked networks without their
+    dead units, of the same with folded gates, and between whole trainings with and without removal."""
     dataset = batch.dataset
-    rows = dataset.test.inputs[:1000].astype(np.float32) * dataset.input_scale + dataset.input_shift
-
-    def outputs(params: Any) -> np.ndarray:
-        return np.asarray(batch.trainer.outputs(params, jax.numpy.asarray(rows)))
-
-    removal, folding = [], []
-    for mine, other in zip(removed.networks, masked.networks, strict=True):
-        here, there, folded = outputs(mine.params), outputs(other.params), outputs(fold_gates(mine.params))
-        scale = np.abs(there).max()
-        removal.append(float(np.abs(here - there).max() / scale))
-        folding.append(float(np.abs(here - folded).max() / scale))
-    return {"dataset": dataset.name, "removal": removal, "folding": folding}
+    rows = jax.numpy.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
+    found: dict[str, Any] = {"dataset": dataset.name, "removal": [], "folding": [], "training": []}
+    for trained, twin in zip(removed.networks, masked.networks, strict=True):
+        groups = unit_groups(batch.trainer.outputs, twin.params, rows)
+        small = compact(groups, twin.params, groups.live(twin.params)).params
+        others = {"removal": small, "folding": fold_gates(small), "training": trained.params}
+        expected = np.asarray(batch.trainer.outputs(twin.params, rows))
+        for name, params in others.items():
+            difference = np.asarray(batch.trainer.outputs(params, rows)) - expected
+            found[name].append(float(np.abs(difference).max() / np.abs(expected).max()))
+    return found
 
 
 def run(flags: StartSizeFlags) -> dict[str, Any]:

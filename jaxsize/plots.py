@@ -47,8 +47,7 @@ def legend(figure: "Figure", axes: "Axes", title: str) -> None:
 
 
 def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
-    """Makes an axis logarithmic, labelled with plain numbers (20, 50, 100; from 1e5 on 100k). Call it when everything is
-    drawn.
+    """Makes an axis logarithmic, labelled with plain numbers (20, 50, from 1e5 on 100k). Call it when all is drawn.
 
     Without anything positive to show, such as where every run has diverged, the axis stays linear.
     """
