@@ -123,11 +123,12 @@ class Finals:
         return [row for row in found if row is not None]
 
     def front(self, arms: Sequence[str], dataset: str, depth: int, seed: int) -> Front:
-        """Of a seed's networks of these arms, all penalties: parameters against validation score, more being better.
+        """Of a seed's penalised networks of these arms: parameters against validation score, more being better.
         Partners take as many steps as the compressed networks."""
         name, sign = self.score(dataset, "validation")
         rows = [
-            self.chosen(arm, dataset, depth, penalty, seed) for arm, penalty in itertools.product(arms, self.penalties)
+            self.chosen(arm, dataset, depth, penalty, seed)
+            for arm, penalty in itertools.product(arms, self.penalties[1:])
         ]
         known = [row for row in rows if row is not None]
         return front([row["parameters"] for row in known], [sign * row[name] for row in known])

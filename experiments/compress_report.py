@@ -105,8 +105,8 @@ def sizes_make_sense(finals: Finals) -> dict[str, Any]:
 
 def smaller_at_equal_score(finals: Finals) -> dict[str, Any]:
     """C39. Per seed, fronts of validation score against parameters: how large a static network must be over how large a
-    compressed one, at the best score of the static front less some slack; log ratios over seeds. Where no compressed
-    network gets there, it counts as infinitely large."""
+    compressed one, at the best score of the static front less some slack; log ratios over seeds. A network per penalty
+    on either front: an equal search. Where no compressed network gets there, it counts as infinitely large."""
     parts = []
     for dataset, depth in finals.pairs:
         name, sign = finals.score(dataset, "validation")
@@ -114,8 +114,7 @@ def smaller_at_equal_score(finals: Finals) -> dict[str, Any]:
             ratios = []
             for seed in range(finals.settings["num_seeds"]):
                 compressed, static = (
-                    finals.front(arms, dataset, depth, seed)
-                    for arms in (("compress",), ("from_scratch", "half_widths", "double_widths"))
+                    finals.front(arms, dataset, depth, seed) for arms in (("compress",), ("from_scratch",))
                 )
                 if static.scores.size and compressed.scores.size:
                     best = static.scores[-1]
