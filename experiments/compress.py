@@ -51,6 +51,7 @@ def learning_batches(flags: CompressFlags, dataset: Dataset, depth: int, first_r
                     penalty_scale=penalty_scale(dataset, flags.rows_per_step(dataset)),
                     num_epochs=flags.epochs,
                     shrinking=Shrinking() if flags.shrink else None,
+                    select=f"validation_{'error' if dataset.task == 'regression' else 'accuracy'}",
                     time_limit=flags.time_limit,
                     stop_on_collapse=True,
                     histories=step_histories(depth),
@@ -67,7 +68,6 @@ def common(flags: CompressFlags, dataset: Dataset) -> dict[str, Any]:
             batch_size=flags.rows_per_step(dataset), shuffle="batches" if flags.form == "original" else "per_run"
         ),
         "hparams": flags.rates(),
-        "select": f"validation_{'error' if dataset.task == 'regression' else 'accuracy'}",
     }
 
 
@@ -94,7 +94,8 @@ def run(flags: CompressFlags) -> dict[str, Any]:
         return folder.read_summary()
 
     progress = Progress(flags.epochs * sum(map(len, learning)))
-    for batches in learning:
+    while learning:  # a batch holds the first weights of its networks
+        batches = learning.pop(0)
         compressed, *_ = [train(batch, folder, progress) for batch in batches]
         batch = batches[0]
         save_networks(batch, compressed, folder.path / "networks")

@@ -62,11 +62,18 @@ class Finals:
         return self.best(path)
 
     def epochs_within(self, budget: str, path: Sequence[dict[str, Any]], compressed: Sequence[dict[str, Any]]) -> int:
-        """How many epochs of a path fit into what a compressed run spent; at least one is taken."""
+        """How many epochs of a path fit into what a compressed run spent, until a layer lost all its units; at least
+        one is taken."""
+        compressed = self.until_collapse(compressed)
         if budget == "steps":
             return len(compressed)
         limit = sum(self.spent(budget, compressed)) * (1 + 1e-6)
         return max(1, int(np.sum(np.cumsum(self.spent(budget, path)) <= limit)))
+
+    @staticmethod
+    def until_collapse(path: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        ends = [index for index, row in enumerate(path) if not min(row["live_units_per_layer"])]
+        return path[: ends[0] + 1] if ends else path
 
     def short(self, arm: str, dataset: str, depth: int, penalty: float, budget: str) -> dict[str, int]:
         """How many partners ended before they had spent what the compressed run did."""
@@ -74,6 +81,7 @@ class Finals:
             return {}
         seeds = range(self.settings["num_seeds"])
         pairs = [[self.path(which, dataset, depth, penalty, seed) for which in (arm, "compress")] for seed in seeds]
+        pairs = [(path, self.until_collapse(other)) for path, other in pairs]
         if budget == "steps":
             return {"short": sum(len(path) < len(other) for path, other in pairs if path)}
         totals = [[sum(self.spent(budget, path)) for path in pair] for pair in pairs if pair[0]]

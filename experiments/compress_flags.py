@@ -34,8 +34,8 @@ class CompressFlags(PenaltyFlags):
     penalty_decay: float = 1.0
     """What the penalty is divided by after every epoch; the journal names 2^(1/10) and used 1."""
     time_limit: float = math.inf
-    """Seconds after which no epoch starts, for all runs of a depth together. Not reproducible: it depends on the
-    machine."""
+    """Seconds after which no epoch starts, for all compressed runs of a depth together, and for those with a group
+    lasso. Not reproducible: it depends on the machine."""
     partners: tuple[Arm, ...] = ARMS
     """What is compared: the widths found, trained from scratch, on from the weights found, or cut out of the
     unpenalised network by magnitude and fine-tuned; random widths of equal total (from two layers on), half and twice

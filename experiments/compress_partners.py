@@ -39,7 +39,9 @@ def make_partners(
         }
         if len(widths) > 1:  # of one layer they are the widths found
             arms["random_widths"] = random_widths(sum(widths), len(widths), run), None
-        if seed in dense:
+        if seed in dense and all(
+            fits(width, layer) for width, layer in zip(widths, dense[seed]["hidden"], strict=True)
+        ):
             arms["pruned"] = widths, lambda seed=seed, widths=widths: prune_by_magnitude(dense[seed], widths)
         for arm in (arm for arm in flags.partners if arm in arms):
             hidden, start = arms[arm]
@@ -47,8 +49,13 @@ def make_partners(
             network = compress_network((dataset.num_inputs, *hidden, dataset.num_outputs), gated=False)
             init = start or (lambda network=network, seed=seed: network.init(seed))
             partners.append(Partner(label, hidden, init, lengths.get(arm, flags.epochs)))
-    gated = flags.form == "original"
-    return partner_batches(partners, dataset, flags.config(), name=f"{batch.name}.partners", gated=gated, **common)
+    common["gated"] = flags.form == "original"
+    timed = [partner for partner in partners if partner.label["arm"] == "from_scratch"]  # widths of their own
+    others = [partner for partner in partners if partner.label["arm"] != "from_scratch"]
+    return [
+        *partner_batches(timed, dataset, flags.config(), name=f"{batch.name}.from_scratch", factor=1.0, **common),
+        *partner_batches(others, dataset, flags.config(), name=f"{batch.name}.partners", **common),
+    ]
 
 
 def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:
@@ -56,6 +63,11 @@ def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:
     rows = {(row["run"], row["epoch"]): row for row in trained.rows}
     pairs = zip(batch.labels, trained.networks, strict=True)
     return {label["run"]: rows[label["run"], network.epoch] for label, network in pairs}
+
+
+def fits(width: int, layer: dict[str, np.ndarray]) -> bool:
+    """Whether so many units can be cut out of a layer: unpenalised gates may die as well."""
+    return width <= len(layer["bias"])
 
 
 def usable(row: dict[str, Any]) -> bool:

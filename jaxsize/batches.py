@@ -124,6 +124,8 @@ class Program:
             jobs.append(self.axis.map(start).lower(self.axis.shapes(run[:2]), settings, ()))
         with ThreadPoolExecutor() as pool:  # XLA compiles outside the interpreter's lock
             self._epoch, *self._start = pool.map(lambda lowered: lowered.compile(), jobs)
+        if self._own_order:  # compiled now, not in the first epoch
+            self._orders(self.axis.put(np.zeros(num_runs, np.uint32)), self.axis.put(np.zeros(num_runs, np.int32)))
 
     @property
     def num_bytes(self) -> int:
@@ -134,9 +136,7 @@ class Program:
         (compiled,) = self._start
         params = stack([self.batch.init(index) for index in runs])
         seeds = np.array([self.batch.labels[index]["seed"] for index in runs], np.uint32)
-        state = compiled(self.axis.put((params, seeds)), self.axis.put(self._hparams(runs)), ())
-        self._order(state, 0)  # compiled now, so that the first epoch is no slower than others
-        return state
+        return compiled(self.axis.put((params, seeds)), self.axis.put(self._hparams(runs)), ())
 
     def epoch(self, runs: Sequence[int], state: TrainState, epoch: int) -> tuple[TrainState, Tree, Tree]:
         """Trains `runs` for epoch number `epoch` (from 1 on): (state, history, scores). The state given is consumed."""
@@ -158,9 +158,13 @@ class Program:
         """Of the training rows in an epoch: per run [R, N], or [N] if it is shared."""
         rows = len(self.batch.dataset.train)
         if self._own_order:
-            together = self.batch.config.batch_size if self.batch.config.shuffle == "batches" else 1
-            return _orders(self.axis, rows, together)((state.seed, state.epoch), (), ())
+            return self._orders(state.seed, state.epoch)
         return self.axis.replicate(jax.jit(row_order, static_argnums=2)(np.uint32(0), np.int32(epoch), rows))
+
+    def _orders(self, seeds: jax.Array, epochs: jax.Array) -> jax.Array:
+        config, rows = self.batch.config, len(self.batch.dataset.train)
+        together = config.batch_size if config.shuffle == "batches" else 1
+        return _make_orders(self.axis, rows, together)((seeds, epochs), (), ())
 
     def _functions(self) -> tuple[Callable, Callable]:
         batch = self.batch
@@ -182,7 +186,7 @@ class Program:
 
 
 @functools.cache
-def _orders(axis: RunAxis, num_rows: int, together: int) -> Callable:
+def _make_orders(axis: RunAxis, num_rows: int, together: int) -> Callable:
     """Orders of rows, of which so many stay together. Compiled apart from the epochs: no width matters to it, and a
     sort compiles slowly."""
 

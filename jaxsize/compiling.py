@@ -1,5 +1,6 @@
 """The programs of a part: where each runs, and compiling them while others train."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -40,7 +41,8 @@ class Compiler:
         if program is not None:
             self._programs[len(start.runs), start.widths, program.axis.devices] = Future()
             self._programs[len(start.runs), start.widths, program.axis.devices].set_result(program)
-        self._threads = ThreadPoolExecutor(os.cpu_count(), initializer=_yield_to_training)
+        self._beside_training = ThreadPoolExecutor(os.cpu_count(), initializer=_yield_to_training)
+        self._waited_for = ThreadPoolExecutor(os.cpu_count())
 
     @property
     def num_programs(self) -> int:
@@ -49,24 +51,30 @@ class Compiler:
 
     def close(self) -> None:
         """Nothing is compiled any more afterwards."""
-        self._threads.shutdown(cancel_futures=True)
+        for threads in (self._beside_training, self._waited_for):
+            threads.shutdown(cancel_futures=True)
 
     def begin(self, cohorts: Sequence[Cohort], beside: Mapping[Cohort, Sequence[Device]]) -> list[Future[Program]]:
         """Their programs, beside cohorts that train on these devices; new ones are compiled in the background."""
+        return self._futures(cohorts, beside, self._beside_training)
+
+    def _futures(
+        self, cohorts: Sequence[Cohort], beside: Mapping[Cohort, Sequence[Device]], threads: ThreadPoolExecutor
+    ) -> list[Future[Program]]:
         if self._data is None:  # on all devices, for programs on any of them
             self._data = place_data(self.batch, self.axis)
         found = []
         for cohort, devices in zip(cohorts, self._placed(cohorts, beside), strict=True):
             key = len(cohort.runs), cohort.widths, devices
             if key not in self._programs:
-                self._programs[key] = self._threads.submit(self._compiled, *key)
+                self._programs[key] = threads.submit(self._compiled, *key)
             found.append(self._programs[key])
         return found
 
     def finish(self, cohorts: Sequence[Cohort], beside: Mapping[Cohort, Sequence[Device]]) -> list[Program]:
         """Their programs, when all are compiled."""
         clock = time.perf_counter()
-        programs = [program.result() for program in self.begin(cohorts, beside)]
+        programs = [program.result() for program in self._futures(cohorts, beside, self._waited_for)]
         self.seconds_waited += time.perf_counter() - clock
         return programs
 
@@ -96,4 +104,5 @@ class Compiler:
 def _yield_to_training() -> None:
     """XLA spreads a matrix product evenly over all cores: a thread that compiles on one of them holds up all."""
     if sys.platform == "linux":  # where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        with contextlib.suppress(OSError):  # a sandbox may not allow it
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)

@@ -2,7 +2,8 @@
 
 The source is seed `003_d2c286111c329776.txt`, "Evaluate the system with very large starting sizes" (REFERENCE J16,
 D10). It is the sparsifier with one to four hidden layers, from other initial weights, with dead units removed after
-every epoch, a penalty that may fall from epoch to epoch, and the network of the best validation epoch as the result.
+epochs where that pays, a penalty that may fall from epoch to epoch, and the network of the best validation epoch as the
+result.
 """
 
 import dataclasses
@@ -65,7 +66,8 @@ def hold_out_batches(dataset: Dataset, batch_size: int, *, share: float = 0.1, s
         clean = None if train.clean_targets is None else train.clean_targets[index]
         return Split(train.inputs[index], train.targets[index], clean)
 
-    return dataclasses.replace(dataset, train=split(order[:kept]), validation=split(order[kept:]))
+    info = dataset.info | {"validation": f"the last {rows - kept} of {rows} rows in a random order"}
+    return dataclasses.replace(dataset, train=split(order[:kept]), validation=split(order[kept:]), info=info)
 
 
 def step_histories(num_layers: int) -> dict[str, Callable[[Any], np.ndarray]]:

@@ -39,16 +39,18 @@ def partner_batches(
     *,
     name: str,
     hparams: Mapping[str, float],
+    factor: float = 1.5,
     gated: bool = False,
     **batch: Any,
 ) -> list[Batch]:
     """Batches that train all partners without a penalty: one per set of buckets and number of epochs.
 
-    gated: every unit gets a relu gate at 1, which is trained as a scale. batch: further fields of `Batch`.
+    A program serves widths up to factor apart; what is timed wants 1, multiples of 16. gated: every unit gets a relu
+    gate at 1, which is trained as a scale. batch: further fields of `Batch`.
     """
     together: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}
     for partner in partners:
-        padded = tuple(bucket(width, factor=1.5) for width in partner.widths)
+        padded = tuple(bucket(width, factor=factor) for width in partner.widths)
         together.setdefault((partner.epochs, padded), []).append(partner)
 
     def made(epochs: int, padded: tuple[int, ...], mine: list[Partner]) -> Batch:

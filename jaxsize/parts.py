@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxsize import checkpoint
@@ -35,6 +36,7 @@ class Part:
         self.directory = folder.checkpoints / batch.name / f"runs_{runs.start}"
         self.labels = {run: batch.labels[run] for run in runs}
         self.teams = Teams(batch, runs, devices, program)
+        self.num_devices = len(tuple(devices) or jax.devices())
         self.manifest = {
             "batch": batch.name,
             "labels": list(self.labels.values()),
@@ -131,8 +133,11 @@ class Part:
         return teams
 
     def _share(self, seconds: float, teams: list[Team], rows: dict[int, dict[str, Any]]) -> None:
-        """The seconds of an epoch, training and evaluation, divided among the runs by what their widths cost."""
+        """The seconds of an epoch, training and evaluation, divided among the runs by what their widths cost. Devices
+        that the runs leave idle are not charged to them."""
         costs = {run: self.teams.share(team) for team in teams for run in team.cohort.runs}
+        used = {device for team in teams for device in team.program.axis.devices}
+        seconds *= len(used) / self.num_devices
         for run, row in rows.items():
             row["run_seconds"] = round(seconds * costs[run] / sum(costs.values()), 6)
 
