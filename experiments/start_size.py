@@ -85,9 +85,14 @@ def make_batch(flags: StartSizeFlags, dataset: Dataset, width: int, first_run: i
     )
 
 
+def finite(params: Any) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
 def output_differences(batch: Batch, removed: Trained, masked: Trained) -> dict[str, Any]:
     """Largest differences of outputs on test rows, relative to the largest output: of masked networks without their
-    dead units, of the same with folded gates, and between whole trainings with and without removal."""
+    dead units, of the same with folded gates, and between whole trainings with and without removal. Of runs that
+    stayed finite."""
     dataset = batch.dataset
     rows = jax.numpy.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
     found: dict[str, Any] = {"dataset": dataset.name, "removal": [], "folding": [], "training": []}
@@ -96,6 +101,8 @@ def output_differences(batch: Batch, removed: Trained, masked: Trained) -> dict[
         small = compact(groups, twin.params, groups.live(twin.params)).params
         others = {"removal": small, "folding": fold_gates(small), "training": trained.params}
         expected = np.asarray(batch.trainer.outputs(twin.params, rows))
+        if not (np.isfinite(expected).all() and finite(trained.params)):
+            continue
         for name, params in others.items():
             difference = np.asarray(batch.trainer.outputs(params, rows)) - expected
             found[name].append(float(np.abs(difference).max() / np.abs(expected).max()))
