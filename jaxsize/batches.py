@@ -29,6 +29,7 @@ from jaxsize.training import (
     regression,
     row_order,
 )
+from jaxsize.widening import Widening
 
 Tree = Any
 
@@ -61,6 +62,9 @@ class Batch:
     """What is kept of every step, in steps/NAME.KEY.npy, by KEY: the history of an epoch of a run -> [steps]."""
     shrinking: Shrinking | None = dataclasses.field(default_factory=Shrinking)
     """When dead units are removed while training, and runs regrouped by size. None: never, they are only masked."""
+    widening: Widening | None = None
+    """How layers with a trained size get more units while training. None: they keep their widths. Not with
+    `shrinking`."""
     select: str | None = None
     """The score by which the network of every run is chosen, such as "validation_accuracy": that of its best epoch
     before a collapse. None: the last one."""
@@ -72,10 +76,14 @@ class Batch:
     def __post_init__(self) -> None:
         if not self.time_limit > 0:
             raise ValueError(f"time_limit: expected seconds above 0, got {self.time_limit}")
+        if self.widening is not None and self.shrinking is not None:
+            raise ValueError("widening: expected shrinking=None with it, got both")
         if self.config.shuffle == "batches" and len(self.dataset.train) % self.config.batch_size:
             raise ValueError(f"shuffle: batches need whole ones, but {len(self.dataset.train)} rows do not divide")
-        hparams = (np.array(np.broadcast_to(np.asarray(value, np.float32), len(self))) for value in self.hparams)
-        object.__setattr__(self, "hparams", Hparams(*hparams))
+        hparams = jax.tree.map(
+            lambda value: np.array(np.broadcast_to(np.asarray(value, np.float32), len(self))), self.hparams
+        )
+        object.__setattr__(self, "hparams", hparams)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -201,7 +201,7 @@ class Part:
         return {(row["runs"][0], row["gate"]) for row in events if row["runs"][0] in names}
 
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
-        """The teams of the next epoch; that units were removed is an event."""
+        """The teams of the next epoch; that units were removed, or layers widened, is an event."""
         clock, compiling = time.perf_counter(), self.teams.compiler.seconds_waited
         remade = self.teams.remake(teams, self.batch.num_epochs - epoch)
         if remade is not teams:
@@ -210,11 +210,12 @@ class Part:
                 {"runs": self._names(team.cohort.runs), "widths": self.teams.named(team.cohort.widths)}
                 for team in remade
             ]
+            event = "compaction" if self.batch.widening is None else "widening"
             seconds = {
                 "compile_seconds": round(waited, 3),
                 "seconds": round(time.perf_counter() - clock - waited, 3),
             }
-            self.folder.events.append([self._event("compaction", epoch, cohorts=cohorts, **seconds)])
+            self.folder.events.append([self._event(event, epoch, cohorts=cohorts, **seconds)])
         return remade
 
     def _event(self, event: str, epoch: int, **told: Any) -> dict[str, Any]:

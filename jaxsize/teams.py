@@ -21,6 +21,7 @@ from jaxsize.resizing import shapes_with
 from jaxsize.runs import Device, stack, unstack
 from jaxsize.shrinking import Cohort, Widths, regroup, serves
 from jaxsize.training import Hparams, Trainer, TrainState
+from jaxsize.widening import Widening, widened_state
 
 Tree = Any
 logger = logging.getLogger(__name__)
@@ -98,8 +99,12 @@ class Teams:
         self.batch, self.runs = batch, runs
         self.params_shape = _shapes_of(batch.init(0)) if program is None else program.state_shape.params
         self.groups = unit_groups(batch.trainer.outputs, self.params_shape, batch.input_shape)
-        self.names = [] if batch.shrinking is None else removable(batch.trainer, self.groups, self.params_shape)
-        """The groups that can lose units, in the order of `Widths`."""
+        self.names: list[str] = []
+        """The groups that can lose units, or get more, in the order of `Widths`."""
+        if batch.widening is not None:
+            self.names = [name for name, group in self.groups.groups.items() if group.ordered and not group.fixed]
+        elif batch.shrinking is not None:
+            self.names = removable(batch.trainer, self.groups, self.params_shape)
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
         self.optimizer = batch.trainer.optimizer(Hparams())
         self._cost = functools.cache(self._multiply_adds)
@@ -184,7 +189,10 @@ class Teams:
         return 4 * rows * per_row + self.batch.steps_per_epoch * per_step
 
     def remake(self, teams: list[Team], epochs_left: int) -> list[Team]:
-        """The teams of the next epoch: as they are, or without dead units and regrouped by size where that pays."""
+        """The teams of the next epoch: as they are, widened, or without dead units and regrouped by size where that
+        pays."""
+        if self.batch.widening is not None:
+            return self._widened(teams, self.batch.widening)
         shrinking = self.batch.shrinking
         if shrinking is None or not self.names:
             return teams
@@ -208,6 +216,27 @@ class Teams:
             new, stay = self._planned(teams, expected, min(epochs, epochs_left - 1))
             self.compiler.begin(new, _devices(stay))
         return teams
+
+    def _widened(self, teams: list[Team], widening: Widening) -> list[Team]:
+        """The same teams, those with a layer that comes near its width in a wider network."""
+        wider = []
+        for team in teams:
+            runs = [unstack(team.host, index) for index in range(len(team.cohort.runs))]
+            widths = widening.widths_for(team.cohort.widths, [run.params for run in runs])
+            if widths == team.cohort.widths:
+                wider.append(team)
+                continue
+            cohort = Cohort(team.cohort.runs, widths)
+            (program,) = self.compiler.finish([cohort], _devices([other for other in teams if other is not team]))
+            fresh = [widening.init(run, widths) for run in cohort.runs]
+            host = stack(
+                [widened_state(run, params, program.state_shape) for run, params in zip(runs, fresh, strict=True)]
+            )
+            survivors = {name: np.tile(np.arange(n), (len(runs), 1)) for name, n in self.named(widths).items()}
+            counts = np.tile(np.array(widths, int), (len(runs), 1))
+            groups = self.groups.resized(self.named(widths))
+            wider.append(Team(cohort, program, groups, survivors, counts, host, program.axis.put(host)))
+        return teams if all(a is b for a, b in zip(teams, wider, strict=True)) else wider
 
     def _work(self, counts: Mapping[int, np.ndarray]) -> float:
         """Of an epoch at exactly the live units."""
@@ -269,7 +298,7 @@ class Teams:
         index = team.cohort.runs.index(run)
         host = unstack(team.host, index)
         survivors = {name: ids[index] for name, ids in team.survivors.items()}
-        if not self.names:
+        if not self.names or self.batch.widening is not None:
             return FinalNetwork(host.params, survivors, int(host.epoch))
         masks = {name: mask[index] for name, mask in self.live(team).items()}
         small = compact(team.groups, host.params, masks, survivors=survivors)

@@ -63,6 +63,8 @@ class Hparams(NamedTuple):
     gate_learning_rate: Any = 1e-3
     penalty_decay: Any = 1.0
     """The penalty weight of epoch e, from 0 on, is penalty_weight / penalty_decay**e."""
+    key: Any = None
+    """The random key of a step, of the run's own, for trainers that draw; `make_epoch` and `init_state` put it here."""
 
 
 @struct.dataclass
@@ -148,13 +150,27 @@ class Trainer(NamedTuple):
     """bookkeeping -> what is recorded at every step, such as live units per layer."""
     live: Callable[[Tree], dict[str, Any]] = lambda bookkeeping: {}
     """bookkeeping -> which units live, bool [U] per gate; of a trainer without gates, nothing."""
+    of_gradient: Callable[[Tree], dict[str, jax.Array]] = lambda gradient: {}
+    """The gradient of a step, like params -> what is recorded of it beside what the objective records."""
+    after_epoch: Callable[[Tree, Tree, Tree, Array, Array, Hparams], tuple[Tree, Tree, Tree]] | None = None
+    """(params, opt_state, bookkeeping, inputs, targets, hparams) -> the first three, after the last step of an epoch;
+    the rows are the first `evaluation_batch_size` ones of the epoch. None: nothing."""
+
+
+_BEFORE = np.uint32(2**32 - 1)  # names the draws before the first epoch
 
 
 def init_state(trainer: Trainer, params: Tree, seed: Array, hparams: Hparams) -> TrainState:
     """The state before the first step. `params` as drawn by `Network.init`; may be mapped over runs."""
+    hparams = hparams._replace(key=_key(seed, _BEFORE))
     params, bookkeeping = trainer.after_step(params, trainer.init_bookkeeping(params), hparams)
     opt_state = trainer.optimizer(hparams).init(params)
     return TrainState(params, opt_state, bookkeeping, jnp.asarray(seed, jnp.uint32), jnp.zeros((), jnp.int32))
+
+
+def _key(seed: Array, epoch: Array | np.uint32) -> jax.Array:
+    """Names the draws of an epoch; a step folds its number into it."""
+    return jax.random.fold_in(jax.random.key(seed), epoch)
 
 
 def row_order(seed: jax.Array, epoch: jax.Array, num_rows: int) -> jax.Array:
@@ -163,8 +179,7 @@ def row_order(seed: jax.Array, epoch: jax.Array, num_rows: int) -> jax.Array:
     One stable sort by 32 random bits, half the time of `jax.random.permutation`, which sorts twice: rows that draw
     the same bits (0.3 expected pairs among 50 000) keep their order.
     """
-    key = jax.random.fold_in(jax.random.key(seed), epoch)
-    return jnp.argsort(jax.random.bits(key, (num_rows,))).astype(jnp.int32)
+    return jnp.argsort(jax.random.bits(_key(seed, epoch), (num_rows,))).astype(jnp.int32)
 
 
 def _batches(order: jax.Array, num_steps: int, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -181,30 +196,35 @@ def make_epoch(trainer: Trainer, config: Config) -> Callable:
 
     `order` [N] names the rows and their order, by default all rows in that of (state.seed, state.epoch). `history` has
     `objective` [steps] and what it records of each batch (before the step), `observed`, the trainer's observation after
-    each step, and `observed_before`, that before the first.
+    each step, and `observed_before`, that before the first; [steps] more of what the trainer records of gradients.
     """
 
     def epoch(state: TrainState, hparams: Hparams, data: Data, order: jax.Array | None = None):
         penalty_weight = hparams.penalty_weight / hparams.penalty_decay**state.epoch
-        hparams = hparams._replace(penalty_weight=penalty_weight)
+        settings, key = hparams._replace(penalty_weight=penalty_weight), _key(state.seed, state.epoch)
         if order is None:
             order = row_order(state.seed, state.epoch, data.rows.targets.shape[0])
-        optimizer = trainer.optimizer(hparams)
+        optimizer = trainer.optimizer(settings)
 
         def step(carry, batch):
             params, opt_state, bookkeeping = carry
-            index, weights = batch
+            number, (index, weights) = batch
+            hparams = settings._replace(key=jax.random.fold_in(key, number))
             inputs, targets = data.batch(index)
             gradient_of = jax.value_and_grad(trainer.objective, has_aux=True)
             (objective, recorded), gradient = gradient_of(params, inputs, targets, weights, hparams)
             updates, opt_state = optimizer.update(gradient, opt_state, params)
             params, bookkeeping = trainer.after_step(optax.apply_updates(params, updates), bookkeeping, hparams)
-            history = recorded | {"objective": objective, "observed": trainer.observe(bookkeeping)}
-            return (params, opt_state, bookkeeping), history
+            recorded |= trainer.of_gradient(gradient) | {"objective": objective}
+            return (params, opt_state, bookkeeping), recorded | {"observed": trainer.observe(bookkeeping)}
 
-        batches = _batches(order, config.steps_per_epoch(order.shape[0]), config.batch_size)
+        num_steps = config.steps_per_epoch(order.shape[0])
+        batches = (jnp.arange(num_steps), _batches(order, num_steps, config.batch_size))
         carry = (state.params, state.opt_state, state.bookkeeping)
-        (params, opt_state, bookkeeping), history = jax.lax.scan(step, carry, batches)
+        carry, history = jax.lax.scan(step, carry, batches)
+        if trainer.after_epoch is not None:
+            carry = trainer.after_epoch(*carry, *data.batch(order[: config.evaluation_batch_size]), settings)
+        params, opt_state, bookkeeping = carry
         history["observed_before"] = trainer.observe(state.bookkeeping)
         return TrainState(params, opt_state, bookkeeping, state.seed, state.epoch + 1), history
 

@@ -55,7 +55,7 @@ def finished(program, runs):
 def one_run(run, shuffle):
     """The same run by itself, without a run axis."""
     batch = make_batch(shuffle=shuffle)
-    hparams = Hparams(*(float(values[run]) for values in batch.hparams))
+    hparams = jax.tree.map(lambda values: float(values[run]), batch.hparams)
     rows = Rows(jnp.asarray(TEACHER.train.inputs), jnp.asarray(TEACHER.train.targets))
     data = Data(rows, jnp.asarray(TEACHER.input_scale), jnp.asarray(TEACHER.input_shift))
     state = init_state(batch.trainer, batch.init(run), jnp.asarray(SEEDS[run], jnp.uint32), hparams)
