@@ -196,11 +196,15 @@ def load_datasets(flags: Flags, form: datasets.Form) -> list[datasets.Dataset]:
 
 
 def open_results(
-    flags: Flags, name: str, data: Sequence[datasets.Dataset], as_text: Callable[[Any], str]
+    flags: Flags,
+    name: str,
+    data: Sequence[datasets.Dataset] | Mapping[str, datasets.Dataset],
+    as_text: Callable[[Any], str],
 ) -> records.Folder:
-    """The results folder of an experiment, with every setting and the fingerprints of its data. If it holds the
-    finished run, its summary is printed."""
-    prints = {dataset.name: dataset.fingerprint() for dataset in data}  # --resume must not go on with other rows
+    """The results folder of an experiment, with every setting and the fingerprints of its data (by the names of data
+    sets, or those given). If it holds the finished run, its summary is printed."""
+    named = data if isinstance(data, Mapping) else {dataset.name: dataset for dataset in data}
+    prints = {key: dataset.fingerprint() for key, dataset in named.items()}  # --resume must not go on with other rows
     settings = flags.settings() | {"data": prints}
     folder = records.open_folder(flags.folder(name), settings, resume=flags.resume, device=runs.describe_devices())
     if folder.status == "finished":

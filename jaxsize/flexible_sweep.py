@@ -17,7 +17,7 @@ from jaxsize.compaction import compact
 from jaxsize.datasets import Dataset
 from jaxsize.flexible import FlexibleConfig, make_trainer
 from jaxsize.flexible_gates import gray_zone, read_sizes, with_sizes
-from jaxsize.groups import unit_groups
+from jaxsize.groups import UnitGroups, unit_groups
 from jaxsize.networks import mlp, mlp_sizes, num_mlp_parameters
 from jaxsize.training import Hparams
 from jaxsize.widening import Widening
@@ -122,14 +122,14 @@ def units_needed(params: Tree) -> list[int]:
 
 def make_columns(dataset: Dataset, hidden: Sequence[int] | None) -> Callable[..., dict[str, Any]]:
     """What a row says of sizes, for `Batch.columns`: `size` (all layers), `size_per_layer`, `slope_per_layer`, and
-    `live_units`, `live_units_per_layer`, `parameters`, `multiply_adds` of the network cut there (None if a size is not
-    finite). hidden: units allocated, None if they grow."""
+    `live_units`, `live_units_per_layer`, `parameters`, `multiply_adds` of the network cut there (NaN or missing if a
+    size is not finite). hidden: units allocated, None if they grow."""
 
     def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
         sizes, slopes = after.astype(float).tolist()
         told = {"size": sum(sizes), "size_per_layer": sizes, "slope_per_layer": slopes}
         if not np.isfinite(after).all():
-            return told | dict.fromkeys(("live_units", "live_units_per_layer", "parameters", "multiply_adds"))
+            return told | dict.fromkeys(("live_units", "parameters", "multiply_adds"), math.nan)
         most = hidden or [math.inf] * len(sizes)
         live = [live_units(*layer) for layer in zip(sizes, slopes, most, strict=True)]
         named = {f"hidden.{layer}": units for layer, units in enumerate(live)}
@@ -148,14 +148,20 @@ def cut(params: Tree, inputs: np.ndarray) -> tuple[Tree, float]:
 
     A unit that goes has a gate below 1.1e-4.
     """
-    *hidden, output = [*params["hidden"], params["output"]]
-    apply = mlp((inputs.shape[1], *(len(layer["bias"]) for layer in hidden), len(output["bias"])), gate="size").apply
-    groups = unit_groups(apply, params, inputs)
-    names = [name for name, group in groups.groups.items() if group.ordered and not group.fixed]
+    widths = tuple(len(layer["bias"]) for layer in params["hidden"])
+    apply, groups, names = _ordered_groups((inputs.shape[1], *widths, len(params["output"]["bias"])))
     kept = {
-        name: np.arange(live_units(float(layer["size"]), float(layer["slope"]), len(layer["bias"])))
-        for name, layer in zip(names, hidden, strict=True)
+        name: np.arange(live_units(float(layer["size"]), float(layer["slope"]), width))
+        for name, layer, width in zip(names, params["hidden"], widths, strict=True)
     }
     small = compact(groups, params, kept, exact=False).params
-    whole, less = (np.asarray(jax.jit(apply)(tree, inputs)) for tree in (params, small))
+    whole, less = (np.asarray(apply(tree, inputs)) for tree in (params, small))
     return small, float(np.abs(less - whole).max() / np.abs(whole).max())
+
+
+@functools.cache
+def _ordered_groups(widths: tuple[int, ...]) -> tuple[Callable, UnitGroups, list[str]]:
+    """The function of a network of these widths, its groups, and those that count units by position, by layer."""
+    network = mlp(widths, gate="size")
+    groups = unit_groups(network.apply, network.init(0), jax.ShapeDtypeStruct((1, widths[0]), np.float32))
+    return network.apply, groups, [n for n, group in groups.groups.items() if group.ordered and not group.fixed]
