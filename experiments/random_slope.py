@@ -24,7 +24,7 @@ from jaxsize.batches import Batch
 from jaxsize.datasets import Form
 from jaxsize.flexible import FORMS
 from jaxsize.flexible_gates import ODDS, slope_of
-from jaxsize.flexible_sweep import flexible_batch
+from jaxsize.flexible_sweep import first_width, flexible_batch
 
 NAME = "random_slope"
 LOW, HIGH = 1.0, 20.0
@@ -71,13 +71,14 @@ def batches(setup: Setup) -> list[Batch]:
     bernoulli = {f"bernoulli {name}": {"gate": "bernoulli", "estimator": name} for name in estimators}
     made: list[Batch] = []
     for arm, config in {"fixed": {}, **random, **bernoulli}.items():
+        settings, widen = fixed if arm == "fixed" else seeds, form == "corrected"
         made.append(
             flexible_batch(
                 dataset,
-                [flags.width],
+                [min(flags.width, first_width(settings)) if widen else flags.width],
                 dataclasses.replace(FORMS[form], **config),
-                fixed if arm == "fixed" else seeds,
-                widen=form == "corrected",
+                settings,
+                widen=widen,
                 **setup.after(*made).batch(arm),
             )
         )

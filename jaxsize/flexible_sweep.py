@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jaxsize.batches import Batch, task_of
+from jaxsize.buckets import bucket
 from jaxsize.compaction import compact
 from jaxsize.datasets import Dataset
 from jaxsize.flexible import FlexibleConfig, make_trainer
@@ -61,6 +62,8 @@ def flexible_batch(
     for run in runs:
         if not (math.isfinite(run["start_size"]) and 0 <= run["slope"] <= 1e4):
             raise ValueError(f"settings: expected finite sizes and slopes from 0 to 1e4, got {dict(run)}")
+        if widen and not run["slope"]:
+            raise ValueError(f"settings: at slope 0 no width is enough to widen to, got {dict(run)}")
     widths = (dataset.num_inputs, *hidden, dataset.num_outputs)
     network = mlp(widths, gate="size")
     drawn = functools.cache(network.init)  # settings share the networks of their seeds
@@ -118,6 +121,13 @@ def units_needed(params: Tree) -> list[int]:
     """Units that layers should have for their sizes to move freely: two gray zones beyond the size, and 64."""
     pairs = zip(read_sizes(params).values(), read_sizes(params, "slope").values(), strict=True)
     return [math.ceil(size + 2 * gray_zone(slope)) + 64 if np.isfinite(size) else 1 for size, slope in pairs]
+
+
+def first_width(settings: Sequence[Mapping[str, Any]]) -> int:
+    """Units to allocate before training where layers are widened: for the largest of these starts, with room for one
+    epoch."""
+    runs = [{**DEFAULTS, **setting} for setting in settings]
+    return bucket(math.ceil(max(run["start_size"] + 2 * gray_zone(run["slope"]) for run in runs)) + 128)
 
 
 def make_columns(dataset: Dataset, hidden: Sequence[int] | None) -> Callable[..., dict[str, Any]]:

@@ -11,7 +11,8 @@ def fit_laws(times: np.ndarray, values: np.ndarray) -> dict[str, dict[str, Any]]
     """Fits of values [n] at times [n] > 0, two parameters each.
 
     `logarithmic`: a + b ln t. `saturating`: a (1 - exp(-t / b)). `power`: a t^b. By law: `parameters` and `aic`,
-    Akaike's criterion n ln(RSS / n) + 2 k with k = 3, the error's variance included. ValueError for fewer than 4 points.
+    Akaike's criterion n ln(RSS / n) + 2 k with k = 3, the error's variance included. ValueError for fewer than 4
+    points.
     """
     from scipy.optimize import curve_fit
 
