@@ -29,7 +29,8 @@ class Flags:
     """Flags of every experiment."""
 
     dataset: tuple[str, ...] = ("digits",)
-    """Data sets, one or several: digits, teacher, add10, mnist, fashion_mnist, airfoil, airfoil_iid, poker, census."""
+    """Data sets, one or several: digits, teacher, add10, mnist, fashion_mnist, cifar10, cifar_like, airfoil,
+    airfoil_iid, poker, census."""
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ...; 3 unless the data set is digits."""
     data_dir: Path | None = None

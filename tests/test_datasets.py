@@ -199,5 +199,5 @@ def test_regression_targets_must_be_finite_columns(column):
 
 
 def test_names_are_those_that_load():
-    names = "digits teacher add10 mnist fashion_mnist airfoil airfoil_iid poker census"
+    names = "digits teacher add10 mnist fashion_mnist cifar10 cifar_like airfoil airfoil_iid poker census"
     assert tuple(names.split()) == datasets.NAMES

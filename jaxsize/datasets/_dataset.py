@@ -37,7 +37,8 @@ class Dataset:
     """A data set split into train, validation and test rows.
 
     A network's input is `inputs.astype(float32) * input_scale + input_shift`; both are float32 and either [] or [D].
-    input_shape: the shape of one row before flattening (images: height, width, channels); its product is D.
+    input_shape: the shape of one row before flattening (grey images: height, width, 1; colour images,
+    whose rows are channel-major: 3, height, width); its product is D.
     num_outputs: number of classes, or 1 in regression. validation: None in the `original` form.
     source: in words, where the arrays came from. info: facts that fit in JSON, such as the width of a teacher.
     Raises ValueError, naming the data set and the split, where the arrays contradict any of this.

@@ -11,6 +11,8 @@ from jaxsize.datasets._dataset import Dataset, Form
 from jaxsize.datasets.add10 import load_add10
 from jaxsize.datasets.airfoil import load_airfoil, load_airfoil_iid
 from jaxsize.datasets.census import load_census
+from jaxsize.datasets.cifar10 import load_cifar10
+from jaxsize.datasets.cifar_like import load_cifar_like
 from jaxsize.datasets.embedded import load_digits
 from jaxsize.datasets.images import load_images
 from jaxsize.datasets.places import data_directory
@@ -24,6 +26,8 @@ _LOADERS: dict[str, Callable[..., Dataset]] = {
     "add10": load_add10,
     "mnist": partial(load_images, "mnist"),
     "fashion_mnist": partial(load_images, "fashion_mnist"),
+    "cifar10": load_cifar10,
+    "cifar_like": load_cifar_like,
     "airfoil": load_airfoil,
     "airfoil_iid": load_airfoil_iid,
     "poker": load_poker,
@@ -42,12 +46,13 @@ def load(
 ) -> Dataset:
     """Loads a data set, the same for the same name, form, seed, options and files.
 
-    name: one of `NAMES`. `digits`, `teacher` and `add10` need no files; the others are read from `data_dir`, else
-    from the directory in the environment variable JAXSIZE_DATA_DIR, else from the user's cache directory, and
-    downloaded to there if they are missing (tables from OpenML).
+    name: one of `NAMES`. `digits`, `teacher`, `add10` and `cifar_like` need no files; the others are read from
+    `data_dir`, else from the directory in the environment variable JAXSIZE_DATA_DIR, else from the user's cache
+    directory, and but for `cifar10` downloaded to there if they are missing (tables from OpenML).
     form: "corrected", or "original" for the splits and scaling of the experiments that are reproduced.
     seed: not negative; draws the splits and whatever is synthetic.
-    options: settings of the one data set, see `load_teacher`, `load_airfoil` and `load_poker`; the others have none.
+    options: settings of the one data set, see `load_teacher`, `load_airfoil`, `load_poker` and `load_cifar10` (whose
+    options `cifar_like` has too); the others have none.
 
     Raises ValueError, in one line, for an unknown name, form or option, a `data_dir` that does not exist and damaged
     files; its subclass DatasetNotFoundError where the files are missing and cannot be downloaded. Without a network
