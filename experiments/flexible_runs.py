@@ -1,10 +1,13 @@
 """The runs of a study of flexible sizes, by their settings: columns and curves over seeds, ready to be paired."""
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxsize.json_files import replace_file
 from jaxsize.records import Folder
 from jaxsize.statistics import Estimate, describe, paired_difference
 
@@ -86,6 +89,13 @@ class Runs:
 
     def _by_seed(self, values: dict[int, float]) -> np.ndarray:
         return np.array([values.get(seed, np.nan) for seed in range(self.num_seeds)])
+
+
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Writes arrays by name to an .npz file, in one step."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    replace_file(path, [file.getvalue()])
 
 
 def _number(value: Any) -> float:

@@ -64,8 +64,9 @@ class Question(NamedTuple):
     """(runs, data set) -> figures by name."""
     followers: Callable[[Setup, Learned], list[Batch]] = lambda setup, learned: []
     """Batches that need what the first ones ended with."""
-    also: Callable[[Folder, FlexibleFlags, dict[tuple[str, Form], Learned]], dict[str, Any]] = lambda *args: {}
-    """Further content of the summary, and files."""
+    also: Callable[[Folder, FlexibleFlags, Mapping[tuple[str, Form], Learned]], dict[str, Any]] = lambda *args: {}
+    """Further content of the summary (its `tables`, by title, are lists of rows and are printed), and files, written
+    before the claims are judged and the pictures drawn."""
 
 
 def answer(flags: FlexibleFlags, question: Question) -> dict[str, Any]:
@@ -98,13 +99,14 @@ def answer(flags: FlexibleFlags, question: Question) -> dict[str, Any]:
     progress.close()
 
     runs = Runs(folder, flags.settings())
+    further = question.also(folder, flags, learned)
     summary = {
         "settings": flags.settings(),
         "data": {name: {"source": dataset.source} | dataset.info for name, dataset in named.items()},
         "results": [row for key in data for row in question.results(runs, *key)],
         "claims": {form: question.claims(runs, form) for form in flags.form},
         "cuts": [_cuts(dataset, *key, learned[key]) for key, dataset in data.items()],
-        **question.also(folder, flags, learned),
+        **further,
     }
     with plots.style():
         for name in flags.dataset:
@@ -144,6 +146,10 @@ def as_text(summary: dict[str, Any]) -> str:
             blocks.append(f"{name}, {form}: {found['claim']}: {found['verdict']}{reason}")
             if found["parts"]:
                 blocks[-1] += "\n" + _parts(found["parts"])
+    for title, rows in summary.get("tables", {}).items():
+        names = list(rows[0])
+        cells = [[_cell(name, row[name]) for name in names] for row in rows]
+        blocks.append(f"{title}\n" + format_table([name.replace("_", " ") for name in names], cells))
     for row in summary["cuts"]:
         if row["largest"] is not None:
             blocks.append(

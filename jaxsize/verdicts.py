@@ -56,6 +56,23 @@ def equivalence_verdict(estimate: Estimate, margin: float = 0.15) -> Verdict:
     return Verdict("open", _said(estimate, f"does not settle {bounds}"))
 
 
+def range_verdict(estimate: Estimate, low: float, high: float) -> Verdict:
+    """Whether a number from low to high holds, is refuted or is open.
+
+    It holds if the whole interval lies there, is refuted if none of it does, else open; also open below
+    `smallest_sample` values.
+    """
+    if (short := _too_few(estimate)) is not None:
+        return Verdict("open", short)
+    assert estimate.low is not None and estimate.high is not None
+    bounds = f"[{low:.4g}, {high:.4g}]"
+    if low <= estimate.low and estimate.high <= high:
+        return Verdict("holds", _said(estimate, f"lies inside {bounds}"))
+    if estimate.low > high or estimate.high < low:
+        return Verdict("refuted", _said(estimate, f"lies outside {bounds}"))
+    return Verdict("open", _said(estimate, f"does not settle {bounds}"))
+
+
 def _too_few(estimate: Estimate) -> str | None:
     n, confidence = estimate.n, estimate.confidence
     if estimate.estimate is None or estimate.low is None or estimate.high is None:

@@ -7,7 +7,7 @@ import pytest
 
 from jaxsize.json_files import to_plain
 from jaxsize.statistics import Estimate, equivalence_ratio, paired_difference, trend
-from jaxsize.verdicts import equivalence_verdict, verdict
+from jaxsize.verdicts import equivalence_verdict, range_verdict, verdict
 
 
 def interval(low, high, *, n=10, estimate=0.0, p_value=None, confidence=0.95):
@@ -30,6 +30,15 @@ def test_verdict_follows_the_interval(low, high, positive, negative):
     assert verdict(estimate, "negative").outcome == negative
     reason = verdict(estimate, "positive").reason
     assert f"95% interval [{low:.4g}, {high:.4g}]" in reason and "n = 10" in reason and "p = 0.2" in reason
+
+
+def test_a_number_in_a_range_needs_its_whole_interval_there():
+    cases = {(0.9, 1.1): "holds", (0.8, 1.2): "holds", (0.7, 1.1): "open", (0.7, 1.3): "open", (1.3, 1.5): "refuted"}
+    for (low, high), outcome in cases.items():
+        found = range_verdict(interval(low, high), 0.8, 1.2)
+        assert found.outcome == outcome and "[0.8, 1.2]" in found.reason
+    few = range_verdict(interval(0.9, 1.1, n=5), 0.8, 1.2)
+    assert few.outcome == "open" and "n = 5" in few.reason
 
 
 def test_verdict_of_few_runs_is_open_and_says_why():

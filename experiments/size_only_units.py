@@ -1,0 +1,89 @@
+"""What every unit adds to the gradient of the size of a trained layer, and whether frozen weights stood still."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.flexible_runs import Runs, write_arrays
+from jaxsize.batches import Batch, task_of
+from jaxsize.datasets import Dataset
+from jaxsize.gates import relu, size_gates
+from jaxsize.layers import dense
+from jaxsize.records import Folder
+from jaxsize.study import Trained
+from jaxsize.training import Task
+
+ROWS = 10_000
+"""Train rows, at most, that the terms are means over."""
+
+
+def require_frozen(batch: Batch, trained: Trained) -> int:
+    """How many networks have frozen weights; AssertionError if a weight of one is not exactly what it was before."""
+    count = 0
+    for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
+        if label["learning_rate"]:
+            continue
+        count += 1
+        before, after = batch.init(index), network.params
+        (layer,), (moved,) = before["hidden"], after["hidden"]
+        width = len(layer["bias"])
+        same = [
+            np.array_equal(layer["kernel"], moved["kernel"][:, :width]),
+            np.array_equal(layer["bias"], moved["bias"][:width]),
+            np.array_equal(before["output"]["kernel"], after["output"]["kernel"][:width]),
+            np.array_equal(before["output"]["bias"], after["output"]["bias"]),
+        ]
+        assert all(same), f"run {label['run']}: weights that were frozen have moved"
+    return count
+
+
+def unit_terms(params: Any, inputs: jax.Array, targets: jax.Array, task: Task) -> jax.Array:
+    """What each unit of a one-layer network adds to -dL/dsize, [U]: their sum is the program's own gradient.
+
+    The term of unit i is -dL/ds_i k s_i (1 - s_i), with its gate s_i and the slope k (REFERENCE D1).
+    """
+    (layer,) = params["hidden"]
+    activations = relu(dense(layer, inputs))
+    width = activations.shape[-1]
+
+    def loss(gates: jax.Array) -> jax.Array:
+        return jnp.mean(task.loss(dense(params["output"], activations, gates), targets))
+
+    gates = size_gates(layer["size"], layer["slope"], width)
+    level = layer["slope"] * (layer["size"] - jnp.arange(width, dtype=gates.dtype))
+    return -jax.grad(loss)(gates) * layer["slope"] * jax.nn.sigmoid(level) * jax.nn.sigmoid(-level)
+
+
+def write_terms(folder: Folder, dataset: str, form: str, batch: Batch, trained: Trained) -> None:
+    """terms_DATASET_FORM.npz: `slope` and `seed` [R] and, of every unit, its term before training (`random`) and after
+    (`trained`), [R, width]."""
+    inputs, targets = _rows(batch.dataset)
+    terms = jax.jit(unit_terms, static_argnums=3)
+    found: dict[str, list[Any]] = {name: [] for name in ("slope", "seed", "random", "trained")}
+    for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
+        found["slope"].append(label["slope"])
+        found["seed"].append(label["seed"])
+        for name, params in (("random", batch.init(index)), ("trained", network.params)):
+            found[name].append(np.asarray(terms(params, inputs, targets, task_of(batch.dataset))))
+    write_arrays(_path(folder, dataset, form), **{name: np.array(values) for name, values in found.items()})
+
+
+def _rows(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    inputs = np.asarray(dataset.train.inputs[:ROWS], np.float32) * dataset.input_scale + dataset.input_shift
+    return inputs, dataset.train.targets[:ROWS]
+
+
+def _path(folder: Folder, dataset: str, form: str) -> Path:
+    return folder.path / f"terms_{dataset}_{form}.npz"
+
+
+def read_terms(runs: Runs, dataset: str, form: str, slope: float, weights: str) -> np.ndarray:
+    """Terms of -dL/dsize, [num_seeds, width], NaN where there is no run. weights: `random` or `trained`."""
+    with np.load(_path(runs.folder, dataset, form)) as file:
+        chosen, seeds, terms = file["slope"] == slope, file["seed"], file[weights]
+    found = np.full((runs.num_seeds, terms.shape[1]), np.nan)
+    found[seeds[chosen]] = terms[chosen]
+    return found

@@ -1,0 +1,111 @@
+"""The command `python -m experiments.size_only`: frozen weights, the terms of units, and how its runs are read."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import matplotlib.image
+import numpy as np
+import pytest
+import scipy.special
+from experiment_helpers import rows_of
+from flexible_helpers import forward, named, small_batch
+from training_helpers import normal
+
+from experiments import size_only, size_only_report, size_only_units
+from experiments.flexible_runs import Runs
+from jaxsize.networks import mlp
+from jaxsize.records import Folder
+from jaxsize.study import Trained
+from jaxsize.teams import FinalNetwork
+from jaxsize.training import TASKS
+
+EXPERIMENT = size_only.SizeOnlyFlags, size_only
+SMALL = ["--smoke", "--batch-size", "256", "--width", "160", "--start-size", "30", "--slopes", "1", "2"]
+
+
+def test_smoke_freezes_weights_and_answers_its_claim(command, tmp_path):
+    folder, arguments = tmp_path / "r", [*SMALL, "--out", str(tmp_path / "r")]
+    status, said, error = command(*arguments)
+    assert (status, error) == (0, "") and "C25b, original" in said and "C25b, corrected" in said
+    summary, rows = json.loads((folder / "summary.json").read_text()), rows_of(folder)
+    assert len(rows) == 2 * 2 * 2 * 2 * (1 + 3 * 2)  # forms x epochs x seeds x slopes x (pretraining, arms x rates)
+    assert all(row["size"] == 30 for row in rows if row["arm"] == "pretrain")
+    assert summary["networks_with_frozen_weights"] == {"digits.original": 16, "digits.corrected": 16}
+    for form in ("original", "corrected"):
+        claim = summary["claims"][form]["C25b"]
+        assert claim["verdict"] == "open"  # two seeds settle nothing
+        counted = [part for part in claim["parts"] if "uninformative" not in part]
+        assert {part["weights"] for part in counted} == {"frozen trained"} and len(counted) == 2 * 2 * 2
+    for name in ("size", "terms"):
+        assert matplotlib.image.imread(folder / f"{name}_digits.png").shape[0] > 300
+    measures_are_of_the_runs_own_steps(Runs(Folder(folder, "finished"), summary["settings"]))
+    status, again, error = command(*arguments, "--resume")
+    assert (status, error) == (0, "") and "holds the finished run" in again
+
+
+def measures_are_of_the_runs_own_steps(runs):
+    for which in size_only_report.cells(runs, "digits", "corrected"):
+        sizes, gradient = runs.steps("size_0", **which), runs.steps("size_gradient_0", **which)
+        # Adam's first step is its rate, against the gradient.
+        moved = np.sign(-gradient[:, 0]) * which["size_learning_rate"]
+        np.testing.assert_allclose(sizes[:, 0] - 30, moved, rtol=1e-3)
+        np.testing.assert_allclose(size_only_report.change(runs, which), sizes[:, -1] - 30, rtol=1e-5)
+        first = gradient[:, : gradient.shape[1] // 2]  # of two epochs
+        np.testing.assert_allclose(size_only_report.upward(runs, which), -first.mean(-1), rtol=1e-5)
+        np.testing.assert_allclose(size_only_report.growing(runs, which), (gradient < 0).mean(-1))
+        if which["weights"].startswith("frozen"):
+            below, beyond = size_only_report.sides(runs, which)
+            terms = size_only_units.read_terms(
+                runs, "digits", "corrected", which["slope"], which["weights"].removeprefix("frozen ")
+            )
+            np.testing.assert_allclose(below + beyond, terms.sum(-1), rtol=1e-5)
+
+
+def test_terms_are_the_programs_own_gradient_unit_by_unit():
+    network, task = mlp((5, 40, 3), gate="size", size=17.3, slope=0.7), TASKS["classification"]
+    params = jax.tree.map(jnp.asarray, network.init(0))
+    inputs, targets = jnp.asarray(normal(1, 32, 5)), jnp.arange(32) % 3
+    terms = size_only_units.unit_terms(params, inputs, targets, task)
+
+    def loss(params):
+        return jnp.mean(task.loss(network.apply(params, inputs), targets))
+
+    by_size = jax.grad(loss)(params)["hidden"][0]["size"]
+    np.testing.assert_allclose(terms.sum(), -by_size, rtol=1e-4)
+    p = named(params)
+    _, (hidden,), (gates,), logits = forward(p, np.asarray(inputs, np.float64))
+    back = (scipy.special.softmax(logits, axis=1) - np.eye(3)[np.asarray(targets)]) / len(targets)
+    by_gate = (back @ p[1, "kernel"].T * hidden).sum(0)
+    np.testing.assert_allclose(terms, -0.7 * by_gate * gates * (1 - gates), rtol=1e-3, atol=1e-9)
+
+
+def test_a_frozen_weight_that_moved_is_a_bug():
+    batch = small_batch([{"learning_rate": 0.0, "run": 7}, {"learning_rate": 1e-3, "run": 8}])
+    networks = [batch.init(0), jax.tree.map(lambda leaf: leaf + 1, batch.init(1))]
+
+    def trained(*params):
+        return Trained([], [FinalNetwork(of, {}, 1) for of in params])
+
+    assert size_only_units.require_frozen(batch, trained(*networks)) == 1
+    moved = jax.tree.map(np.array, networks[0])
+    moved["output"]["kernel"][-1, -1] += 1e-6
+    with pytest.raises(AssertionError, match="have moved"):
+        size_only_units.require_frozen(batch, trained(moved, networks[1]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--slopes", "0"], "--slopes: expected"),
+        (["--slopes", "1", "1"], "--slopes: expected"),
+        (["--pretrain-epochs", "0"], "--pretrain-epochs: expected"),
+        (["--gentle-rate", "1"], "--gentle-rate: expected less than"),
+        (["--gentle-rate", "0"], "--gentle-rate: expected"),
+        (["--start-size", "-1"], "--start-size: expected"),
+    ],
+)
+def test_wrong_flags_are_one_line(command, tmp_path, arguments, expected):
+    status, _, error = command(*arguments, "--out", str(tmp_path / "r"))
+    assert status == 2 and error.count("\n") == 1 and expected in error
+    assert not (tmp_path / "r").exists()
