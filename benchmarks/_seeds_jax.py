@@ -1,4 +1,5 @@
-"""The problem of `benchmarks.seeds`, and the two contenders that train it in JAX.
+"""The problem of `benchmarks.seeds`, and the two contenders that train it in JAX; and that of
+`benchmarks.flexible_seeds`.
 
 A contender is made of a `Problem` of S seeds. `epoch(first)` trains one epoch, the first one with the orders of rows
 that the problem has, later ones with orders of its own, and waits for the end. `result()` is the loss of every step of
@@ -12,13 +13,17 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsize.flexible import FlexibleConfig
+from jaxsize.flexible import make_trainer as make_flexible_trainer
+from jaxsize.flexible_gates import with_sizes
 from jaxsize.networks import mlp
 from jaxsize.runs import RunAxis, stack, unstack
 from jaxsize.sparsifier import SparsifierConfig, make_trainer
-from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
+from jaxsize.training import TASKS, Config, Data, Hparams, Rows, Trainer, init_state, make_epoch, row_order
 
 WIDTHS = (784, 500, 10)
 LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 3e-3, 1.0  # so large that leaving one of them out would be seen
+SIZE_LEARNING_RATE, SIZE_PENALTY = 1.0, 1e-4
 SCALE, SHIFT = 1 / 128, -1.0  # exact in float32, so that all contenders see the same inputs
 
 Arrays = dict[str, np.ndarray]
@@ -57,23 +62,41 @@ def make_problem(num_runs: int, num_steps: int, batch_size: int) -> Problem:
     )
 
 
+def make_flexible_problem(
+    num_seeds: int, slopes: Sequence[float], num_steps: int, batch_size: int, start_size: float
+) -> Problem:
+    """A run for every seed and slope; the slopes of a seed share its weights and its order of rows."""
+    problem = make_problem(num_seeds, num_steps, batch_size).only([seed for seed in range(num_seeds) for _ in slopes])
+    network = mlp(WIDTHS, gate="size", size=start_size)
+    runs = [
+        with_sizes(network.init(seed), "slope", {"hidden.0": np.array(slope, np.float32)})
+        for seed in range(num_seeds)
+        for slope in slopes
+    ]
+    return dataclasses.replace(problem, params=stack(runs))
+
+
 def flat(params: Any) -> Arrays:
     (hidden,), output = params["hidden"], params["output"]
     named = {f"hidden.{name}": leaf for name, leaf in hidden.items()}
     return named | {f"output.{name}": leaf for name, leaf in output.items()}
 
 
-def _parts(problem: Problem) -> tuple[Callable, Callable, Hparams, Data]:
-    """start(run, hparams, shared) and epoch(state, hparams, data) of one run; settings [S]; the rows."""
+def _sparsifier() -> tuple[Trainer, Hparams]:
     trainer = make_trainer(mlp(WIDTHS), TASKS["classification"], SparsifierConfig())
-    ones = np.ones(len(problem.seeds), np.float32)
-    hparams = Hparams(
-        learning_rate=LEARNING_RATE * ones,
-        penalty_weight=PENALTY * ones,
-        weight_decay=WEIGHT_DECAY * ones,
-        gate_learning_rate=LEARNING_RATE * ones,
-        penalty_decay=ones,
-    )
+    return trainer, Hparams(LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
+
+
+def _flexible() -> tuple[Trainer, Hparams]:
+    trainer = make_flexible_trainer(mlp(WIDTHS, gate="size"), TASKS["classification"], FlexibleConfig())
+    return trainer, Hparams(LEARNING_RATE, SIZE_PENALTY, 0.0, SIZE_LEARNING_RATE)
+
+
+def _parts(problem: Problem, learned: tuple[Trainer, Hparams]) -> tuple[Callable, Callable, Hparams, Data]:
+    """start(run, hparams, shared) and epoch(state, hparams, data) of one run; settings [S]; the rows. learned: the
+    trainer and the settings of every run."""
+    trainer, ones = learned[0], np.ones(len(problem.seeds), np.float32)
+    hparams = jax.tree.map(lambda value: value * ones, learned[1])
     rows, (scale, shift) = Rows(problem.inputs, problem.targets), np.array([SCALE, SHIFT], np.float32)
 
     def start(run: Any, hparams: Hparams, shared: Any) -> Any:
@@ -86,8 +109,10 @@ def _parts(problem: Problem) -> tuple[Callable, Callable, Hparams, Data]:
 class Jaxsize:
     """All seeds in one program of jaxsize, laid over all devices."""
 
+    learned = staticmethod(_sparsifier)
+
     def __init__(self, problem: Problem):
-        start, epoch, hparams, data = _parts(problem)
+        start, epoch, hparams, data = _parts(problem, self.learned())
         self.axis = RunAxis(len(problem.seeds))
         self.hparams, self.data = self.axis.put(hparams), self.axis.replicate(data)
         self.state = self.axis.map(start)(self.axis.put((problem.params, problem.seeds)), self.hparams, ())
@@ -103,11 +128,17 @@ class Jaxsize:
         return self.losses, flat(self.axis.fetch(self.state.params))
 
 
+class FlexibleJaxsize(Jaxsize):
+    """Likewise, of networks whose size is trained."""
+
+    learned = staticmethod(_flexible)
+
+
 class JaxLoop:
     """One compiled epoch, called for one seed after the other, on one device with all threads."""
 
     def __init__(self, problem: Problem):
-        start, epoch, hparams, data = _parts(problem)
+        start, epoch, hparams, data = _parts(problem, _sparsifier())
         self.data = jax.device_put(data)
         self.hparams = [unstack(hparams, index) for index in range(len(problem.seeds))]
         runs = [unstack((problem.params, problem.seeds), index) for index in range(len(problem.seeds))]

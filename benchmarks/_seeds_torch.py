@@ -1,7 +1,8 @@
-"""The contenders of `benchmarks.seeds` that train in PyTorch; what a contender is, is said in `_seeds_jax`.
+"""The contenders of `benchmarks.seeds` and `benchmarks.flexible_seeds` that train in PyTorch; what a contender is, is
+said in `_seeds_jax`.
 
-Both keep the rows as float32 tensors, read no number back within an epoch, and move the weights by PyTorch's fused
-AdamW.
+All keep the rows as float32 tensors, read no number back within an epoch, and move the weights by PyTorch's fused AdamW
+(flexible sizes: Adam).
 """
 # pyright: reportMissingImports=false
 
@@ -13,13 +14,27 @@ from torch import nn
 from torch.func import functional_call, grad_and_value
 from torch.nn import functional as F
 
-from benchmarks._seeds_jax import LEARNING_RATE, PENALTY, SCALE, SHIFT, WEIGHT_DECAY, WIDTHS, Arrays, Problem, flat
+from benchmarks._seeds_jax import (
+    LEARNING_RATE,
+    PENALTY,
+    SCALE,
+    SHIFT,
+    SIZE_LEARNING_RATE,
+    SIZE_PENALTY,
+    WEIGHT_DECAY,
+    WIDTHS,
+    Arrays,
+    Problem,
+    flat,
+)
 
 Tensors = dict[str, torch.Tensor]
 NAMES = {
     "hidden.kernel": "w0",
     "hidden.bias": "b0",
     "hidden.liveness": "gate",
+    "hidden.size": "size",
+    "hidden.slope": "slope",
     "output.kernel": "w1",
     "output.bias": "b1",
 }
@@ -39,15 +54,58 @@ class Network(nn.Module):
         hidden = F.relu(F.linear(inputs, self.w0, self.b0))
         return F.linear(hidden * F.relu(self.gate), self.w1, self.b1)
 
+    def penalty(self) -> torch.Tensor:
+        return PENALTY * F.relu(self.gate).sum()
+
+    def after_step(self) -> None:
+        with torch.no_grad():
+            self.gate.clamp_(min=0)
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        return _optimizer(dict(self.named_parameters()))
+
+
+class FlexibleNetwork(nn.Module):
+    """The network with a trained size of one seed, not yet drawn."""
+
+    slope: torch.Tensor
+    index: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        inputs, units, outputs = WIDTHS
+        self.w0, self.b0 = nn.Parameter(torch.empty(units, inputs)), nn.Parameter(torch.empty(units))
+        self.size = nn.Parameter(torch.empty(()))
+        self.register_buffer("slope", torch.empty(()))
+        self.register_buffer("index", torch.arange(units, dtype=torch.float32), persistent=False)
+        self.w1, self.b1 = nn.Parameter(torch.empty(outputs, units)), nn.Parameter(torch.empty(outputs))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        hidden = F.relu(F.linear(inputs, self.w0, self.b0))
+        return F.linear(hidden * torch.sigmoid(self.slope * (self.size - self.index)), self.w1, self.b1)
+
+    def penalty(self) -> torch.Tensor:
+        """The integral of the gates over all units, in its stable form."""
+        below, above = F.softplus(self.slope * self.size), F.softplus(self.slope * (self.size - WIDTHS[1]))
+        return SIZE_PENALTY * (below - above) / self.slope
+
+    def after_step(self) -> None:
+        pass
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        weights = [self.w0, self.b0, self.w1, self.b1]
+        groups = [{"params": weights}, {"params": [self.size], "lr": SIZE_LEARNING_RATE}]
+        return torch.optim.Adam(groups, lr=LEARNING_RATE, fused=True)
+
 
 def _to_torch(params: Any) -> Tensors:
     """jaxsize's weights [S, ...] under the module's names and in PyTorch's layout; `_from_torch` goes back."""
     leaves = {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in flat(params).items()}
-    return {new: torch.tensor(np.ascontiguousarray(leaves[old])) for old, new in NAMES.items()}
+    return {NAMES[old]: torch.tensor(np.ascontiguousarray(leaf)) for old, leaf in leaves.items()}
 
 
 def _from_torch(tensors: Tensors) -> Arrays:
-    leaves = {old: tensors[new].detach().numpy() for old, new in NAMES.items()}
+    leaves = {old: tensors[new].detach().numpy() for old, new in NAMES.items() if new in tensors}
     return {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in leaves.items()}
 
 
@@ -65,13 +123,15 @@ def _optimizer(params: Tensors) -> torch.optim.Optimizer:
 class TorchLoop:
     """The eager loop, one seed after the other."""
 
+    network: Any = Network
+
     def __init__(self, problem: Problem):
         self.problem, params = problem, _to_torch(problem.params)
         self.inputs, self.targets = _rows(problem)
-        self.networks = [Network() for _ in problem.seeds]
+        self.networks = [self.network() for _ in problem.seeds]
         for index, network in enumerate(self.networks):
             network.load_state_dict({name: leaf[index] for name, leaf in params.items()})
-        self.optimizers = [_optimizer(dict(network.named_parameters())) for network in self.networks]
+        self.optimizers = [network.make_optimizer() for network in self.networks]
 
     def epoch(self, first: bool) -> None:
         losses = []
@@ -80,16 +140,22 @@ class TorchLoop:
             for index in order.split(self.problem.batch_size):
                 loss = F.cross_entropy(network(self.inputs[index]), self.targets[index])
                 optimizer.zero_grad()
-                (loss + PENALTY * F.relu(network.gate).sum()).backward()
+                (loss + network.penalty()).backward()
                 optimizer.step()
-                with torch.no_grad():
-                    network.gate.clamp_(min=0)
+                network.after_step()
                 losses.append(loss.detach())
         self.losses = torch.stack(losses).reshape(len(self.networks), -1).numpy()
 
     def result(self) -> tuple[np.ndarray, Arrays]:
-        stacked = {name: torch.stack([getattr(network, name) for network in self.networks]) for name in NAMES.values()}
+        names = self.networks[0].state_dict()
+        stacked = {name: torch.stack([getattr(network, name) for network in self.networks]) for name in names}
         return self.losses, _from_torch(stacked)
+
+
+class FlexibleTorchLoop(TorchLoop):
+    """Likewise, of networks whose size is trained."""
+
+    network = FlexibleNetwork
 
 
 class TorchVmap:

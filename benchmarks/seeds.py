@@ -22,6 +22,7 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
@@ -127,34 +128,44 @@ class Worker:
 # --- The two comparisons.
 
 
-def differences(ours: tuple[np.ndarray, Arrays], other: tuple[np.ndarray, Arrays], start: Arrays) -> dict[str, float]:
-    """How far two results are apart: losses, relative; weights, relative to how far ours were moved from `start`.
+Result = tuple[np.ndarray, Arrays]
 
-    And `gates`, the share of gates that are closed in one and open in the other.
-    """
+
+def distances(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
+    """How far two results are apart: losses, relative; weights, relative to how far ours were moved from `start`."""
     (our_losses, our_params), (losses, params) = ours, other
     moved = {name: np.linalg.norm(our_params[name] - start[name]) for name in start}
     weights = [np.linalg.norm(params[name] - our_params[name]) / moved[name] for name in start]
-    closed, our_closed = (values["hidden.liveness"] == 0 for values in (params, our_params))
-    return {
-        "losses": float(np.max(np.abs(losses / our_losses - 1))),
-        "weights": float(max(weights)),
-        "gates": float(np.mean(closed != our_closed)),
-    }
+    return {"losses": float(np.max(np.abs(losses / our_losses - 1))), "weights": float(max(weights))}
 
 
-def check(results: dict[str, tuple[np.ndarray, Arrays]], start: Arrays) -> dict[str, dict[str, float]]:
-    """Differences of all results from the first. SystemExit if one is too large, or no gate was closed."""
+def differences(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
+    """`distances` and `gates`, the share of gates that are closed in one and open in the other."""
+    closed, our_closed = (values["hidden.liveness"] == 0 for _, values in (other, ours))
+    return distances(ours, other, start) | {"gates": float(np.mean(closed != our_closed))}
+
+
+def require_close(
+    results: dict[str, Result], apart: Callable[[Result, Result], dict[str, float]], tolerances: dict[str, float]
+) -> dict[str, dict[str, float]]:
+    """What `apart` says of all results and the first, printed. SystemExit if any of it is too large."""
     (first, ours), *others = results.items()
-    found = {name: differences(ours, result, start) for name, result in others}
-    print(f"after one epoch, {np.mean(ours[1]['hidden.liveness'] == 0):.1%} of the gates closed; apart from {first}:")
+    found = {name: apart(ours, result) for name, result in others}
     rows = [[name, *(f"{value:.1e}" for value in values.values())] for name, values in found.items()]
-    print(format_table(["", "losses", "weights", "gates"], rows) + "\n")
+    print(f"after one epoch, apart from {first}:\n{format_table(['', *tolerances], rows)}\n")
     wrong = [
-        name for name, values in found.items() if not all(value <= TOLERANCES[key] for key, value in values.items())
+        name for name, values in found.items() if not all(values[key] <= bound for key, bound in tolerances.items())
     ]
     if wrong:
-        raise SystemExit(f"{', '.join(wrong)}: further from {first} than {TOLERANCES}; nothing was timed")
+        raise SystemExit(f"{', '.join(wrong)}: further from {first} than {tolerances}; nothing was timed")
+    return found
+
+
+def check(results: dict[str, Result], start: Arrays) -> dict[str, dict[str, float]]:
+    """Differences of all results from the first. SystemExit if one is too large, or no gate was closed."""
+    ours = next(iter(results.values()))
+    print(f"{np.mean(ours[1]['hidden.liveness'] == 0):.1%} of the gates closed;", end=" ")
+    found = require_close(results, lambda mine, other: differences(mine, other, start), TOLERANCES)
     if not np.any(ours[1]["hidden.liveness"] == 0):
         raise SystemExit("no gate was closed: the check does not cover closed gates")
     return found
@@ -162,37 +173,57 @@ def check(results: dict[str, tuple[np.ndarray, Arrays]], start: Arrays) -> dict[
 
 def against_contenders(flags: Flags) -> int:
     problem = make_problem(flags.runs, flags.steps, flags.batch_size)
-    everything, cores = [range(flags.runs)], min(num_cores(), flags.runs)
+    contenders = {
+        "PyTorch, seed by seed": "benchmarks._seeds_torch:TorchLoop",
+        "torch.func.vmap": "benchmarks._seeds_torch:TorchVmap",
+        "JAX, seed by seed": "benchmarks._seeds_jax:JaxLoop",
+    }
+    seconds, checked = race(
+        flags, problem, "benchmarks._seeds_jax:Jaxsize", contenders, lambda found: check(found, flat(problem.params))
+    )
+    return report_seeds(flags, seconds, checked, speed_ups(seconds, SPEED_UPS), dict.fromkeys(seconds, flags.runs))
+
+
+def race(
+    flags: Any, problem: Problem, ours: str, others: dict[str, str], check: Callable[[dict[str, Result]], Any]
+) -> tuple[dict[str, list[float]], Any]:
+    """Seconds of every epoch of ours, of the others (the first of them also in a process per core), and what `check`
+    said of their results after the first epoch."""
+    num_runs = len(problem.seeds)
+    everything, cores = [range(num_runs)], min(num_cores(), num_runs)
     workers: dict[str, Worker] = {}
     try:
-        workers["jaxsize"] = Worker("benchmarks._seeds_jax:Jaxsize", problem, everything, devices=True)
-        workers["PyTorch, seed by seed"] = Worker("benchmarks._seeds_torch:TorchLoop", problem, everything)
-        workers["torch.func.vmap"] = Worker("benchmarks._seeds_torch:TorchVmap", problem, everything)
-        workers["JAX, seed by seed"] = Worker("benchmarks._seeds_jax:JaxLoop", problem, everything)
-        dealt = [range(core, flags.runs, cores) for core in range(cores)]
-        workers["PyTorch, a process per core"] = Worker(
-            "benchmarks._seeds_torch:TorchLoop", problem, dealt, pinned=True
-        )
+        workers["jaxsize"] = Worker(ours, problem, everything, devices=True)
+        for name, contender in others.items():
+            workers[name] = Worker(contender, problem, everything)
+        dealt = [range(core, num_runs, cores) for core in range(cores)]
+        loop = next(iter(others.values()))
+        workers["PyTorch, a process per core"] = Worker(loop, problem, dealt, pinned=True)
         for worker in workers.values():
             worker.epoch(first=True)
-        checked = check({name: worker.result() for name, worker in workers.items()}, flat(problem.params))
+        checked = check({name: worker.result() for name, worker in workers.items()})
         time_in_turns({name: worker.epoch for name, worker in workers.items()}, 1)
         seconds = time_in_turns({name: worker.epoch for name, worker in workers.items()}, flags.repetitions)
     finally:
         for worker in workers.values():
             worker.close()
     typical = medians(seconds)
-    _print_table(typical, seconds, dict.fromkeys(typical, flags.runs))
-    ours = seconds["jaxsize"]
-    promises = [
+    print_table(typical, seconds, dict.fromkeys(typical, num_runs))
+    return seconds, checked
+
+
+def speed_ups(seconds: dict[str, list[float]], bounds: dict[str, float]) -> list[Promise]:
+    """Of the first over others: the smaller of two, of the medians and of the fastest."""
+    typical = medians(seconds)
+    first = next(iter(seconds))
+    return [
         Promise(
             f"speed-up over {name}, medians or fastest",
-            min(typical[name] / typical["jaxsize"], min(seconds[name]) / min(ours)),
+            min(typical[name] / typical[first], min(seconds[name]) / min(seconds[first])),
             at_least=bound,
         )
-        for name, bound in SPEED_UPS.items()
+        for name, bound in bounds.items()
     ]
-    return _report(flags, seconds, checked, promises, dict.fromkeys(typical, flags.runs))
 
 
 def against_one_run(flags: Flags) -> int:
@@ -211,13 +242,13 @@ def against_one_run(flags: Flags) -> int:
     time_in_turns(measures, 1)
     seconds = time_in_turns(measures, flags.repetitions)
     typical = medians(seconds)
-    _print_table(typical, seconds, names)
+    print_table(typical, seconds, names)
     many, one = typical.values()
     promises = [Promise(f"time of {flags.runs} runs over that of 1", many / one, at_most=MOST_TIMES_ONE_RUN)]
-    return _report(flags, seconds, checked, promises, names)
+    return report_seeds(flags, seconds, checked, promises, names)
 
 
-def _print_table(typical: dict[str, float], seconds: dict[str, list[float]], num_runs: dict[str, int]) -> None:
+def print_table(typical: dict[str, float], seconds: dict[str, list[float]], num_runs: dict[str, int]) -> None:
     first = next(iter(typical))
 
     def times(values: dict[str, float], name: str) -> str:
@@ -240,22 +271,29 @@ def _print_table(typical: dict[str, float], seconds: dict[str, list[float]], num
     print(format_table(header, rows))
 
 
-def _report(
-    flags: Flags, seconds: dict[str, list[float]], checked: Any, promises: list[Promise], num_runs: dict[str, int]
+def report_seeds(
+    flags: Any,
+    seconds: dict[str, list[float]],
+    checked: Any,
+    promises: list[Promise],
+    num_runs: dict[str, int],
+    name: str = "seeds",
+    tolerances: dict[str, float] = TOLERANCES,
 ) -> int:
+    """Prints and writes what was measured, as `_timing.report`."""
     row = machine("torch", "tyro") | {
         "device": device_name(),
         "dtype": "float32",
         "widths": WIDTHS,
         "rows": flags.steps * flags.batch_size,
         "settings": dataclasses.asdict(flags),
-        "tolerances": TOLERANCES,
+        "tolerances": tolerances,
         "differences_after_one_epoch": checked,
         "runs": num_runs,
         "seconds": seconds,
         "median_seconds": medians(seconds),
     }
-    return report("seeds", device_name(), row, promises)
+    return report(name, device_name(), row, promises)
 
 
 def main(flags: Flags) -> int:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.flexible_pictures import growth
 from experiments.flexible_runs import Runs
-from jaxsize import plots
 from jaxsize.datasets import Form
 from jaxsize.growth_laws import fit_laws
 from jaxsize.statistics import Estimate, bootstrap_interval, paired_difference
@@ -125,27 +125,4 @@ def _zero(found: Estimate, largest: np.ndarray) -> Verdict:
 
 def pictures(runs: Runs, dataset: str) -> dict[str, Any]:
     """Size, its gradient and the loss against epochs, a row per form."""
-    forms = runs.settings["form"]
-    figure, panels = plots.subplots(len(forms), 3, width=3.4)
-    for row, form in zip(panels, forms, strict=True):
-        found = arms(runs, dataset, form)
-        for color, (name, which) in zip(plots.colors(len(found)), found.items(), strict=True):
-            sizes = runs.curve("size", **which)
-            epochs = np.arange(1, sizes.shape[1] + 1)
-            curves = (
-                sizes,
-                -runs.per_epoch("size_gradient_0", **which).mean(-1),
-                runs.per_epoch("loss", **which).mean(-1),
-            )
-            for axes, values in zip(row, curves, strict=True):
-                shown = np.where(values > 0, values, np.nan) if axes is row[1] else values
-                plots.band(axes, epochs, shown, color=color, label=name)
-        titles = (f"{form}: size", "mean of -dL/dsize over an epoch", "loss of an epoch's steps")
-        for axes, title in zip(row, titles, strict=True):
-            axes.set(xlabel="epoch", title=title)
-            plots.log_axis(axes, "x")
-        plots.log_axis(row[1], "y")
-        plots.log_axis(row[2], "y")
-        row[2].legend(fontsize=6)
-    figure.suptitle(f"{dataset}, {runs.num_seeds} seeds, no penalty: median and range")
-    return {"slopes": figure}
+    return {"slopes": growth(runs, dataset, arms, "gate")}

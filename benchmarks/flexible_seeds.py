@@ -1,0 +1,69 @@
+"""Training many networks of flexible size at once against training them one after the other in PyTorch: an epoch of
+784-500-10, every seed with both slopes of the gate.
+
+    python -m benchmarks.flexible_seeds               about a minute
+    python -m benchmarks.flexible_seeds --seeds 30    the runs of J10: 30 seeds, 2 slopes
+
+Promised on 4 cores: at least 2.5 times the seed-epochs per second of PyTorch's eager loop over runs. The strongest
+set-up of PyTorch, one single-threaded process per core, is measured beside it. How it is done is said in `seeds`.
+"""
+
+import dataclasses
+import functools
+import sys
+
+import numpy as np
+import tyro
+
+from benchmarks._seeds_jax import Arrays, flat, make_flexible_problem
+from benchmarks.seeds import Result, distances, race, report_seeds, require_close, speed_ups
+
+LOOP = "PyTorch, run by run"
+SPEED_UPS = {LOOP: 2.5}
+SLOPES = (0.4, 1.0)
+TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "sizes": 1e-2}
+"""Largest differences from jaxsize after the first epoch: of the losses of all steps, relative; of the weights,
+relative to how far they were moved; and of the sizes, in units. A penalty or a rate that is wrong by 1 % is seen."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """How many runs, and how often they are timed."""
+
+    seeds: int = 6
+    """Seeds; each trains with every slope."""
+    repetitions: int = 7
+    """Timed epochs of each contender; their median counts."""
+    batch_size: int = 128
+    """Rows per step."""
+    steps: int = 100
+    """Steps per epoch."""
+    start_size: float = 50.0
+    """Units that are on before training."""
+
+
+def differences(start: Arrays, ours: Result, other: Result) -> dict[str, float]:
+    """`distances`, and `sizes`: how far sizes are apart at most, in units. SystemExit if ours hardly moved."""
+    sizes, our_sizes = (params["hidden.size"] for _, params in (other, ours))
+    if np.abs(our_sizes - start["hidden.size"]).min() < 1:
+        raise SystemExit("a size moved by less than a unit: the check does not cover sizes")
+    moving = {name: leaf for name, leaf in start.items() if name != "hidden.slope"}
+    return distances(ours, other, moving) | {"sizes": float(np.abs(sizes - our_sizes).max())}
+
+
+def main(flags: Flags) -> int:
+    problem = make_flexible_problem(flags.seeds, SLOPES, flags.steps, flags.batch_size, flags.start_size)
+    apart = functools.partial(differences, flat(problem.params))
+    seconds, checked = race(
+        flags,
+        problem,
+        "benchmarks._seeds_jax:FlexibleJaxsize",
+        {LOOP: "benchmarks._seeds_torch:FlexibleTorchLoop"},
+        lambda results: require_close(results, apart, TOLERANCES),
+    )
+    runs = dict.fromkeys(seconds, flags.seeds * len(SLOPES))
+    return report_seeds(flags, seconds, checked, speed_ups(seconds, SPEED_UPS), runs, "flexible_seeds", TOLERANCES)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Flags)))
