@@ -12,12 +12,12 @@ units are added when the size comes near the width. Answers C21, C22 and C23.
 
 import dataclasses
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from experiments import random_slope_report as report
-from experiments.command_line import main
+from experiments.command_line import main, told
 from experiments.flexible_flags import FlexibleFlags
 from experiments.flexible_study import Question, Setup, answer
 from jaxsize.batches import Batch
@@ -41,6 +41,8 @@ class RandomSlopeFlags(FlexibleFlags):
 
     start_size: float = 0.0
     """Units that are on before training."""
+    gates: tuple[Literal["fixed", "random", "bernoulli"], ...] = ("fixed", "random", "bernoulli")
+    """Which gates are trained: with fixed slopes, with random ones, and units that are on or off at random."""
 
     def defaults(self) -> dict[str, Any]:
         return super().defaults() | ({"epochs": 30} if self.dataset != ("digits",) else {"epochs": 60})
@@ -48,6 +50,8 @@ class RandomSlopeFlags(FlexibleFlags):
     def check(self) -> None:
         super().check()
         self.require_numbers("start_size")
+        if not self.gates or len(set(self.gates)) < len(self.gates):
+            raise ValueError(f"--gates: expected different ones, got {told(self.gates)}")
 
 
 PRESETS = {
@@ -66,11 +70,13 @@ def batches(setup: Setup) -> list[Batch]:
         for seed in range(flags.num_seeds)
     ]
     seeds = [{"slope": next(iter(CONTROLS[form].values())), "seed": seed, **shared} for seed in range(flags.num_seeds)]
-    random = {"random": {"slope": "random", "gray_zones": (LOW, HIGH)}}
     estimators = ("none",) if form == "original" else ("none", "straight_through", "score_function")
-    bernoulli = {f"bernoulli {name}": {"gate": "bernoulli", "estimator": name} for name in estimators}
+    arms: dict[str, dict[str, Any]] = {"fixed": {}, "random": {"slope": "random", "gray_zones": (LOW, HIGH)}}
+    arms |= {f"bernoulli {name}": {"gate": "bernoulli", "estimator": name} for name in estimators}
     made: list[Batch] = []
-    for arm, config in {"fixed": {}, **random, **bernoulli}.items():
+    for arm, config in arms.items():
+        if arm.split()[0] not in flags.gates:
+            continue
         settings, widen = fixed if arm == "fixed" else seeds, form == "corrected"
         made.append(
             flexible_batch(

@@ -23,7 +23,7 @@ def arms(runs: Runs, dataset: str, form: Form) -> dict[str, dict[str, Any]]:
         "random": where | {"arm": "random"}
     }
     samplers = {f"bernoulli {name}": where | {"arm": f"bernoulli {name}"} for name in BERNOULLI}
-    return found | {name: which for name, which in samplers.items() if runs.values("arm", **which)}
+    return {name: which for name, which in (found | samplers).items() if runs.values("arm", **which)}
 
 
 def results(runs: Runs, dataset: str, form: Form) -> list[dict[str, Any]]:
@@ -73,9 +73,9 @@ def random_is_worse(runs: Runs, form: Form) -> dict[str, Any]:
     parts: list[Part] = []
     for dataset in runs.settings["dataset"]:
         found_arms = arms(runs, dataset, form)
-        random = found_arms["random"]
+        random = found_arms.get("random")
         for name, which in found_arms.items():
-            if which["arm"] != "fixed":
+            if which["arm"] != "fixed" or random is None:
                 continue
             pairs = [(of(runs, random), of(runs, which)) for of in (_size, _loss, _noise)]
             for what, pair, direction in zip(
@@ -86,7 +86,9 @@ def random_is_worse(runs: Runs, form: Form) -> dict[str, Any]:
             ):
                 found = paired_difference(*pair)
                 parts.append(({"dataset": dataset, "random_less": name, "of": what}, found, verdict(found, direction)))
-    return claim("a random slope means a noisier gradient, slower growth and a higher loss", parts)
+    return claim(
+        "a random slope means a noisier gradient, slower growth and a higher loss", parts, "needs --gates fixed random"
+    )
 
 
 def _size(runs: Runs, which: dict[str, Any]) -> np.ndarray:
@@ -115,7 +117,7 @@ def no_gradient(runs: Runs, form: Form) -> dict[str, Any]:
             if name != "bernoulli none":
                 label["uninformative"] = "these estimators exist to have one"
             parts.append((label, found, _zero(found, largest)))
-    return claim("Bernoulli gates give the size no gradient", parts)
+    return claim("Bernoulli gates give the size no gradient", parts, "needs --gates bernoulli")
 
 
 def _zero(found: Estimate, largest: np.ndarray) -> Verdict:
