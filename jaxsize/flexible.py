@@ -119,8 +119,8 @@ def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTr
 def make_trainer(network: Network, task: Task, config: FlexibleConfig) -> Trainer:
     """A trainer for an `mlp(gate="size")` of any number of hidden layers.
 
-    It observes sizes and slopes, [2, gated layers], in the order of the layers' names, and records of every step
-    `size_gradient` [gated layers], of the whole objective.
+    It observes sizes, slopes and widths, [3, gated layers], in the order of the layers' names, and records of every
+    step `size_gradient` [gated layers], of the whole objective.
     """
 
     def objective(params, inputs, targets, weights, hparams):
@@ -162,14 +162,16 @@ def make_trainer(network: Network, task: Task, config: FlexibleConfig) -> Traine
         optimizer=lambda hparams: make_optimizer(config, hparams),
         after_step=after_step,
         init_bookkeeping=init_bookkeeping,
-        observe=lambda bookkeeping: jnp.stack([bookkeeping["size"], bookkeeping["slope"]]),
+        observe=lambda bookkeeping: jnp.stack([bookkeeping[name] for name in ("size", "slope", "width")]),
         of_gradient=lambda gradient: {"size_gradient": jnp.stack(list(read_sizes(gradient).values()))},
         after_epoch=None if config.order == "none" else after_epoch,
     )
 
 
 def _observed(params: Tree) -> dict[str, jax.Array]:
-    return {leaf: jnp.stack(list(map(jnp.asarray, read_sizes(params, leaf).values()))) for leaf in ("size", "slope")}
+    found = {leaf: jnp.stack(list(map(jnp.asarray, read_sizes(params, leaf).values()))) for leaf in ("size", "slope")}
+    widths = [_layer(params, name)["bias"].shape[0] for name in read_sizes(params)]
+    return found | {"width": jnp.array(widths, found["size"].dtype)}
 
 
 def _score_function(rows: jax.Array, log_p: jax.Array, weights: jax.Array) -> jax.Array:

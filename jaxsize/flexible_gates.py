@@ -4,7 +4,9 @@ The source is seed `003_d2c286111c329776.txt`, "Implement a metric-less resizing
 activation" (REFERENCE D1, D2).
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import jax
@@ -67,9 +69,14 @@ def draw_slopes(key: jax.Array, params: Tree, low: float, high: float) -> Tree:
     """`params` with slopes whose gray zones are drawn from U(low, high), each layer its own (D2: 1 and 20)."""
     drawn = {
         name: slope_of(jax.random.uniform(jax.random.fold_in(key, index), (), jnp.float32, low, high))
-        for index, name in enumerate(read_sizes(params, "slope"))
+        for index, name in zip(_without_1(), read_sizes(params, "slope"), strict=False)
     }
     return with_sizes(params, "slope", drawn)
+
+
+def _without_1() -> Iterator[int]:
+    """0, 2, 3, ...: 1 names the key of units drawn in the same step."""
+    return (index for index in itertools.count() if index != 1)
 
 
 def sampled_outputs(params: Tree, inputs: jax.Array, key: jax.Array, estimator: Estimator) -> tuple[jax.Array, Any]:

@@ -55,13 +55,13 @@ def flexible_batch(
 
     hidden: units allocated per layer. ignore_start: start at size 1 whatever the settings say, as the journal's code
     did. start: index of a run -> parameters to go on from, their sizes replaced by the setting's. widen: allocate more
-    units when a size comes near the width. batch: further fields of `Batch`. ValueError for a setting that is unknown
-    to be a number, or a start size or slope out of range.
+    units when a size comes near the width. batch: further fields of `Batch`. ValueError for a
+    start size or slope out of range.
     """
     runs = [{**DEFAULTS, **setting} for setting in settings]
     for run in runs:
-        if not (math.isfinite(run["start_size"]) and 0 <= run["slope"] <= 1e4):
-            raise ValueError(f"settings: expected finite sizes and slopes from 0 to 1e4, got {dict(run)}")
+        if not (abs(run["start_size"]) <= 1e6 and 0 <= run["slope"] <= 1e4):
+            raise ValueError(f"settings: expected sizes up to 1e6 and slopes from 0 to 1e4, got {dict(run)}")
         if widen and not run["slope"]:
             raise ValueError(f"settings: at slope 0 no width is enough to widen to, got {dict(run)}")
     widths = (dataset.num_inputs, *hidden, dataset.num_outputs)
@@ -95,7 +95,7 @@ def flexible_batch(
         ),
         trainer=make_trainer(network, task_of(dataset), flexible),
         dataset=dataset,
-        columns=make_columns(dataset, None if widen else hidden),
+        columns=make_columns(dataset),
         shrinking=None,
         widening=Widening(units_needed, init_wider) if widen else None,
         **more,
@@ -125,23 +125,24 @@ def units_needed(params: Tree) -> list[int]:
 
 def first_width(settings: Sequence[Mapping[str, Any]]) -> int:
     """Units to allocate before training where layers are widened: for the largest of these starts, with room for one
-    epoch."""
+    epoch. ValueError for a slope of 0."""
     runs = [{**DEFAULTS, **setting} for setting in settings]
+    if min(run["slope"] for run in runs) <= 0:
+        raise ValueError("first_width: expected slopes above 0, got 0: no width is enough")
     return bucket(math.ceil(max(run["start_size"] + 2 * gray_zone(run["slope"]) for run in runs)) + 128)
 
 
-def make_columns(dataset: Dataset, hidden: Sequence[int] | None) -> Callable[..., dict[str, Any]]:
+def make_columns(dataset: Dataset) -> Callable[..., dict[str, Any]]:
     """What a row says of sizes, for `Batch.columns`: `size` (all layers), `size_per_layer`, `slope_per_layer`, and
     `live_units`, `live_units_per_layer`, `parameters`, `multiply_adds` of the network cut there (NaN or missing if a
-    size is not finite). hidden: units allocated, None if they grow."""
+    size is not finite)."""
 
     def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
-        sizes, slopes = after.astype(float).tolist()
+        sizes, slopes, widths = after.astype(float).tolist()
         told = {"size": sum(sizes), "size_per_layer": sizes, "slope_per_layer": slopes}
         if not np.isfinite(after).all():
             return told | dict.fromkeys(("live_units", "parameters", "multiply_adds"), math.nan)
-        most = hidden or [math.inf] * len(sizes)
-        live = [live_units(*layer) for layer in zip(sizes, slopes, most, strict=True)]
+        live = [live_units(*layer) for layer in zip(sizes, slopes, widths, strict=True)]
         named = {f"hidden.{layer}": units for layer, units in enumerate(live)}
         return (
             told

@@ -192,7 +192,7 @@ class Teams:
         """The teams of the next epoch: as they are, widened, or without dead units and regrouped by size where that
         pays."""
         if self.batch.widening is not None:
-            return self._widened(teams, self.batch.widening)
+            return self._widened(teams, self.batch.widening) if epochs_left else teams
         shrinking = self.batch.shrinking
         if shrinking is None or not self.names:
             return teams

@@ -57,7 +57,7 @@ def leave_one_out(
         reader = "output.kernel" if index + 1 == len(params["hidden"]) else f"hidden.{index + 1}.kernel"
 
         def loss_without(unit: jax.Array, reader: str = reader, kernel: jax.Array = kernels[index + 1]) -> jax.Array:
-            silenced = with_leaves(params, named_leaves(params) | {reader: kernel.at[unit].set(0)})
+            silenced = with_leaves(params, named_leaves(params) | {reader: jnp.asarray(kernel).at[unit].set(0)})
             return jnp.mean(task.loss(network.apply(silenced, inputs), targets))
 
         units = jnp.arange(kernels[index].shape[1])

@@ -33,7 +33,7 @@ class Widening:
         """What layers of these widths should become for all runs: never narrower."""
         wanted = np.max([self.needed(params) for params in runs], axis=0)
         return tuple(
-            width if want <= width else min(max(bucket(want), bucket(int(width * self.factor)), width), self.most)
+            width if want <= width else max(width, min(max(bucket(want), bucket(int(width * self.factor))), self.most))
             for width, want in zip(widths, wanted.tolist(), strict=True)
         )
 
