@@ -17,6 +17,7 @@ from experiments.command_line import load_datasets, main, open_results
 from experiments.compress_flags import PRESETS, CompressFlags
 from experiments.compress_partners import make_partners
 from experiments.compress_pictures import draw
+from experiments.compress_times import measure_times
 from jaxsize.batches import Batch
 from jaxsize.compress import compress_network, hold_out_batches, penalty_scale, step_histories
 from jaxsize.datasets import Dataset
@@ -104,6 +105,8 @@ def run(flags: CompressFlags) -> dict[str, Any]:
         progress.expect(sum(partner.num_epochs for partner in partners))
         for partner in partners:
             train(partner, folder, progress)
+        if "from_scratch" in flags.partners:
+            measure_times(flags, batch, folder, **common(flags, batch.dataset))
     progress.close()
 
     summary = report.summarize(folder, data, flags.settings())

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from experiments.compress_times import LEARNING, Prices
 from jaxsize.fronts import Front, front
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.statistics import Estimate, paired_difference
 
-LEARNING = ("compress", "group_lasso")
 BUDGETS = ("steps", "time", "multiply_adds")
 
 
@@ -18,10 +18,14 @@ class Finals:
     """Runs by what they are, ready to be paired over seeds."""
 
     def __init__(
-        self, rows: Sequence[dict[str, Any]], settings: dict[str, Any], num_inputs: dict[str, tuple[int, int]]
+        self,
+        rows: Sequence[dict[str, Any]],
+        settings: dict[str, Any],
+        num_inputs: dict[str, tuple[int, int]],
+        prices: Prices | None = None,
     ):
-        """num_inputs: inputs and outputs by data set."""
-        self.settings, self._ends = settings, num_inputs
+        """num_inputs: inputs and outputs by data set. prices: of epochs, without which no time can be compared."""
+        self.settings, self._ends, self.prices = settings, num_inputs, prices
         self.penalties: list[float] = [0.0, *sorted(settings["penalties"])]
         self.pairs = list(itertools.product(settings["dataset"], settings["depth"]))
         self.paths: dict[int, list[dict[str, Any]]] = {}
@@ -32,6 +36,11 @@ class Finals:
     @staticmethod
     def _key(row: dict[str, Any]) -> tuple:
         return row["arm"], row["dataset"], row["depth"], row["penalty"], row["seed"]
+
+    def budgets(self, dataset: str, depths: Sequence[int] = ()) -> tuple[str, ...]:
+        """What can be compared at equal, of these depths or of all."""
+        priced = self.prices and all(self.prices.has(dataset, depth) for depth in depths or self.settings["depth"])
+        return tuple(budget for budget in BUDGETS if priced or budget != "time")
 
     def score(self, dataset: str, split: str = "test") -> tuple[str, int]:
         """The column of the score of a split, and 1 if more of it is better, -1 if less."""
@@ -76,7 +85,7 @@ class Finals:
         return path[: ends[0] + 1] if ends else path
 
     def short(self, arm: str, dataset: str, depth: int, penalty: float, budget: str) -> dict[str, int]:
-        """How many partners ended before they had spent what the compressed run did."""
+        """How many partners ended although another epoch would have fit into what the compressed run spent."""
         if not budget:
             return {}
         seeds = range(self.settings["num_seeds"])
@@ -84,18 +93,22 @@ class Finals:
         pairs = [(path, self.until_collapse(other)) for path, other in pairs]
         if budget == "steps":
             return {"short": sum(len(path) < len(other) for path, other in pairs if path)}
-        totals = [[sum(self.spent(budget, path)) for path in pair] for pair in pairs if pair[0]]
-        return {"short": sum(mine < other * (1 - 1e-6) for mine, other in totals)}
+        spent = [[self.spent(budget, path) for path in pair] for pair in pairs if pair[0]]
+        return {"short": sum(sum(mine) + mine[-1] <= sum(other) * (1 + 1e-6) for mine, other in spent)}
 
     def spent(self, budget: str, path: Sequence[dict[str, Any]]) -> list[float]:
-        """Per epoch: seconds, or multiply-adds of a row at the units that live when it starts."""
-        if budget == "time":
-            return [row["run_seconds"] for row in path]
+        """Per epoch, at the units that live when it starts: multiply-adds of a row, or device-seconds by the price
+        list."""
         inputs, outputs = self._ends[path[0]["dataset"]]
-        start = path[0]["start_width"] if path[0]["arm"] in ("compress", "group_lasso") else None
+        start = path[0]["start_width"] if path[0]["arm"] in LEARNING else None
         first = (inputs, *[start] * path[0]["depth"], outputs) if start else None
         before = num_mlp_multiply_adds(first) if first else path[0]["multiply_adds"]
-        return [before, *(row["multiply_adds"] for row in path[:-1])]
+        work = [before, *(row["multiply_adds"] for row in path[:-1])]
+        if budget == "multiply_adds":
+            return work
+        if self.prices is None:
+            raise ValueError(f"{budget}: no epoch has a price")
+        return self.prices.spent(path, work)
 
     def column(self, name: str, arm: str, dataset: str, depth: int, penalty: float, budget: str = "") -> np.ndarray:
         """[num_seeds], NaN for a run that is not there or has no network."""

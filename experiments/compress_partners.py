@@ -50,12 +50,7 @@ def make_partners(
             init = start or (lambda network=network, seed=seed: network.init(seed))
             partners.append(Partner(label, hidden, init, lengths.get(arm, flags.epochs)))
     common["gated"] = flags.form == "original"
-    timed = [partner for partner in partners if partner.label["arm"] == "from_scratch"]  # widths of their own
-    others = [partner for partner in partners if partner.label["arm"] != "from_scratch"]
-    return [
-        *partner_batches(timed, dataset, flags.config(), name=f"{batch.name}.from_scratch", factor=1.0, **common),
-        *partner_batches(others, dataset, flags.config(), name=f"{batch.name}.partners", **common),
-    ]
+    return partner_batches(partners, dataset, flags.config(), name=f"{batch.name}.partners", **common)
 
 
 def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.compress_finals import Finals
+from experiments.compress_times import read_prices
 from jaxsize import plots
 from jaxsize.datasets import Dataset
 from jaxsize.fronts import front
@@ -32,7 +33,7 @@ MARKERS, DASHES = dict(enumerate("os^D", 1)), ("-", "--", ":", "-.")  # by depth
 def draw(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any]) -> None:
     """Writes scores, sizes, the best run, widths and seconds of every data set as PNG files."""
     ends = {dataset.name: (dataset.num_inputs, dataset.num_outputs) for dataset in data}
-    finals = Finals(folder.rows.read(), settings, ends)
+    finals = Finals(folder.rows.read(), settings, ends, read_prices(folder, settings["form"]))
     removed = [event for event in folder.events.read() if event["event"] == "compaction"]
     with plots.style():
         for name in ends:
@@ -166,7 +167,7 @@ def _sizes(finals: Finals, dataset: str) -> Any:
 
 def _best(finals: Finals, dataset: str) -> Any:
     """The penalised run with the best validation score of every depth, and its static partner."""
-    (name, sign), scores = finals.score(dataset, "validation"), []
+    (name, sign), scores, priced = finals.score(dataset, "validation"), [], "time" in finals.budgets(dataset)
     figure, panels = plots.subplots(1, 2, width=4.4, height=3.2)
     shades = dict(zip(finals.settings["depth"], plots.colors(len(finals.settings["depth"])), strict=True))
     compressed = [row for row in _networks(finals, "compress", dataset) if row["penalty"]]
@@ -177,7 +178,8 @@ def _best(finals: Finals, dataset: str) -> Any:
             continue
         known = np.array([np.nan if row[name] is None else sign * row[name] for row in path])
         known[np.cumsum([min(row["live_units_per_layer"]) == 0 for row in path]) > 0] = np.nan
-        so_far, seconds = sign * np.fmax.accumulate(known), np.cumsum([row["run_seconds"] for row in path])
+        so_far = sign * np.fmax.accumulate(known)
+        seconds = np.cumsum(finals.spent("time", path) if priced else [row["run_seconds"] for row in path])
         look = {"color": shades[depth], "linestyle": dash, "marker": "o", "markersize": 4}
         for axes, values in zip(panels[0], (so_far, [max(row["live_units"], 0.5) for row in path]), strict=True):
             axes.plot(seconds, values, markevery=[path.index(chosen)], **look)
@@ -185,7 +187,7 @@ def _best(finals: Finals, dataset: str) -> Any:
     _zoom(panels[0, 0], "y", name, scores)
     _log(panels[0, 1], "y")
     for axes, label in zip(panels[0], (f"{name.replace('_', ' ')}, best so far", "live units"), strict=True):
-        axes.set(xlabel="seconds of the run, its share of the batch", ylabel=label)
+        axes.set(xlabel=f"seconds of the run, {'priced alike' if priced else 'its share of the batch'}", ylabel=label)
         _log(axes, "x")
     looks = [{"label": f"hidden layers: {depth}", "color": color} for depth, color in shades.items()]
     looks += [{"label": "compressed"}, {"label": "static", "linestyle": "--"}, {"label": "chosen epoch", "marker": "o"}]

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.compress_finals import BUDGETS, Finals
+from experiments.compress_finals import Finals
+from experiments.compress_times import read_prices
 from jaxsize.datasets import Dataset
 from jaxsize.fronts import size_at
 from jaxsize.records import Folder
@@ -14,9 +15,7 @@ from jaxsize.statistics import bootstrap_interval, describe, smallest_sample
 from jaxsize.tables import format_table, spread
 from jaxsize.verdicts import Verdict, claim, verdict
 
-COMPARISONS = [("from_scratch", budget) for budget in BUDGETS] + [
-    (arm, "") for arm in ("from_found", "random_widths", "half_widths", "double_widths", "pruned", "group_lasso")
-]
+OTHERS = ("from_found", "random_widths", "half_widths", "double_widths", "pruned", "group_lasso")
 SLACKS = {"accuracy": (0.0, 0.001, 0.005), "error": (0.0, 0.01, 0.05)}
 """What may be given up of the static networks' best validation score: points of accuracy, or a share of an error."""
 
@@ -24,7 +23,7 @@ SLACKS = {"accuracy": (0.0, 0.001, 0.005), "error": (0.0, 0.01, 0.05)}
 def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any]) -> dict[str, Any]:
     """The content of summary.json. Test data select nothing."""
     ends = {dataset.name: (dataset.num_inputs, dataset.num_outputs) for dataset in data}
-    finals = Finals(folder.rows.read(), settings, ends)
+    finals = Finals(folder.rows.read(), settings, ends, read_prices(folder, settings["form"]))
     events = folder.events.read()
     removals = [event for event in events if event["event"] == "compaction"]
     return {
@@ -41,6 +40,7 @@ def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any])
             for reason in ("time", "collapse")
         },
         "removals": len(removals),
+        "overhead": [found for pair in finals.pairs if (found := overhead(finals, *pair, events))],
     }
 
 
@@ -62,7 +62,8 @@ def _result(finals: Finals, dataset: str, depth: int, penalty: float) -> dict[st
     found |= {name: describe(finals.column(name, "compress", *where)) for name in names}
     found["median_widths"] = np.median(widths, axis=0).tolist() if widths else None
     found["gains"] = {}
-    for arm, budget in COMPARISONS if penalty else []:
+    comparisons = [("from_scratch", budget) for budget in finals.budgets(dataset, (depth,))]
+    for arm, budget in [*comparisons, *((arm, "") for arm in OTHERS)] if penalty else []:
         scores = finals.column(f"test_{kind}", arm, *where, budget)
         if np.isfinite(scores).any():
             gain = finals.gain(arm, *where, budget).as_dict()
@@ -75,11 +76,35 @@ def _name(arm: str, budget: str) -> str:
     return f"{arm}, equal {budget}" if budget else arm
 
 
+def overhead(finals: Finals, dataset: str, depth: int, events: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """What the compressed networks of a pair took, over what equal time charges them: padding, regrouping, the host's
+    part and waiting for programs are in it. None without prices."""
+    paths = {run: path for run, path in finals.paths.items() if _is_compressed(path[0], dataset, depth)}
+    if finals.prices is None or not finals.prices.has(dataset, depth) or not paths:
+        return None
+    mine = [event for event in events if paths.keys() >= set(event["runs"])]
+    parts = {tuple(event["runs"]) for event in mine if event["event"] == "programs"}  # trained one after the other
+    wall = sum(max(paths[run][-1]["seconds"] for run in part) for part in parts)
+    taken = wall * finals.prices.devices
+    priced = sum(sum(finals.spent("time", path)) for path in paths.values())
+    shares = {
+        f"{name}_share": sum(event[key] for event in mine if event["event"] == "compaction") / wall
+        for name, key in (("removal", "seconds"), ("compile", "compile_seconds"))
+    }
+    where = {"dataset": dataset, "depth": depth, "wall_seconds": wall, "device_seconds": taken}
+    return where | {"priced_seconds": priced, "ratio": taken / priced} | shares
+
+
+def _is_compressed(row: dict[str, Any], dataset: str, depth: int) -> bool:
+    return (row["arm"], row["dataset"], row["depth"]) == ("compress", dataset, depth)
+
+
 def beats_static(finals: Finals) -> dict[str, Any]:
     """C33, a part per data set and budget: over seeds, of the mean gain over depths and penalties. It cannot hold where
     networks from scratch were ended before they had spent as much; it can be refuted."""
     parts = []
-    for dataset, budget in itertools.product(finals.settings["dataset"], BUDGETS):
+    pairs = [(dataset, budget) for dataset in finals.settings["dataset"] for budget in finals.budgets(dataset)]
+    for dataset, budget in pairs:
         found = finals.mean_gain("from_scratch", dataset, budget)
         cells = itertools.product(finals.settings["depth"], finals.penalties[1:])
         short = sum(finals.short("from_scratch", dataset, *cell, budget)["short"] for cell in cells)
@@ -170,6 +195,12 @@ def as_text(summary: dict[str, Any]) -> str:
         counts = [part["verdict"] for part in found["parts"] if "uninformative" not in part]
         detail = found.get("reason") or ", ".join(f"{counts.count(o)} {o}" for o in dict.fromkeys(counts))
         blocks.append(f"{name} {found['claim']}: {found['verdict']} ({detail})")
+    blocks += [
+        f"{found['dataset']}, {found['depth']} hidden: compressed networks took {found['device_seconds']:.0f} "
+        f"device-seconds, {found['ratio']:.2f} times what equal time charges them "
+        f"({found['removal_share']:.1%} removing units, {found['compile_share']:.1%} waiting for programs)"
+        for found in summary.get("overhead", [])
+    ]
     for text, runs in (
         ("loss not finite, left out", summary["not_finite"]),
         ("a layer lost all its units", summary["collapsed"]),

@@ -45,7 +45,7 @@ def partner_batches(
 ) -> list[Batch]:
     """Batches that train all partners without a penalty: one per set of buckets and number of epochs.
 
-    A program serves widths up to factor apart; what is timed wants 1, multiples of 16. gated: every unit gets a relu
+    A program serves widths up to factor apart, so `run_seconds` are those of padded ones. gated: every unit gets a relu
     gate at 1, which is trained as a scale. batch: further fields of `Batch`.
     """
     together: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from experiments import compress_pictures
+from experiments.compress_times import FILE
 from jaxsize import plots
 from jaxsize.datasets import Dataset, Split
+from jaxsize.json_files import write_json
 from jaxsize.records import Folder
 
 PARTNERS = ("from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned")
@@ -55,12 +57,15 @@ def rows_of(dataset, depths, arms=PARTNERS):
 
 
 def pictures(path, data, depths, rows, events=()):
-    """Draws and returns the pictures by file name, none of which is empty."""
+    """Draws and returns the pictures by file name, none of which is empty. The first data set has a price list."""
     folder = Folder(path, "created")
     folder.rows.append(rows)
     folder.events.append(events)
     names = [dataset.name for dataset in data]
     settings = {"dataset": names, "depth": depths, "penalties": PENALTIES, "num_seeds": SEEDS, "epochs": EPOCHS}
+    settings["form"] = "corrected"
+    priced = [{"gated": kind, "multiply_adds": 10**n, "seconds": 0.1 * n} for kind in (0, 1) for n in (1, 2)]
+    write_json(path / FILE, [{"dataset": names[0], "depth": n, "devices": 1, "epochs": priced} for n in depths])
     compress_pictures.draw(folder, data, settings)
     found = {file.name: matplotlib.image.imread(file) for file in path.glob("*.png")}
     assert set(found) == {f"{kind}_{name}.png" for kind in KINDS for name in names}

@@ -12,7 +12,7 @@ from experiment_helpers import rows_of
 from shrinking_helpers import EAGER
 
 from experiments import compress
-from jaxsize import load_network
+from jaxsize import epoch_times, load_network
 from jaxsize.datasets import load
 from jaxsize.progress import Progress
 
@@ -21,6 +21,12 @@ SMALL += ["--learning-rate", "0.1", "--static-epochs", "6"]
 
 
 EXPERIMENT = compress.CompressFlags, compress
+
+
+@pytest.fixture(autouse=True)
+def _hastily(monkeypatch):
+    """Epochs are timed no more often than they must be."""
+    monkeypatch.setattr(epoch_times, "SPAN", 0)
 
 
 def final_rows(rows, arm):
@@ -51,6 +57,10 @@ def test_smoke_gives_a_person_everything(command, tmp_path):
     assert config["epochs"] == 2 and config["start_width"] == [16] and "digits" in config["data"]
     summary = json.loads((out / "summary.json").read_text())
     assert set(summary["claims"]) == {"C33", "C34", "C39"} and len(summary["results"]) == 3
+    (table,) = json.loads((out / "epoch_seconds.json").read_text())
+    assert all(epoch["seconds"] > 0 for epoch in table["epochs"]) and {e["gated"] for e in table["epochs"]} == {1, 0}
+    (found_in_all,) = summary["overhead"]
+    assert found_in_all["ratio"] > 0 and "times what equal time charges them" in said
     for picture in ("scores", "sizes", "best", "widths", "epochs"):
         assert matplotlib.image.imread(out / f"{picture}_digits.png").shape[0] > 200
     events = [json.loads(line)["event"] for line in (out / "events.jsonl").read_text().splitlines()]
@@ -86,6 +96,7 @@ def test_the_original_form_trains_in_whole_batches_and_partners_with_gates(comma
 def comparable(folder):
     """The summary without what depends on how fast the machine was."""
     summary = json.loads((folder / "summary.json").read_text())
+    assert len(summary.pop("overhead")) == 1
     for result in summary["results"]:
         assert result["gains"].pop("from_scratch, equal time", {}) or not result["penalty"]
     parts = summary["claims"]["C33"]["parts"]

@@ -191,7 +191,7 @@ def test_a_padded_partner_trains_to_the_same_numbers_as_alone(tmp_path, gated):
             labels=[batch.labels[run]],
             init=lambda index, partner=partner: (with_gates if gated else dict)(partner.init()),
             trainer=make_trainer(network, TASKS["classification"], FORMS["corrected"]),
-            hparams=batch.hparams._replace(**{k: v[:1] for k, v in batch.hparams._asdict().items()}),
+            hparams=jax.tree.map(lambda values: values[:1], batch.hparams),
         )
         rows = rows_of(study.train(alone, folder_in(tmp_path / str(run)), Counter(), devices=devices))
         assert len(rows) == 3 and rows[-1]["train_loss"] < rows[0]["train_loss"]
