@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.compress_balance import balanced_accuracies
 from experiments.compress_finals import Finals
 from experiments.compress_times import read_prices
 from jaxsize.datasets import Dataset
@@ -16,6 +17,8 @@ from jaxsize.tables import format_table, spread
 from jaxsize.verdicts import Verdict, claim, verdict
 
 OTHERS = ("from_found", "random_widths", "half_widths", "double_widths", "pruned", "group_lasso")
+BALANCED = ("poker",)
+"""Sets of which the score with every class counting alike is reported as well."""
 SLACKS = {"accuracy": (0.0, 0.001, 0.005), "error": (0.0, 0.01, 0.05)}
 """What may be given up of the static networks' best validation score: points of accuracy, or a share of an error."""
 
@@ -30,7 +33,8 @@ def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any])
         "settings": settings,
         "data": {dataset.name: {"source": dataset.source} | dataset.info for dataset in data},
         "results": [
-            _result(finals, *pair, penalty) for pair, penalty in itertools.product(finals.pairs, finals.penalties)
+            _result(finals, *pair, penalty) | _balanced(folder, finals, data, *pair, penalty)
+            for pair, penalty in itertools.product(finals.pairs, finals.penalties)
         ],
         "claims": {"C33": beats_static(finals), "C34": sizes_make_sense(finals), "C39": smaller_at_equal_score(finals)},
         "not_finite": [run for run, path in finals.paths.items() if path[-1]["train_loss"] is None],
@@ -70,6 +74,17 @@ def _result(finals: Finals, dataset: str, depth: int, penalty: float) -> dict[st
             more = {"test": describe(scores), "parameters": describe(finals.column("parameters", arm, *where, budget))}
             found["gains"][_name(arm, budget)] = gain | more | finals.short(arm, *where, budget)
     return found
+
+
+def _balanced(
+    folder: Folder, finals: Finals, data: Sequence[Dataset], name: str, depth: int, penalty: float
+) -> dict[str, Any]:
+    """`test_balanced_accuracy` of the networks found, where classes are as uneven as in poker."""
+    dataset = next(dataset for dataset in data if dataset.name == name)
+    runs = [row["run"] for row in finals.rows("compress", name, depth, penalty)]
+    if name not in BALANCED or not runs:
+        return {}
+    return {"test_balanced_accuracy": describe(balanced_accuracies(folder.path / "networks", dataset, runs))}
 
 
 def _name(arm: str, budget: str) -> str:
@@ -186,6 +201,9 @@ def as_text(summary: dict[str, Any]) -> str:
         ]
         header = ["penalty", "epoch", "median widths", "parameters", "multiply-adds", f"train {kind}"]
         blocks[-1] += "\n" + format_table([*header, f"validation {kind}", f"test {kind}"], cells)
+        if "test_balanced_accuracy" in rows[0]:
+            cells = [[f"{row['penalty']:g}", spread(row["test_balanced_accuracy"], form)] for row in rows]
+            blocks.append(format_table(["penalty", "test accuracy, classes alike"], cells))
         names = list(dict.fromkeys(name for row in rows for name in row["gains"]))
         cells = [[name] + [_gain(row["gains"].get(name), form) for row in rows if row["penalty"]] for name in names]
         header = ["compressed minus ...", *(f"{row['penalty']:g}" for row in rows if row["penalty"])]
