@@ -12,6 +12,8 @@ from jaxsize.datasets import Form
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SMALLEST = 1e-10
+"""Smaller gradients are not drawn: those of a size far below 0 would flatten the rest."""
 Arms = Callable[[Runs, str, Form], dict[str, dict[str, Any]]]
 """(runs, data set, form) -> by name, what selects the runs of each arm, one per seed."""
 
@@ -28,7 +30,7 @@ def growth(runs: Runs, dataset: str, arms: Arms, title: str = "") -> "Figure":
             epochs = np.arange(1, sizes.shape[1] + 1)
             downhill = -runs.per_epoch("size_gradient_0", **which).mean(-1)
             losses = runs.per_epoch("loss", **which).mean(-1)
-            curves = (sizes, np.where(downhill > 0, downhill, np.nan), losses)
+            curves = (sizes, np.where(downhill > SMALLEST, downhill, np.nan), losses)
             for axes, values in zip(row, curves, strict=True):
                 plots.band(axes, epochs, values, color=color, label=name)
         titles = (f"{form}: size", "mean of -dL/dsize over an epoch", "loss of an epoch's steps")
@@ -37,6 +39,6 @@ def growth(runs: Runs, dataset: str, arms: Arms, title: str = "") -> "Figure":
             plots.log_axis(axes, "x")
         plots.log_axis(row[1], "y")
         plots.log_axis(row[2], "y")
-    plots.legend(figure, panels[0, -1], title)
+        row[2].legend(title=title, fontsize=6, title_fontsize=7)  # the arms of the forms differ
     figure.suptitle(f"{dataset}, {runs.num_seeds} seeds, no penalty: median and range")
     return figure
