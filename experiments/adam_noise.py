@@ -22,7 +22,6 @@ from experiments.flexible_flags import FlexibleFlags
 from experiments.flexible_study import Question, Setup, answer
 from jaxsize.batches import Batch
 from jaxsize.flexible import FORMS
-from jaxsize.flexible_sweep import first_width, flexible_batch
 
 NAME = "adam_noise"
 
@@ -31,15 +30,16 @@ NAME = "adam_noise"
 class AdamNoiseFlags(FlexibleFlags):
     """Is it Adam that makes the loss noisy late in training, or the large steps of the size?"""
 
+    epochs: int = 60
+    """Passes over the training rows. 15 unless the data set is digits."""
+    width: int = 500
+    """Hidden units allocated."""
     slow_size_learning_rate: float = 0.1
     """Step size of Adam for the sizes in the third arm, in units."""
     slope: float = 0.4
     """Steepness of the gate, over units."""
     after_epoch: int = 30
     """Noise counts from the next epoch on; from the middle on if fewer than 4 epochs follow."""
-
-    def defaults(self) -> dict[str, Any]:
-        return super().defaults() | {"width": 500} | ({"epochs": 60} if self.dataset == ("digits",) else {})
 
     def check(self) -> None:
         super().check()
@@ -60,7 +60,7 @@ PRESETS = {
 def batches(setup: Setup) -> list[Batch]:
     """Adam with both rates of the size, and Adamax: a program each."""
     flags, form = setup.flags, setup.form
-    widen, made = form == "corrected", []
+    made: list[Batch] = []
     for optimizer in ("adam", "adamax"):
         rates = (flags.size_learning_rate, flags.slow_size_learning_rate)[: 2 if optimizer == "adam" else 1]
         settings = [
@@ -68,16 +68,8 @@ def batches(setup: Setup) -> list[Batch]:
             for rate in rates
             for seed in range(flags.num_seeds)
         ]
-        made.append(
-            flexible_batch(
-                setup.dataset,
-                [min(flags.width, first_width(settings)) if widen else flags.width],
-                dataclasses.replace(FORMS[form], optimizer=optimizer, size_optimizer=optimizer),
-                settings,
-                widen=widen,
-                **setup.after(*made).batch(optimizer),
-            )
-        )
+        flexible = dataclasses.replace(FORMS[form], optimizer=optimizer, size_optimizer=optimizer)
+        made.append(setup.flexible(optimizer, flexible, settings, made))
     return made
 
 

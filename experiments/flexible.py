@@ -30,7 +30,6 @@ from jaxsize import sparsifier
 from jaxsize.batches import Batch
 from jaxsize.datasets import Form
 from jaxsize.flexible import FORMS, FlexibleConfig, Optimizer, make_optimizer
-from jaxsize.flexible_sweep import first_width, flexible_batch
 from jaxsize.networks import mlp
 from jaxsize.partners import Partner, partner_batches
 from jaxsize.unit_order import Measure
@@ -42,6 +41,8 @@ NAME = "flexible"
 class LearnedSizeFlags(FlexibleFlags):
     """Does a trained size forget where it started, and is a network of a learned size as good as a static one?"""
 
+    epochs: int = 20
+    """Passes over the training rows. 5 unless the data set is digits."""
     start_size: tuple[float, ...] = tuple(np.arange(0.0, 200, 20).tolist())
     """Units per layer that are on before training. 0, 150, 300, 450 unless the data set is digits."""
     penalty: float = 1e-5
@@ -121,7 +122,7 @@ PRESETS = {
 def batches(setup: Setup) -> list[Batch]:
     """All starts, then all penalties, then the broken forms."""
     flags, form = setup.flags, setup.form
-    seeds, rates, widen = range(flags.num_seeds), flags.rates(), form == "corrected"
+    seeds, rates = range(flags.num_seeds), flags.rates()
     starts = [
         {"start_size": start, "slope": slope, "weight_decay": decay, "penalty": flags.penalty, "seed": seed} | rates
         for (slope, decay), start in itertools.product(flags.slopes_and_decays(form), flags.starts(form))
@@ -135,18 +136,8 @@ def batches(setup: Setup) -> list[Batch]:
     ]
     made: list[Batch] = []
     for arm, settings in {"starts": starts, "penalties": penalties}.items():
-        width = min(flags.width, first_width(settings)) if widen else flags.width
-        made.append(
-            flexible_batch(
-                setup.dataset,
-                [width] * flags.depth,
-                flags.flexible(form),
-                settings,
-                ignore_start=form == "original",
-                widen=widen,
-                **setup.after(*made).batch(arm),
-            )
-        )
+        ignored = form == "original"
+        made.append(setup.flexible(arm, flags.flexible(form), settings, made, flags.depth, ignore_start=ignored))
     return made + specimens.batches(setup.after(*made))
 
 

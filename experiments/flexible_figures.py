@@ -23,8 +23,8 @@ class Cell(NamedTuple):
 
 
 def starts(lines: Mapping[str, Sequence[Any]], kind: str, title: str, *, ignored: bool) -> "Figure":
-    """Final size and test score against the start. lines: by name (starts, sizes [num_seeds, starts]) and (starts,
-    scores), each with a band over seeds."""
+    """Final size and test score against the start. lines: by name (starts, sizes per layer [num_seeds, starts]) and
+    (starts, scores), each with a band over seeds."""
     figure, panels = plots.subplots(1, 2, width=3.8, height=3.0)
     for axes, number, what in zip(panels[0], (0, 1), ("final size", kind.replace("_", " ")), strict=True):
         for color, (name, pairs) in zip(plots.colors(len(lines)), lines.items(), strict=True):

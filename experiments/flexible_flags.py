@@ -15,6 +15,8 @@ class FlexibleFlags(Flags):
     form: tuple[Literal["original", "corrected"], ...] = ("original", "corrected")
     """original: as the journal did it, data preparation included. corrected: with its flaws mended. Both side by side
     by default."""
+    num_seeds: int = 10
+    """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""
     epochs: int = 20
     """Passes over the training rows. 15 unless the data set is digits."""
     width: int = 200
@@ -32,7 +34,9 @@ class FlexibleFlags(Flags):
 
     def check(self) -> None:
         super().check()
-        self.require_whole("epochs", "width", "batch_size")
+        self.require_whole("epochs", "batch_size")
+        if self.width < 2:
+            raise ValueError(f"--width: expected a whole number from 2 on, got {self.width}")
         if not self.form or len(set(self.form)) < len(self.form):
             raise ValueError(f"--form: expected different forms, got {told(self.form)}")
         for name in ("learning_rate", "size_learning_rate"):
@@ -45,7 +49,7 @@ class FlexibleFlags(Flags):
         values = values if isinstance(values, tuple) else (values,)
         fine = all(math.isfinite(value) and low <= value <= high and not (above and value == low) for value in values)
         if not values or not fine or len(set(values)) < len(values):
-            bound = f"above {low:g}" if above else f"from {low:g} on"
+            bound = (f"above {low:g}" if above else f"from {low:g} on") + (f", up to {high:g}" if high < 1e30 else "")
             raise ValueError(f"{flag(name)}: expected different finite numbers {bound}, got {told(values)}")
 
     def require_runs(self, settings: int) -> None:

@@ -12,8 +12,8 @@ from jaxsize.datasets import Form
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SMALLEST = 1e-10
-"""Smaller gradients are not drawn: those of a size far below 0 would flatten the rest."""
+SMALLEST = 1e-8
+"""Gradients that point down, or are smaller, are drawn here: on a log axis, and before medians are taken."""
 Arms = Callable[[Runs, str, Form], dict[str, dict[str, Any]]]
 """(runs, data set, form) -> by name, what selects the runs of each arm, one per seed."""
 
@@ -30,10 +30,10 @@ def growth(runs: Runs, dataset: str, arms: Arms, title: str = "") -> "Figure":
             epochs = np.arange(1, sizes.shape[1] + 1)
             downhill = -runs.per_epoch("size_gradient_0", **which).mean(-1)
             losses = runs.per_epoch("loss", **which).mean(-1)
-            curves = (sizes, np.where(downhill > SMALLEST, downhill, np.nan), losses)
+            curves = (sizes, np.maximum(downhill, SMALLEST), losses)
             for axes, values in zip(row, curves, strict=True):
                 plots.band(axes, epochs, values, color=color, label=name)
-        titles = (f"{form}: size", "mean of -dL/dsize over an epoch", "loss of an epoch's steps")
+        titles = (f"{form}: size", "mean of -dL/dsize over an epoch, at least 1e-8", "loss of an epoch's steps")
         for axes, said in zip(row, titles, strict=True):
             axes.set(xlabel="epoch", title=said)
             plots.log_axis(axes, "x")

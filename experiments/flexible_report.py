@@ -14,6 +14,9 @@ from jaxsize.verdicts import Part, Verdict, claim, range_verdict, verdict
 
 SAME = 0.1
 """A slope of the final size on the start, or a rank correlation, is as good as 0 (or 1) up to this."""
+NEARLY = 0.005
+"""Accuracies are equal up to this."""
+SPOKEN_OF = ("mnist", "fashion_mnist")
 IGNORED = "the original form ignores the start"
 
 
@@ -92,7 +95,7 @@ def claims(runs: Runs, form: Form) -> dict[str, dict[str, Any]]:
         "C15": independent(runs, form),
         "C15b": grows_and_sticks(runs, form),
         "C16": uncorrelated(runs, form),
-        "C17": worse_than_static(runs, form),
+        "C17": against_static(runs, form),
         "C18": larger_on_mnist(runs, form),
     }
 
@@ -123,14 +126,16 @@ def rank_correlations(starts: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def independent(runs: Runs, form: Form) -> dict[str, Any]:
     """The slope, per seed, of the final size on the start: within .1 of 0."""
+    text = "the final size is independent of the start: the slope of one on the other is within .1 of 0"
+    if form == "original":
+        return claim(text, [], IGNORED)
     parts: list[Part] = []
     for dataset in runs.settings["dataset"]:
         for cell in convergence(runs, dataset, form):
             starts, sizes = over_starts(runs, "size", cell)
             found = bootstrap_interval(slopes(starts, sizes / runs.settings["depth"]))
-            told = {"starts": "all are 1"} if form == "original" else {}
-            parts.append((_label(cell, **told, of="slope on start"), found, range_verdict(found, -SAME, SAME)))
-    return claim("the final size is independent of the start: the slope of one on the other is within .1 of 0", parts)
+            parts.append((_label(cell, of="slope on start"), found, range_verdict(found, -SAME, SAME)))
+    return claim(text, parts)
 
 
 def grows_and_sticks(runs: Runs, form: Form) -> dict[str, Any]:
@@ -173,18 +178,25 @@ def _not_positive(found: Any) -> Verdict:
     return Verdict("refuted", positive.reason) if positive.outcome == "holds" else range_verdict(found, -1, SAME)
 
 
-def worse_than_static(runs: Runs, form: Form) -> dict[str, Any]:
-    """Paired over seeds, per decay and penalty: test score, flexible less static of the same size."""
+def against_static(runs: Runs, form: Form) -> dict[str, Any]:
+    """Paired over seeds, per decay and penalty: test score, flexible less static of the same size. With decay, worse on
+    Fashion; elsewhere (on MNIST, and without decay on both) equal: within `NEARLY` of an accuracy. Other data sets were
+    not spoken of and are listed only."""
     parts: list[Part] = []
     for dataset in runs.settings["dataset"]:
         kind, sign = runs.score(dataset)
         for cell in frontier(runs, dataset, form):
             if units := runs.values("live_units", **static_same(cell)):
                 found = runs.difference(kind, cell, static_same(cell))
-                of = f"{kind}, flexible less static"
+                worse = dataset == "fashion_mnist" and cell["weight_decay"] > 0
+                label = _label(
+                    cell, units=units[0], of=f"{kind}, flexible less static", said="worse" if worse else "equal"
+                )
+                if dataset not in SPOKEN_OF:
+                    label["uninformative"] = "the journal has no such data"
                 outcome = verdict(found, "negative" if sign > 0 else "positive")
-                parts.append((_label(cell, units=units[0], of=of), found, outcome))
-    text = "a flexible network is worse than a static one of its size (said: on Fashion, with L2; equal on MNIST)"
+                parts.append((label, found, outcome if worse else range_verdict(found, -NEARLY, NEARLY)))
+    text = "a flexible network equals a static one of its size, but on Fashion with L2, where it is worse"
     return claim(text, parts, "no run ended with a finite size")
 
 
@@ -208,7 +220,9 @@ def pictures(runs: Runs, dataset: str) -> dict[str, Any]:
     for form in runs.settings["form"]:
         lines = {
             f"slope {cell['slope']:g}, decay {cell['weight_decay']:g}": [
-                over_starts(runs, name, cell) for name in ("size", runs.score(dataset)[0])
+                (starts, values / per)
+                for name, per in (("size", runs.settings["depth"]), (runs.score(dataset)[0], 1))
+                for starts, values in [over_starts(runs, name, cell)]
             ]
             for cell in convergence(runs, dataset, form)
         }

@@ -89,6 +89,7 @@ def batches(setup: Setup) -> list[Batch]:
         ("integral_price", prices, FORMS[form], None),
     ):
         fields = setup.after(*made).batch(arm) | {"num_epochs": flags.specimen_epochs}
+        fields["label"] |= {"specimen": True}
         batch = flexible_batch(dataset, [flags.width], config, settings, **fields)
         if objective is not None:
             batch = dataclasses.replace(batch, trainer=batch.trainer._replace(objective=objective))

@@ -4,7 +4,7 @@ A `Question` says which runs it needs and what they answer; everything else is h
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ from experiments.flexible_runs import Runs
 from jaxsize import plots
 from jaxsize.batches import Batch
 from jaxsize.datasets import Dataset, Form
-from jaxsize.flexible_sweep import cut
+from jaxsize.flexible import FlexibleConfig
+from jaxsize.flexible_sweep import cut, first_width, flexible_batch
 from jaxsize.progress import Progress
 from jaxsize.records import Folder
 from jaxsize.statistics import describe
@@ -45,6 +46,22 @@ class Setup(NamedTuple):
             "config": self.flags.config(self.dataset),
             "num_epochs": self.flags.epochs,
         }
+
+    def flexible(
+        self,
+        arm: str,
+        flexible: FlexibleConfig,
+        settings: Sequence[Mapping[str, Any]],
+        made: Sequence[Batch] = (),
+        depth: int = 1,
+        **more: Any,
+    ) -> Batch:
+        """A batch numbered after those already made. In the corrected form units are added when a size comes near the
+        width, and so many allocated at first as the starts need; in the original --width units are."""
+        widen = self.form == "corrected"
+        width = first_width(settings) if widen else self.flags.width
+        fields: dict[str, Any] = self.after(*made).batch(arm) | {"hidden": [width] * depth} | more
+        return flexible_batch(self.dataset, flexible=flexible, settings=settings, widen=widen, **fields)
 
     def after(self, *batches: Batch) -> "Setup":
         """The same, numbering on after these."""
@@ -124,9 +141,9 @@ def _cuts(dataset: Dataset, name: str, form: Form, learned: Learned) -> dict[str
     rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
     moved = [
         cut(network.params, rows)[1]
-        for _, trained in learned.values()
+        for batch, trained in learned.values()
         for network in trained.networks
-        if "size" in network.params["hidden"][0] and _finite(network.params)
+        if "specimen" not in batch.labels[0] and "size" in network.params["hidden"][0] and _finite(network.params)
     ]
     return {"dataset": name, "form": form, "output_change": describe(moved), "largest": max(moved, default=None)}
 

@@ -30,13 +30,14 @@ NAME = "pretraining"
 class PretrainingFlags(FlexibleFlags):
     """Does a network that was trained before it may choose its size end up smaller, and with the same loss?"""
 
+    epochs: int = 60
+    """Passes over the training rows. 15 unless the data set is digits."""
+    width: int = 500
+    """Hidden units allocated."""
     pretrain_epochs: tuple[int, ...] = (0, 5, 10)
     """Passes over the training rows with all units on, before --epochs more with the size trained."""
     slope: float = 0.4
     """Steepness of the gate, over units."""
-
-    def defaults(self) -> dict[str, Any]:
-        return super().defaults() | {"width": 500} | ({"epochs": 60} if self.dataset == ("digits",) else {})
 
     def check(self) -> None:
         super().check()

@@ -24,7 +24,6 @@ from jaxsize.batches import Batch
 from jaxsize.datasets import Form
 from jaxsize.flexible import FORMS
 from jaxsize.flexible_gates import ODDS, slope_of
-from jaxsize.flexible_sweep import first_width, flexible_batch
 
 NAME = "random_slope"
 LOW, HIGH = 1.0, 20.0
@@ -39,17 +38,19 @@ CONTROLS: dict[Form, dict[str, float]] = {
 class RandomSlopeFlags(FlexibleFlags):
     """Does a gate whose steepness changes at every step let a network find its size, and what do random gates learn?"""
 
+    epochs: int = 60
+    """Passes over the training rows. 30 unless the data set is digits."""
     start_size: float = 0.0
     """Units that are on before training."""
     gates: tuple[Literal["fixed", "random", "bernoulli"], ...] = ("fixed", "random", "bernoulli")
     """Which gates are trained: with fixed slopes, with random ones, and units that are on or off at random."""
 
     def defaults(self) -> dict[str, Any]:
-        return super().defaults() | ({"epochs": 30} if self.dataset != ("digits",) else {"epochs": 60})
+        return super().defaults() | ({"epochs": 30} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         super().check()
-        self.require_numbers("start_size")
+        self.require_numbers("start_size", high=1e6)
         if not self.gates or len(set(self.gates)) < len(self.gates):
             raise ValueError(f"--gates: expected different ones, got {told(self.gates)}")
 
@@ -62,7 +63,7 @@ PRESETS = {
 
 def batches(setup: Setup) -> list[Batch]:
     """Fixed slopes, random slopes, and Bernoulli gates with every estimator: a program each."""
-    flags, dataset, form = setup.flags, setup.dataset, setup.form
+    flags, form = setup.flags, setup.form
     shared = {"start_size": flags.start_size, **flags.rates()}
     fixed = [
         {"control": name, "slope": slope, "seed": seed, **shared}
@@ -77,17 +78,8 @@ def batches(setup: Setup) -> list[Batch]:
     for arm, config in arms.items():
         if arm.split()[0] not in flags.gates:
             continue
-        settings, widen = fixed if arm == "fixed" else seeds, form == "corrected"
-        made.append(
-            flexible_batch(
-                dataset,
-                [min(flags.width, first_width(settings)) if widen else flags.width],
-                dataclasses.replace(FORMS[form], **config),
-                settings,
-                widen=widen,
-                **setup.after(*made).batch(arm),
-            )
-        )
+        flexible = dataclasses.replace(FORMS[form], **config)
+        made.append(setup.flexible(arm, flexible, fixed if arm == "fixed" else seeds, made))
     return made
 
 

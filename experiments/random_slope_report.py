@@ -121,7 +121,9 @@ def no_gradient(runs: Runs, form: Form) -> dict[str, Any]:
 
 
 def _zero(found: Estimate, largest: np.ndarray) -> Verdict:
-    outcome = "holds" if largest.size and (largest == 0).all() else "refuted"
+    if not np.isfinite(largest).all():
+        return Verdict("open", f"{np.count_nonzero(~np.isfinite(largest))} of {largest.size} runs are not there")
+    outcome = "holds" if (largest == 0).all() else "refuted"
     return Verdict(outcome, f"{np.count_nonzero(largest)} of {largest.size} runs have a gradient other than 0")
 
 

@@ -14,6 +14,7 @@ from jaxsize.statistics import bootstrap_interval, describe, paired_difference
 from jaxsize.verdicts import Part, claim, verdict
 
 WEIGHTS = ("frozen trained", "frozen random", "training")
+SETTLES = "a size settles within the epoch, and the mean gradient with it"
 CONTROL = "a control"
 SOURCE = "says where the gradient comes from"
 
@@ -85,22 +86,24 @@ def claims(runs: Runs, form: Form) -> dict[str, dict[str, Any]]:
 
 
 def frozen_grows(runs: Runs, form: Form) -> dict[str, Any]:
-    """With frozen trained weights, -dL/dsize in the first epoch and the change of size; listed, but not counted: the
-    same with random weights, the paired difference to weights that train on, and which side shrinks."""
+    """With frozen trained weights, -dL/dsize before the size moves and the change of size. Listed, but not counted: the
+    mean of -dL/dsize over the first epoch, in which a size settles; the same with random weights; the paired difference
+    to weights that train on; and which side shrinks."""
     parts: list[Part] = []
     for dataset in runs.settings["dataset"]:
         for which in cells(runs, dataset, form):
             label = {"dataset": dataset, "slope": which["slope"], "size_rate": which["size_learning_rate"]}
             label |= {"weights": which["weights"]}
             aside = {} if which["weights"] == "frozen trained" else {"uninformative": CONTROL}
-            measures = {"-dL/dsize": upward(runs, which), "end size less start": change(runs, which)}
+            measures = {"mean of -dL/dsize": upward(runs, which), "end size less start": change(runs, which)}
             for of, values in measures.items():
+                settles = {"uninformative": SETTLES} if of.startswith("mean") else {}
                 found = bootstrap_interval(values)
-                parts.append((label | {"of": of} | aside, found, verdict(found, "positive")))
+                parts.append((label | {"of": of} | settles | aside, found, verdict(found, "positive")))
             if which["weights"] == "frozen trained":
                 training = which | {"weights": "training"}
                 found = paired_difference(upward(runs, which), upward(runs, training))
-                more = {"of": "-dL/dsize, frozen less training", "uninformative": CONTROL}
+                more = {"of": "mean of -dL/dsize, frozen less training", "uninformative": CONTROL}
                 parts.append((label | more, found, verdict(found, "positive")))
         parts += _sides(runs, dataset, form)
     text = "the size shrinks only because units of the gray zone move: with frozen weights it grows"
@@ -117,7 +120,8 @@ def _sides(runs: Runs, dataset: str, form: Form) -> list[Part]:
         for of, values in measures.items():
             found = bootstrap_interval(values)
             label = {"dataset": dataset, "slope": which["slope"], "weights": which["weights"]}
-            label |= {"of": f"-dL/dsize at the start, {of}", "uninformative": SOURCE}
+            label |= {"of": f"-dL/dsize before the size moves, {of}"}
+            label |= {} if of == "all units" else {"uninformative": SOURCE}
             parts.append((label, found, verdict(found, "positive")))
     return parts
 

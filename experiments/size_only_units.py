@@ -21,22 +21,26 @@ ROWS = 10_000
 
 
 def require_frozen(batch: Batch, trained: Trained) -> int:
-    """How many networks have frozen weights; AssertionError if a weight of one is not exactly what it was before."""
+    """How many networks have frozen weights that are finite; AssertionError if a weight of one is not exactly what it
+    was before."""
     count = 0
     for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
         if label["learning_rate"]:
             continue
-        count += 1
         before, after = batch.init(index), network.params
         (layer,), (moved,) = before["hidden"], after["hidden"]
         width = len(layer["bias"])
-        same = [
-            np.array_equal(layer["kernel"], moved["kernel"][:, :width]),
-            np.array_equal(layer["bias"], moved["bias"][:width]),
-            np.array_equal(before["output"]["kernel"], after["output"]["kernel"][:width]),
-            np.array_equal(before["output"]["bias"], after["output"]["bias"]),
-        ]
-        assert all(same), f"run {label['run']}: weights that were frozen have moved"
+        pairs = (
+            (layer["kernel"], moved["kernel"][:, :width]),
+            (layer["bias"], moved["bias"][:width]),
+            (before["output"]["kernel"], after["output"]["kernel"][:width]),
+            (before["output"]["bias"], after["output"]["bias"]),
+        )
+        if not all(np.isfinite(leaf).all() for leaf, _ in pairs):  # diverged before it was frozen
+            continue
+        count += 1
+        same = all(np.array_equal(*pair) for pair in pairs)
+        assert same, f"run {label['run']}: weights that were frozen have moved"
     return count
 
 

@@ -65,7 +65,7 @@ def flexible_batch(
         if widen and not run["slope"]:
             raise ValueError(f"settings: at slope 0 no width is enough to widen to, got {dict(run)}")
     widths = (dataset.num_inputs, *hidden, dataset.num_outputs)
-    network = mlp(widths, gate="size")
+    network, fastest = mlp(widths, gate="size"), max(run["size_learning_rate"] for run in runs)
     drawn = functools.cache(network.init)  # settings share the networks of their seeds
 
     def init(index: int) -> Tree:
@@ -97,7 +97,7 @@ def flexible_batch(
         dataset=dataset,
         columns=make_columns(dataset),
         shrinking=None,
-        widening=Widening(units_needed, init_wider) if widen else None,
+        widening=Widening(lambda params: units_needed(params, fastest), init_wider) if widen else None,
         **more,
     )
 
@@ -117,19 +117,21 @@ def live_units(size: float, slope: float, most: float = math.inf) -> int:
     return int(max(1, min(most, math.ceil(size + gray_zone(slope))))) if slope > 0 else int(most)
 
 
-def units_needed(params: Tree) -> list[int]:
-    """Units that layers should have for their sizes to move freely: two gray zones beyond the size, and 64."""
-    pairs = zip(read_sizes(params).values(), read_sizes(params, "slope").values(), strict=True)
-    return [math.ceil(size + 2 * gray_zone(slope)) + 64 if np.isfinite(size) else 1 for size, slope in pairs]
+def units_needed(params: Tree, rate: float = 1.0) -> list[int]:
+    """Units that layers should have for their sizes to move freely: two gray zones beyond the size, and 64, or 64 times
+    the rate of the sizes if that is above 1."""
+    pairs, room = zip(read_sizes(params).values(), read_sizes(params, "slope").values(), strict=True), 64 * max(1, rate)
+    return [math.ceil(size + 2 * gray_zone(slope) + room) if np.isfinite(size) else 1 for size, slope in pairs]
 
 
 def first_width(settings: Sequence[Mapping[str, Any]]) -> int:
-    """Units to allocate before training where layers are widened: for the largest of these starts, with room for one
-    epoch. ValueError for a slope of 0."""
+    """Units to allocate before training where layers are widened: for the largest of these starts, with twice the room
+    that `units_needed` keeps, as sizes move most in the first epoch. ValueError for a slope of 0."""
     runs = [{**DEFAULTS, **setting} for setting in settings]
     if min(run["slope"] for run in runs) <= 0:
         raise ValueError("first_width: expected slopes above 0, got 0: no width is enough")
-    return bucket(math.ceil(max(run["start_size"] + 2 * gray_zone(run["slope"]) for run in runs)) + 128)
+    room = 128 * max(1.0, *(run["size_learning_rate"] for run in runs))
+    return bucket(math.ceil(max(run["start_size"] + 2 * gray_zone(run["slope"]) for run in runs) + room))
 
 
 def make_columns(dataset: Dataset) -> Callable[..., dict[str, Any]]:

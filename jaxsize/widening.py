@@ -1,7 +1,8 @@
 """Widening: more units for layers whose trained size comes near the number allocated, so that no array bounds it.
 
-Between epochs, for all runs that train together at once. What is new comes from the first weights that a wider network
-of the same seed would have had; the optimiser's moments of it start at 0, its step count goes on.
+Between epochs, for all runs that train together at once: the width is what the largest of them needs, so that the
+first weights of new units depend on which runs are in a batch. What is new comes from the first weights that a wider
+network of the same seed would have had; the optimiser's moments of it start at 0, its step count goes on.
 """
 
 import dataclasses

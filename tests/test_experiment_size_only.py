@@ -36,7 +36,8 @@ def test_smoke_freezes_weights_and_answers_its_claim(command, tmp_path):
         claim = summary["claims"][form]["C25b"]
         assert claim["verdict"] == "open"  # two seeds settle nothing
         counted = [part for part in claim["parts"] if "uninformative" not in part]
-        assert {part["weights"] for part in counted} == {"frozen trained"} and len(counted) == 2 * 2 * 2
+        assert {part["weights"] for part in counted} == {"frozen trained"}
+        assert len(counted) == 2 * 2 + 2  # slopes x rates: the change of size; slopes: the gradient before it
     for name in ("size", "terms"):
         assert matplotlib.image.imread(folder / f"{name}_digits.png").shape[0] > 300
     measures_are_of_the_runs_own_steps(Runs(Folder(folder, "finished"), summary["settings"]))
@@ -92,6 +93,14 @@ def test_a_frozen_weight_that_moved_is_a_bug():
     moved["output"]["kernel"][-1, -1] += 1e-6
     with pytest.raises(AssertionError, match="have moved"):
         size_only_units.require_frozen(batch, trained(moved, networks[1]))
+
+
+def test_weights_that_had_diverged_before_they_were_frozen_do_not_stop_the_study(command, tmp_path):
+    flags = ["--smoke", "--form", "original", "--batch-size", "256", "--slopes", "1", "--learning-rate", "1e20"]
+    status, _, error = command(*flags, "--out", str(tmp_path / "r"))
+    assert (status, error) == (0, "")
+    summary = json.loads((tmp_path / "r" / "summary.json").read_text())
+    assert summary["networks_with_frozen_weights"] == {"digits.original": 2 * 2}  # random ones: rates x seeds
 
 
 @pytest.mark.parametrize(
