@@ -33,7 +33,7 @@ def growth(runs: Runs, dataset: str, arms: Arms, title: str = "") -> "Figure":
             curves = (sizes, np.maximum(downhill, SMALLEST), losses)
             for axes, values in zip(row, curves, strict=True):
                 plots.band(axes, epochs, values, color=color, label=name)
-        titles = (f"{form}: size", "mean of -dL/dsize over an epoch, at least 1e-8", "loss of an epoch's steps")
+        titles = (f"{form}: size", "mean of -dL/dsize, at least 1e-8", "loss of an epoch's steps")
         for axes, said in zip(row, titles, strict=True):
             axes.set(xlabel="epoch", title=said)
             plots.log_axis(axes, "x")
