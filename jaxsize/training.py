@@ -55,7 +55,10 @@ class Config:
 
 
 class Hparams(NamedTuple):
-    """What differs from run to run without changing a shape: arrays [], or [R] for a batch of runs. Traced."""
+    """What differs from run to run without changing a shape: arrays [], or [R] for a batch of runs. Traced.
+
+    Where a trainer says so, a field is a tree of such arrays, a number per layer.
+    """
 
     learning_rate: Any = 1e-3
     penalty_weight: Any = 0.0

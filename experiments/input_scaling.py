@@ -1,0 +1,111 @@
+"""Why does a network stop training when its inputs are multiplied by 255, and what makes up for it?
+
+    python -m experiments.input_scaling                         synthetic images like CIFAR-10, 6 seeds, minutes
+    python -m experiments.input_scaling --dataset cifar10 --full    S1's scale and a tuned dense network, hours on a CPU
+
+One hidden layer of 300 units without biases, gradient descent with momentum and L2 (seed `001_b29bdd91c7bd24d8.txt`;
+experiment S1): all that was tried there, R1 to R7, and R8, the exact twin of the unscaled R0, from the same weights and
+orders of rows. REFERENCE asks for 5 seeds; a 95 % statement about a median needs 6. `original`: rates as asked, all
+rows train. `corrected`: validation rows are held out and choose the learning rate of every recipe anew and, with
+--tuned, among dense networks with biases. Answers C45 to C47.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+
+from experiments import input_scaling_pictures as pictures
+from experiments import input_scaling_report as report
+from experiments.command_line import main
+from experiments.flexible_runs import Runs
+from experiments.flexible_study import Learned, Question, Setup, answer
+from experiments.input_scaling_claims import claims
+from experiments.input_scaling_flags import PRESETS, InputScalingFlags
+from experiments.input_scaling_recipes import RECIPES, UNSCALED, setting_of
+from experiments.input_scaling_steps import first_steps
+from jaxsize import datasets
+from jaxsize.batches import Batch
+from jaxsize.datasets import Form
+from jaxsize.plain import PlainConfig
+from jaxsize.plain_sweep import plain_batch
+from jaxsize.records import Folder
+
+NAME = "input_scaling"
+STANDARDISED = ("cifar10", "cifar_like")
+"""Sets that are not standardised unless asked."""
+
+
+def batches(setup: Setup) -> list[Batch]:
+    """Every recipe at every scale with every seed, a program; the same for longer; and the tuned networks."""
+    flags: InputScalingFlags = setup.flags
+    if setup.form == "corrected":
+        runs = [(name, flags.scales[0], factor) for name in RECIPES for factor in sorted(flags.rate_factors)]
+        made = [_recipes(setup, report.RECIPE_ARM, runs, flags.epochs)]
+        return made + (_tuned(setup.after(*made)) if flags.tuned else [])
+    runs = [(name, scale, 1.0) for name in RECIPES for scale in flags.scales]
+    swept = [(name, scale, 1.0) for name in report.SWEPT for scale in flags.sweep_scales if scale not in flags.scales]
+    made = [_recipes(setup, report.RECIPE_ARM, runs + swept, flags.epochs)]
+    longer = [(name, scale, 1.0) for name in report.LONG for scale in flags.scales]
+    return [*made, _recipes(setup.after(*made), report.LONG_ARM, longer, flags.long_epochs)]
+
+
+def _recipes(setup: Setup, arm: str, runs: list[tuple[str, float, float]], epochs: int) -> Batch:
+    """runs: recipe, scale, factor of the learning rates. That of R0 is the same at any scale."""
+    flags: InputScalingFlags = setup.flags
+    different = dict.fromkeys((name, 1.0 if name == UNSCALED else scale, factor) for name, scale, factor in runs)
+    settings = [
+        setting_of(name, scale, factor * flags.learning_rate, flags.weight_decay)
+        | {"rate_factor": factor, "num_classes": setup.dataset.num_outputs, "seed": seed}
+        for name, scale, factor in different
+        for seed in range(flags.num_seeds)
+    ]
+    fields: dict[str, Any] = setup.batch(arm) | {"num_epochs": epochs}
+    return plain_batch(setup.dataset, [flags.width], PlainConfig(), settings, **fields)
+
+
+def _tuned(setup: Setup) -> list[Batch]:
+    """Dense networks with biases, a program for every width and depth."""
+    flags: InputScalingFlags = setup.flags
+    name, made, dataset = setup.dataset.name, [], setup.dataset
+    if name in STANDARDISED:
+        dataset = datasets.load(name, data_dir=flags.data_dir, form=setup.form, standardize=True)
+    for width in flags.tuned_widths:
+        for depth in flags.tuned_depths:
+            settings = [
+                {"hidden": f"{depth} x {width}", "rate": rate, "decay": decay, "seed": seed}
+                | {"learning_rates": rate, "weight_decays": decay}
+                for rate in flags.tuned_learning_rates
+                for decay in flags.tuned_decays
+                for seed in range(flags.num_seeds)
+            ]
+            fields = setup.after(*made).batch(f"{report.TUNED_ARM}_{depth}_{width}")
+            fields["label"] |= {"arm": report.TUNED_ARM}
+            adam = PlainConfig(optimizer="adam")
+            made.append(plain_batch(dataset, [width] * depth, adam, settings, bias="pytorch", **fields))
+    return made
+
+
+def also(folder: Folder, flags: Any, learned: Mapping[tuple[str, Form], Learned]) -> dict[str, Any]:
+    """Measures first steps, and lists the runs whose loss overflowed."""
+    runs, tables = Runs(folder, flags.settings()), {}
+    for (name, form), found in learned.items():
+        if form == "original":
+            (batch, _) = found[f"{name}.{form}.{report.RECIPE_ARM}"]
+            tables[f"{name}: change of the outputs by the first step of each layer, R0's = 1"] = first_steps(batch)
+            tables[f"{name}: R8 against R0, largest difference of losses so far"] = report.growth(runs, name)
+    overflowed = report.not_finite(folder)
+    if overflowed:
+        tables["runs whose loss is not finite, and the epoch it was so first"] = overflowed
+    return {"tables": tables, "not_finite": overflowed}
+
+
+QUESTION = Question(NAME, batches, report.results, claims, pictures.pictures, also=also)
+
+
+def run(flags: InputScalingFlags) -> dict[str, Any]:
+    """Trains everything, writes the results folder and returns what is in its summary.json."""
+    return answer(cast(Any, flags), QUESTION)
+
+
+if __name__ == "__main__":
+    sys.exit(main(InputScalingFlags, PRESETS, run, NAME))

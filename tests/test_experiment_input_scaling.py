@@ -1,0 +1,132 @@
+"""The command `python -m experiments.input_scaling`: every recipe in one program, the answers and the pictures."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+from experiment_helpers import rows_of
+
+from experiments import input_scaling, input_scaling_claims, input_scaling_report
+from experiments.flexible_runs import Runs
+from experiments.input_scaling_recipes import RECIPES
+from jaxsize.records import Folder
+from jaxsize.statistics import paired_difference
+
+EXPERIMENT = input_scaling.InputScalingFlags, input_scaling
+SMALL = ["--smoke", "--dataset", "digits", "--width", "20", "--batch-size", "500", "--epochs", "3"]
+SMALL += ["--sweep-scales", "16"]
+
+
+@pytest.fixture
+def study(command, tmp_path):
+    """(folder, summary, what was printed) of a smoke run in which R1 overflows at the first scale."""
+    arguments = [*SMALL, "--scales", "1e18", "256", "--tuned", "--out", str(tmp_path / "r")]
+    status, said, error = command(*arguments)
+    assert (status, error) == (0, "")
+    status, again, _ = command(*arguments)
+    assert status == 0 and "holds the finished run" in again
+    return tmp_path / "r", json.loads((tmp_path / "r" / "summary.json").read_text()), said
+
+
+def test_smoke_answers_its_claims_from_its_runs(study):
+    folder, summary, said = study
+    rows = rows_of(folder)
+    # R0, ten recipes at two scales, R1, R2 and R8 at a third; R0 and R2 for longer; in the corrected form eleven
+    # recipes at one scale and three rates, and 3 x 2 tuned networks.
+    original, corrected = (1 + 10 * 2 + 3) * 3 + (1 + 2) * 3, (11 * 3 + 6) * 3
+    assert len(rows) == 2 * (original + corrected)
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [event["compiled"] for event in events if event["event"] == "programs"] == [1] * 4
+    ends = {(r["form"], r["recipe"], r["input_scale"], r["seed"]): r for r in rows if r.get("rate_factor") == 1.0}
+    for form in ("original", "corrected"):
+        claims = summary["claims"][form]
+        assert set(claims) == {"C45", "C46", "C47"}
+        assert {claims[name]["verdict"] for name in ("C45", "C46")} == {"open"}  # two seeds settle nothing
+    for seed in (0, 1):  # the twin at a power of two is R0 in every number of its rows
+        reference, twin = (ends["original", *which, seed] for which in (("R0", 1.0), ("R8", 256.0)))
+        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
+            assert reference[name] == twin[name] is not None
+    (part,) = [part for part in summary["claims"]["original"]["C47"]["parts"] if part["of"].startswith("losses that")]
+    assert (part["estimate"], part["verdict"]) == (0, "refuted")
+    first_steps, growth, overflowed = summary["tables"].values()
+    assert {row["recipe"] for row in first_steps} == set(RECIPES) and {row["scale"] for row in growth} == {
+        16,
+        256,
+        1e18,
+    }
+    assert [row["step_1"] for row in growth if row["scale"] == 256] == [0]
+    lost = {row["run"] for row in rows if row["train_loss"] is None}
+    assert overflowed == summary["not_finite"] and {row["run"] for row in overflowed} == lost
+    assert ("R1", 1e18) in {(row["recipe"], row["input_scale"]) for row in overflowed} and len(lost) < len(rows) / 9
+    assert "runs whose loss is not finite" in said and "C46, corrected" in said
+    for name in ("curves", "first_steps", "scales", "twin"):
+        assert matplotlib.image.imread(folder / f"{name}_digits.png").shape[0] > 300
+    numbers_are_of_the_runs(Runs(Folder(folder, "finished"), summary["settings"]), summary, rows)
+
+
+def numbers_are_of_the_runs(runs, summary, rows):
+    where = {"dataset": "digits", "form": "original", "arm": "recipes", "rate_factor": 1.0}
+    which = where | {"recipe": "R1", "input_scale": 1e18}
+    assert input_scaling_report.accuracy(runs, which).tolist() == [0.1, 0.1]  # it guesses
+    steps = runs.steps("zero_outputs", **where, recipe="R0", input_scale=1.0)
+    assert steps.shape == (2, 3 * 3) and (steps == 0).all()  # 1438 rows, 500 to a step
+    assert np.isnan(input_scaling_report.alive_until(runs, where | {"recipe": "R0", "input_scale": 1.0})).all()
+    tuned = [row for row in summary["results"] if row["recipe"] == "tuned"]
+    assert len(tuned) == 6
+    best = max(tuned, key=lambda row: row["validation_accuracy"]["median"])
+    mine = [
+        row for row in rows if row["arm"] == "tuned" and (row["rate"], row["decay"]) == (best["rate"], best["decay"])
+    ]
+    scores = []
+    for seed in (0, 1):
+        path = [row for row in mine if row["seed"] == seed]
+        scores.append(max(path, key=lambda row: (row["validation_accuracy"], -row["epoch"]))["test_accuracy"])
+    (part,) = [part for part in summary["claims"]["corrected"]["C46"]["parts"] if part["of"].endswith("less 0.55")]
+    assert part["estimate"] == pytest.approx(np.median(scores) - 0.55) and "uninformative" in part
+
+
+def test_the_step_from_which_outputs_are_0_is_the_first_of_the_last_stretch():
+    lines = [[0, 1, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1], [1, 1, 1, 1, 0]]
+    runs: Any = SimpleNamespace(steps=lambda key, **which: np.array(lines, float))
+    np.testing.assert_array_equal(input_scaling_report.alive_until(runs, {}), [4, 1, 5, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("differences", "outcome"),
+    [
+        ([0.001, -0.002, 0.003, 0.0, 0.001, -0.001], "refuted"),  # R8 does as well
+        ([-0.1, -0.12, -0.09, -0.11, -0.1, -0.1], "holds"),
+        ([-0.1, 0.1, -0.12, 0.09, 0.1, -0.1], "open"),
+        ([0.0, 0.0, 0.0], "open"),  # too few
+    ],
+)
+def test_whether_both_layers_need_a_lower_rate(differences, outcome):
+    found = paired_difference(differences, np.zeros(len(differences)))
+    assert input_scaling_claims._needs_both(found).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--scales", "0"], "--scales: expected different numbers from 0.001 to 1e+18 other than 1"),
+        (["--scales", "nan"], "--scales: expected"),
+        (["--scales", "1"], "--scales: expected"),
+        (["--sweep-scales", "4", "4"], "--sweep-scales: expected"),
+        (["--rate-factors", "0.1"], "--rate-factors: expected 1 among them"),
+        (["--learning-rate", "0"], "--learning-rate: expected"),
+        (["--weight-decay", "-1"], "--weight-decay: expected"),
+        (["--form", "new"], "--form"),
+        (["--width", "0"], "--width: expected whole numbers"),
+        (["--tuned-depths", "0"], "--tuned-depths: expected whole numbers"),
+        (["--dataset", "digits", "--batch-size", "100000"], "--batch-size: digits has 1438"),
+        (["--dataset", "add10"], "--dataset: expected sets with classes"),
+        (["--dataset", "nothing"], "--dataset: expected some of"),
+    ],
+)
+def test_wrong_flags_are_one_line(command, tmp_path, arguments, expected):
+    status, _, error = command(*arguments, "--out", str(tmp_path / "r"))
+    assert status == 2 and error.count("\n") == 1 and expected in error
+    assert not (tmp_path / "r").exists()
