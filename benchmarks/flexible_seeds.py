@@ -21,7 +21,7 @@ from benchmarks.seeds import Result, distances, race, report_seeds, require_clos
 LOOP = "PyTorch, run by run"
 SPEED_UPS = {LOOP: 2.5}
 SLOPES = (0.4, 1.0)
-TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "sizes": 1e-2}
+TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "sizes": 0.2}
 """Largest differences from jaxsize after the first epoch: of the losses of all steps, relative; of the weights,
 relative to how far they were moved; and of the sizes, in units. A penalty or a rate that is wrong by 1 % is seen."""
 
