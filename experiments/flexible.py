@@ -1,7 +1,7 @@
 """Does a trained size forget where it started, and is a network of a learned size as good as a static one of that size?
 
     python -m experiments.flexible                                 digits, 10 seeds, minutes
-    python -m experiments.flexible --dataset mnist fashion_mnist      two sets, 6 seeds, about an hour
+    python -m experiments.flexible --dataset mnist fashion_mnist      two sets, 6 seeds, a quarter of an hour
     python -m experiments.flexible --dataset mnist fashion_mnist --full    the journal's scale: 20 starts, 11 penalties
 
 One hidden layer with a trained size (seed `003_d2c286111c329776.txt`, from "Implement a metric-less resizing" to
