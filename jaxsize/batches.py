@@ -56,6 +56,7 @@ class Batch:
     dataset: Dataset
     config: Config
     num_epochs: int
+    """Of the runs that are trained longest."""
     columns: Callable[[np.ndarray, np.ndarray], dict[str, Any]]
     """The trainer's observations of a run before and after an epoch -> the columns they add to the run's row."""
     histories: Mapping[str, Callable[[Tree], np.ndarray]] = dataclasses.field(default_factory=lambda: HISTORIES)
@@ -65,6 +66,8 @@ class Batch:
     widening: Widening | None = None
     """How layers with a trained size get more units while training. None: they keep their widths. Not with
     `shrinking`."""
+    epochs_of: Sequence[int] | None = None
+    """Epochs of every run; one that has had its own leaves the others. None: all have `num_epochs`."""
     select: str | None = None
     """The score by which the network of every run is chosen, such as "validation_accuracy": that of its best epoch
     before a collapse. None: the last one."""
@@ -76,6 +79,11 @@ class Batch:
     def __post_init__(self) -> None:
         if not self.time_limit > 0:
             raise ValueError(f"time_limit: expected seconds above 0, got {self.time_limit}")
+        if self.epochs_of is not None:
+            whole = len(self.epochs_of) == len(self) and min(self.epochs_of, default=0) >= 1
+            if not whole or max(self.epochs_of) != self.num_epochs:
+                told = f"{len(self)} numbers from 1 to {self.num_epochs}, the largest among them"
+                raise ValueError(f"epochs_of: expected {told}, got {list(self.epochs_of)}")
         if self.widening is not None and self.shrinking is not None:
             raise ValueError("widening: expected shrinking=None with it, got both")
         if self.config.shuffle == "batches" and len(self.dataset.train) % self.config.batch_size:
@@ -87,6 +95,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def epochs(self, index: int) -> int:
+        """Of a run of the batch."""
+        return self.num_epochs if self.epochs_of is None else self.epochs_of[index]
 
     @property
     def input_shape(self) -> jax.ShapeDtypeStruct:

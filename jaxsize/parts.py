@@ -19,7 +19,8 @@ from jaxsize.records import Folder
 from jaxsize.runs import Device, unstack
 from jaxsize.selection import Best
 from jaxsize.step_array import StepArray
-from jaxsize.teams import FinalNetwork, Team, Teams
+from jaxsize.team import FinalNetwork, Team
+from jaxsize.teams import Teams
 
 Tree = Any
 SAVE_SECONDS = 1.0
@@ -46,7 +47,10 @@ class Part:
             "units": self.teams.named(self.teams.full),  # the checkpoint may be of fewer
             "select": batch.select,
         }
-        self.best = None if batch.select is None else Best(batch.select)
+        if batch.epochs_of is not None:
+            self.manifest["epochs_of"] = [batch.epochs(run) for run in runs]
+        self.num_epochs = max(map(batch.epochs, runs))
+        self.best = None if batch.select is None and batch.epochs_of is None else Best(batch.select)
         self._histories: dict[str, StepArray] = {}
         self._unsaved: list[dict[str, Any]] = []
         self._known_collapses: set[tuple[Any, str]] = set()
@@ -79,11 +83,11 @@ class Part:
                     rows[run] = self._row(run, epoch, steps[run], unstack(scores, index), team)
             self._share(time.perf_counter() - start, teams, rows)
             elapsed = round(before + time.perf_counter() - clock, 3)
-            self._write_histories(epoch, [steps[run] for run in self.runs])
-            ordered = [rows[run] | {"seconds": elapsed} for run in self.runs]
+            self._write_histories(epoch, dict(sorted(steps.items())))
+            ordered = [rows[run] | {"seconds": elapsed} for run in sorted(rows)]
             self._unsaved += ordered
             self._report_collapses(teams, epoch)
-            self._select(teams, rows)
+            self._keep(teams, rows, epoch)
             teams = self._remake(teams, epoch)
             if time.perf_counter() - saved_at >= SAVE_SECONDS:
                 self._save(teams, epoch)
@@ -113,7 +117,7 @@ class Part:
 
     def _stop(self, epoch: int, seconds: float) -> str | None:
         """Why no epoch follows, None if one does."""
-        if epoch == self.batch.num_epochs:
+        if epoch == self.num_epochs:
             return "epochs"
         if epoch and seconds >= self.batch.time_limit:
             return "time"
@@ -141,34 +145,41 @@ class Part:
         for run, row in rows.items():
             row["run_seconds"] = round(seconds * costs[run] / sum(costs.values()), 6)
 
-    def _select(self, teams: list[Team], rows: dict[int, dict[str, Any]]) -> None:
+    def _keep(self, teams: list[Team], rows: dict[int, dict[str, Any]], epoch: int) -> None:
+        """The networks that no later state of the teams tells: the best ones, or those of runs that end here."""
         if self.best is None:
             return
         collapsed = {run for run, _ in self._known_collapses}
         for team in teams:
             for run in team.cohort.runs:
-                if self.labels[run]["run"] not in collapsed and self.best.improves(run, rows[run]):
+                better = self.labels[run]["run"] not in collapsed and self.best.improves(run, rows[run])
+                if better or (self._ends(run, epoch) and run not in self.best.networks):
                     self.best.keep(run, rows[run], self.teams.network(team, run))
 
-    def _write_histories(self, epoch: int, steps: list[Tree]) -> None:
+    def _ends(self, run: int, epoch: int) -> bool:
+        """Whether the epoch is the last of the run, and others go on."""
+        return self.batch.epochs(run) == epoch < self.num_epochs
+
+    def _write_histories(self, epoch: int, steps: dict[int, Tree]) -> None:
         batch, start = self.batch, (epoch - 1) * self.batch.steps_per_epoch
         if batch.histories:
             (self.folder.path / "steps").mkdir(exist_ok=True)
         for key, of in batch.histories.items():
-            values = np.stack([of(history) for history in steps])
+            values = np.stack([of(history) for history in steps.values()])
             if key not in self._histories:
                 path = self.folder.path / "steps" / f"{batch.name}.{key}.npy"
                 whole = {"dtype": np.int32, "fill": -1} if values.dtype.kind in "iu" else {}
                 shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
                 self._histories[key] = StepArray(path, *shape, **whole)
-            self._histories[key].write(start, values, slice(self.runs.start, self.runs.stop))
+            self._histories[key].write(start, values, list(steps))
 
     def _seconds(self, done: int) -> float:
         """What the epochs done took. ValueError if their rows are not all there."""
         names = set(self._names(self.runs))
         rows = [row for row in self.folder.rows.read() if row.get("run") in names and row["epoch"] <= done]
-        if len(rows) != done * len(self.runs):
-            expected = f"{done * len(self.runs)} rows of {len(self.runs)} runs and {done} epochs"
+        num_rows = sum(min(done, self.batch.epochs(run)) for run in self.runs)
+        if len(rows) != num_rows:
+            expected = f"{num_rows} rows of {len(self.runs)} runs and {done} epochs"
             path = self.folder.rows.path
             raise ValueError(f"{path} does not fit {self.directory}: expected {expected}, found {len(rows)}")
         return max(row["seconds"] for row in rows)
@@ -201,9 +212,12 @@ class Part:
         return {(row["runs"][0], row["gate"]) for row in events if row["runs"][0] in names}
 
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
-        """The teams of the next epoch; that units were removed, or layers widened, is an event."""
+        """The teams of the next epoch, without runs that have ended; that units were removed, or layers widened, is an
+        event."""
+        if ended := {run for run in self.runs if self._ends(run, epoch)}:
+            teams = self.teams.without(teams, ended)
         clock, compiling = time.perf_counter(), self.teams.compiler.seconds_waited
-        remade = self.teams.remake(teams, self.batch.num_epochs - epoch)
+        remade = self.teams.remake(teams, self.num_epochs - epoch)
         if remade is not teams:
             waited = self.teams.compiler.seconds_waited - compiling
             cohorts = [

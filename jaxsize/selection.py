@@ -1,4 +1,5 @@
-"""The network of every run that scored best so far, kept while training goes on."""
+"""Networks that are kept while training goes on: of every run the one that scored best so far, or the last one of a run
+that ends before others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ import jax
 import numpy as np
 from jax.tree_util import DictKey, keystr, tree_map_with_path
 
-from jaxsize.teams import FinalNetwork
+from jaxsize.team import FinalNetwork
 
 Tree = Any
 
@@ -15,16 +16,19 @@ Tree = Any
 class Best:
     """Per run the network of its best epoch; of equal ones, the first.
 
-    score: name of a column of the rows; more of an accuracy is better, less of anything else.
+    score: name of a column of the rows; more of an accuracy is better, less of anything else. None: no epoch is better
+    than another, and only what is told to be kept is.
     """
 
-    def __init__(self, score: str):
-        self.score, self._sign = score, 1 if score.endswith("accuracy") else -1
+    def __init__(self, score: str | None):
+        self.score, self._sign = score, 1 if score is not None and score.endswith("accuracy") else -1
         self.networks: dict[int, FinalNetwork] = {}
         self._scores: dict[int, float] = {}
 
     def improves(self, run: int, row: Mapping[str, Any]) -> bool:
         """Whether the row's score is the best of the run so far. ValueError if there is no such column."""
+        if self.score is None:
+            return False
         if self.score not in row:
             found = ", ".join(name for name in row if name.endswith(("accuracy", "error")))
             raise ValueError(f"select: expected one of {found}, got {self.score!r}")
@@ -32,7 +36,7 @@ class Best:
         return bool(np.isfinite(score) and score > self._scores.get(run, -np.inf))
 
     def keep(self, run: int, row: Mapping[str, Any], network: FinalNetwork) -> None:
-        self._scores[run] = self._sign * row[self.score]
+        self._scores[run] = np.nan if self.score is None else self._sign * row[self.score]
         params, survivors = jax.tree.map(np.array, (network.params, network.survivors))  # a view would keep all runs
         self.networks[run] = FinalNetwork(params, survivors, network.epoch)
 

@@ -16,7 +16,7 @@ from jaxsize.parts import Part
 from jaxsize.progress import Progress
 from jaxsize.records import Folder
 from jaxsize.runs import Device, RunAxis
-from jaxsize.teams import FinalNetwork
+from jaxsize.team import FinalNetwork
 
 logger = logging.getLogger(__name__)
 STATE_COPIES = 9  # weights and their two moments: before an epoch, after it, and on the host

@@ -2,91 +2,27 @@
 
 import dataclasses
 import functools
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
-import optax
 from jax.tree_util import DictKey
 
 from jaxsize import checkpoint
 from jaxsize.batches import Batch, Program
 from jaxsize.compaction import compact
 from jaxsize.compiling import Compiler
-from jaxsize.groups import UnitGroups, unit_groups
+from jaxsize.groups import unit_groups
 from jaxsize.resizing import shapes_with
 from jaxsize.runs import Device, stack, unstack
 from jaxsize.shrinking import Cohort, Widths, regroup, serves
-from jaxsize.training import Hparams, Trainer, TrainState
+from jaxsize.team import FinalNetwork, Team, removable
+from jaxsize.training import Hparams, TrainState
 from jaxsize.widening import Widening, widened_state
 
 Tree = Any
-logger = logging.getLogger(__name__)
-
-
-class FinalNetwork(NamedTuple):
-    """Where a run ended: NumPy parameters, without dead units unless the batch only masks them, and the original
-    index of every unit that is left, by group."""
-
-    params: Tree
-    survivors: dict[str, np.ndarray]
-    epoch: int
-    """Epochs it was trained."""
-
-
-@dataclasses.dataclass
-class Team:
-    """A cohort with its program and its state, on the devices and, after every epoch, on the host."""
-
-    cohort: Cohort
-    program: Program
-    groups: UnitGroups
-    survivors: dict[str, np.ndarray]
-    """Per group that can lose units [runs of the cohort, width]."""
-    counts: np.ndarray
-    """Live units per run and group, when last looked at: [runs of the cohort, groups]."""
-    host: TrainState
-    state: TrainState
-
-    def on_host(self) -> dict[str, Tree]:
-        """What a checkpoint holds of it."""
-        runs = np.array(self.cohort.runs)
-        return {"runs": runs, "survivors": self.survivors, "counts": self.counts, "state": self.host}
-
-
-def removable(trainer: Trainer, groups: UnitGroups, params_shape: Tree) -> list[str]:
-    """The groups that any units can be removed from without a change of the outputs or of how training goes on.
-
-    Tried out on zeros, before training: nothing that the optimiser or `after_step` does may mix units of the group, as
-    a norm over the weights of dead units does.
-    """
-    optimizer = trainer.optimizer(Hparams())
-
-    def after_step(updates: Tree, params: Tree) -> Tree:
-        params, _ = trainer.after_step(params, trainer.init_bookkeeping(params), Hparams())
-        return jax.tree.map(lambda update, leaf: update + leaf, updates, params)
-
-    step = optax.chain(optimizer, optax.stateless(after_step))
-    params, opt_state = jax.tree.map(
-        lambda leaf: np.zeros(leaf.shape, leaf.dtype), (params_shape, jax.eval_shape(step.init, params_shape))
-    )
-    bookkeeping = jax.eval_shape(trainer.init_bookkeeping, params_shape)
-    bookkeeping = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), bookkeeping)
-    known = set(groups.live_by_gate(trainer.live(bookkeeping)))
-    names = []
-    for name, group in groups.groups.items():
-        if name in known and not group.ordered:
-            fewer = {name: np.arange(group.size - 1)}
-            try:
-                compact(groups, params, fewer, optimizer=step, opt_state=opt_state, bookkeeping=bookkeeping)
-            except ValueError as error:
-                logger.warning("units of %s are masked but not removed: %s", name, error)
-            else:
-                names.append(name)
-    return names
 
 
 class Teams:
@@ -187,6 +123,24 @@ class Teams:
         per_row = self.groups.num_multiply_adds(sizes) / self.batch.input_shape.shape[0]
         per_step = 32 * self.groups.num_parameters(sizes) + 2e6
         return 4 * rows * per_row + self.batch.steps_per_epoch * per_step
+
+    def without(self, teams: list[Team], ended: Collection[int]) -> list[Team]:
+        """The same teams without the runs that have ended."""
+        left = {
+            number: [i for i, run in enumerate(team.cohort.runs) if run not in ended]
+            for number, team in enumerate(teams)
+        }
+        stay = [team for number, team in enumerate(teams) if len(left[number]) == len(team.cohort.runs)]
+        smaller = [
+            (team, left[number]) for number, team in enumerate(teams) if 0 < len(left[number]) < len(team.cohort.runs)
+        ]
+        cohorts = [Cohort(tuple(team.cohort.runs[i] for i in index), team.cohort.widths) for team, index in smaller]
+        programs = self.compiler.finish(cohorts, _devices(stay))
+        for (team, index), cohort, program in zip(smaller, cohorts, programs, strict=True):
+            host, survivors = jax.tree.map(lambda leaf, index=index: leaf[index], (team.host, team.survivors))
+            state = program.axis.put(host)
+            stay.append(Team(cohort, program, team.groups, survivors, team.counts[index], host, state))
+        return sorted(stay, key=lambda team: team.cohort)
 
     def remake(self, teams: list[Team], epochs_left: int) -> list[Team]:
         """The teams of the next epoch: as they are, widened, or without dead units and regrouped by size where that

@@ -17,7 +17,7 @@ from experiments.flexible_runs import Runs
 from jaxsize.networks import mlp
 from jaxsize.records import Folder
 from jaxsize.study import Trained
-from jaxsize.teams import FinalNetwork
+from jaxsize.team import FinalNetwork
 from jaxsize.training import TASKS
 
 EXPERIMENT = size_only.SizeOnlyFlags, size_only

@@ -20,7 +20,7 @@ from shrinking_helpers import (
 
 from jaxsize import parts, study
 from jaxsize.selection import Best
-from jaxsize.teams import FinalNetwork
+from jaxsize.team import FinalNetwork
 
 DEVICES, RUNS = jax.devices()[:1], (0, 2, 5)  # 5 is soon without units
 NAMES = [10, 12, 15]

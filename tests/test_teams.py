@@ -12,7 +12,8 @@ from jaxsize.groups import unit_groups
 from jaxsize.networks import mlp
 from jaxsize.shrinking import Cohort, Shrinking
 from jaxsize.sparsifier import SparsifierConfig
-from jaxsize.teams import Teams, removable
+from jaxsize.team import removable
+from jaxsize.teams import Teams
 
 INPUTS = jax.ShapeDtypeStruct((16, WIDTHS[0]), np.float32)
 SIGNED = mlp(WIDTHS, gate="signed")
