@@ -154,17 +154,28 @@ def test_every_order_is_equally_likely():
 
 
 @pytest.mark.parametrize(
-    ("ends", "batch_size"),
-    [({"train": 20}, 5), ({"train": 23}, 100), ({"train": 1}, 1), ({"train": 13, "test": 14, "validation": 37}, 5)],
+    ("ends", "batch_size", "train_rows"),
+    [
+        ({"train": 20}, 5, None),
+        ({"train": 23}, 100, None),
+        ({"train": 1}, 1, 1),
+        ({"train": 13, "test": 14, "validation": 37}, 5, None),
+        ({"train": 13, "test": 14, "validation": 37}, 5, 4),
+        ({"train": 13, "test": 37}, 100, 1),
+        ({"train": 13, "test": 37}, 7, 13),
+        ({"train": 13, "test": 37}, 7, 500),
+    ],
 )
-def test_evaluation_is_that_of_scikit_learn(ends, batch_size):
+def test_evaluation_is_that_of_scikit_learn(ends, batch_size, train_rows):
+    """train_rows: of the training rows the last ones, if there are more."""
     data = pixels(max(ends.values()))
-    evaluate = make_evaluate(make_linear_trainer(), TASKS["classification"], Config(evaluation_batch_size=batch_size))
+    config = Config(evaluation_batch_size=batch_size, evaluated_train_rows=train_rows)
+    evaluate = make_evaluate(make_linear_trainer(), TASKS["classification"], config)
     found = jax.jit(lambda params, data: evaluate(params, data, ends))(start_params(), data)
     assert set(found) == set(ends)
     inputs, targets = to_float64(data)
     probabilities = softmax(inputs @ start_params()["kernel"] + start_params()["bias"])
-    start = 0
+    start = max(0, ends["train"] - (train_rows or ends["train"]))
     for split, end in ends.items():
         rows = slice(start, start := end)
         assert set(found[split]) == {"loss", "accuracy"}
@@ -227,7 +238,7 @@ def test_state_maps_over_runs():
 
 
 def test_settings_that_make_no_sense_are_told():
-    for name in ("batch_size", "evaluation_batch_size"):
+    for name in ("batch_size", "evaluation_batch_size", "evaluated_train_rows"):
         with pytest.raises(ValueError, match=f"{name}: expected at least 1, got 0"):
             Config(**{name: 0})  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="5 rows hold no whole batch of 8"):
