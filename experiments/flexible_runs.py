@@ -23,9 +23,11 @@ class Runs:
         for row in folder.rows.read():
             self._paths.setdefault(row["run"], []).append(row)
         self._firsts: dict[str, int] = {}
+        self._epochs: dict[str, int] = {}
         for run, path in self._paths.items():
             batch = path[0]["batch"]
             self._firsts[batch] = min(run, self._firsts.get(batch, run))
+            self._epochs[batch] = max(len(path), self._epochs.get(batch, 0))
 
     def values(self, name: str, **where: Any) -> list[Any]:
         """The different values of a column among the runs that fit, in order."""
@@ -50,16 +52,21 @@ class Runs:
 
     def steps(self, key: str, **where: Any) -> np.ndarray:
         """[num_seeds, steps]: what was kept of every step, from steps/BATCH.KEY.npy."""
-        paths = self._seeds(where)
-        lines = {}
-        for seed, path in paths.items():
-            batch, run = path[0]["batch"], path[0]["run"]
-            file = np.load(self.folder.path / "steps" / f"{batch}.{key}.npy", mmap_mode="r")
-            lines[seed] = np.array(file[run - self._firsts[batch]])
+        lines = {seed: self._line(key, path) for seed, path in self._seeds(where).items()}
         found = np.full((self.num_seeds, max((line.size for line in lines.values()), default=0)), np.nan)
         for seed, line in lines.items():
             found[seed, : line.size] = line
         return found
+
+    def all_steps(self, key: str) -> list[tuple[list[dict[str, Any]], np.ndarray]]:
+        """Of every run its rows, and what was kept of every step [steps]."""
+        return [(path, self._line(key, path)) for path in self._paths.values()]
+
+    def _line(self, key: str, path: list[dict[str, Any]]) -> np.ndarray:
+        batch = path[0]["batch"]
+        file = np.load(self.folder.path / "steps" / f"{batch}.{key}.npy", mmap_mode="r")
+        steps = file.shape[1] // self._epochs[batch] * len(path)  # a run may end before others of its batch
+        return np.array(file[path[0]["run"] - self._firsts[batch], :steps])
 
     def per_epoch(self, key: str, **where: Any) -> np.ndarray:
         """[num_seeds, epochs, steps of an epoch]: `steps`, cut into epochs."""

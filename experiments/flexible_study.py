@@ -164,9 +164,7 @@ def as_text(summary: dict[str, Any]) -> str:
             if found["parts"]:
                 blocks[-1] += "\n" + _parts(found["parts"])
     for title, rows in summary.get("tables", {}).items():
-        names = list(rows[0])
-        cells = [[_cell(name, row[name]) for name in names] for row in rows]
-        blocks.append(f"{title}\n" + format_table([name.replace("_", " ") for name in names], cells))
+        blocks.append(f"{title}\n{_listed(rows)}")
     for row in summary["cuts"]:
         if row["largest"] is not None:
             blocks.append(
@@ -176,10 +174,15 @@ def as_text(summary: dict[str, Any]) -> str:
 
 
 def _table(title: str, rows: list[dict[str, Any]], num_seeds: int) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in ("dataset", "form")))
+    listed = _listed([{key: value for key, value in row.items() if key not in ("dataset", "form")} for row in rows])
+    return f"{title}, {num_seeds} seeds: median [95 % interval, or range]\n{listed}"
+
+
+def _listed(rows: list[dict[str, Any]]) -> str:
+    """A row may lack columns that others have."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_cell(name, row.get(name)) for name in names] for row in rows]
-    header = [name.replace("_", " ") for name in names]
-    return f"{title}, {num_seeds} seeds: median [95 % interval, or range]\n" + format_table(header, cells)
+    return format_table([name.replace("_", " ") for name in names], cells)
 
 
 def _cell(name: str, value: Any) -> str:

@@ -5,13 +5,13 @@
 
 One hidden layer of 300 units without biases, gradient descent with momentum and L2 (seed `001_b29bdd91c7bd24d8.txt`;
 experiment S1): all that was tried there, R1 to R7, and R8, the exact twin of the unscaled R0, from the same weights and
-orders of rows. REFERENCE asks for 5 seeds; a 95 % statement about a median needs 6. `original`: rates as asked, all
-rows train. `corrected`: validation rows are held out and choose the learning rate of every recipe anew and, with
---tuned, among dense networks with biases. Answers C45 to C47.
+orders of rows, in one program. REFERENCE asks for 5 seeds; a 95 % statement about a median needs 6. `original`: rates
+as asked, all rows train. `corrected`: validation rows are held out and choose one factor for both rates of every recipe
+and, with --tuned, among dense networks with biases. Answers C45 to C47.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from experiments import input_scaling_pictures as pictures
@@ -31,26 +31,25 @@ from jaxsize.plain_sweep import plain_batch
 from jaxsize.records import Folder
 
 NAME = "input_scaling"
-STANDARDISED = ("cifar10", "cifar_like")
+UNCENTRED = ("cifar10", "cifar_like")
 """Sets that are not standardised unless asked."""
 
 
 def batches(setup: Setup) -> list[Batch]:
-    """Every recipe at every scale with every seed, a program; the same for longer; and the tuned networks."""
+    """Every recipe at every scale with every seed, R0 and R2 for longer, as one program; and the tuned networks."""
     flags: InputScalingFlags = setup.flags
     if setup.form == "corrected":
         runs = [(name, flags.scales[0], factor) for name in RECIPES for factor in sorted(flags.rate_factors)]
-        made = [_recipes(setup, report.RECIPE_ARM, runs, flags.epochs)]
-        return made + (_tuned(setup.after(*made)) if flags.tuned else [])
+        recipes = _recipes(setup, runs)
+        return [recipes, *(_tuned(setup.after(recipes)) if flags.tuned else [])]
     runs = [(name, scale, 1.0) for name in RECIPES for scale in flags.scales]
     swept = [(name, scale, 1.0) for name in report.SWEPT for scale in flags.sweep_scales if scale not in flags.scales]
-    made = [_recipes(setup, report.RECIPE_ARM, runs + swept, flags.epochs)]
-    longer = [(name, scale, 1.0) for name in report.LONG for scale in flags.scales]
-    return [*made, _recipes(setup.after(*made), report.LONG_ARM, longer, flags.long_epochs)]
+    return [_recipes(setup, runs + swept, longer=[(name, scale) for name in report.LONG for scale in flags.scales])]
 
 
-def _recipes(setup: Setup, arm: str, runs: list[tuple[str, float, float]], epochs: int) -> Batch:
-    """runs: recipe, scale, factor of the learning rates. That of R0 is the same at any scale."""
+def _recipes(setup: Setup, runs: list[tuple[str, float, float]], longer: Sequence[tuple[str, float]] = ()) -> Batch:
+    """runs: recipe, scale, factor of the learning rates. R0 is the same at any scale. longer: recipes and scales that
+    are trained for --long-epochs."""
     flags: InputScalingFlags = setup.flags
     different = dict.fromkeys((name, 1.0 if name == UNSCALED else scale, factor) for name, scale, factor in runs)
     settings = [
@@ -59,7 +58,9 @@ def _recipes(setup: Setup, arm: str, runs: list[tuple[str, float, float]], epoch
         for name, scale, factor in different
         for seed in range(flags.num_seeds)
     ]
-    fields: dict[str, Any] = setup.batch(arm) | {"num_epochs": epochs}
+    long = {(name, 1.0 if name == UNSCALED else scale) for name, scale in longer}
+    epochs_of = [flags.long_epochs if (run["recipe"], run["input_scale"]) in long else flags.epochs for run in settings]
+    fields: dict[str, Any] = setup.batch(report.RECIPE_ARM) | {"num_epochs": max(epochs_of), "epochs_of": epochs_of}
     return plain_batch(setup.dataset, [flags.width], PlainConfig(), settings, **fields)
 
 
@@ -67,7 +68,7 @@ def _tuned(setup: Setup) -> list[Batch]:
     """Dense networks with biases, a program for every width and depth."""
     flags: InputScalingFlags = setup.flags
     name, made, dataset = setup.dataset.name, [], setup.dataset
-    if name in STANDARDISED:
+    if name in UNCENTRED:
         dataset = datasets.load(name, data_dir=flags.data_dir, form=setup.form, standardize=True)
     for width in flags.tuned_widths:
         for depth in flags.tuned_depths:
@@ -86,16 +87,16 @@ def _tuned(setup: Setup) -> list[Batch]:
 
 
 def also(folder: Folder, flags: Any, learned: Mapping[tuple[str, Form], Learned]) -> dict[str, Any]:
-    """Measures first steps, and lists the runs whose loss overflowed."""
+    """Measures first steps, and lists the runs whose loss was not finite."""
     runs, tables = Runs(folder, flags.settings()), {}
     for (name, form), found in learned.items():
         if form == "original":
             (batch, _) = found[f"{name}.{form}.{report.RECIPE_ARM}"]
             tables[f"{name}: change of the outputs by the first step of each layer, R0's = 1"] = first_steps(batch)
             tables[f"{name}: R8 against R0, largest difference of losses so far"] = report.growth(runs, name)
-    overflowed = report.not_finite(folder)
+    overflowed = report.not_finite(runs)
     if overflowed:
-        tables["runs whose loss is not finite, and the epoch it was so first"] = overflowed
+        tables["runs whose loss was not finite, and the step at which it was so first"] = overflowed
     return {"tables": tables, "not_finite": overflowed}
 
 

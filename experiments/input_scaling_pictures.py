@@ -6,14 +6,16 @@ import numpy as np
 
 from experiments.flexible_runs import Runs
 from experiments.input_scaling_recipes import RECIPES, UNSCALED
-from experiments.input_scaling_report import FIRST_STEPS, LONG_ARM, SWEPT, accuracy, recipe_runs
+from experiments.input_scaling_report import FIRST_STEPS, SWEPT, accuracy, gaps, longer, recipe_runs, steps
 from jaxsize import plots
 from jaxsize.datasets import Form
+
+SHOWN = 1e-6
 
 
 def pictures(runs: Runs, dataset: str) -> dict[str, Any]:
     """Curves per recipe, the first steps, and in the original form accuracy against scale and how R8 leaves R0."""
-    form: Form = runs.settings["form"][0]
+    form: Form = "original" if "original" in runs.settings["form"] else "corrected"
     found = {"curves": _curves(runs, dataset, form), "first_steps": _first_steps(runs, dataset, form)}
     if form == "original":
         found |= {"scales": _scales(runs, dataset), "twin": _twin(runs, dataset)}
@@ -44,16 +46,16 @@ def _title(runs: Runs, dataset: str, form: Form) -> str:
 def _curves(runs: Runs, dataset: str, form: Form) -> Any:
     """Test accuracy, train accuracy and train loss against epochs; R2 and R0 for longer."""
     styles, shown = _styles(), _shown(runs, dataset, form)
-    longer = recipe_runs(runs, dataset, form, LONG_ARM)
-    figure, panels = plots.subplots(1, 4 if longer else 3, width=3.6, height=3.2)
+    long, epochs = longer(runs, recipe_runs(runs, dataset, form)), runs.settings["epochs"]
+    figure, panels = plots.subplots(1, 4 if long else 3, width=3.6, height=3.2)
     names = ("test_accuracy", "train_accuracy", "train_loss")
     for axes, name in zip(panels[0], names, strict=False):
         for recipe, which in shown.items():
-            curve = runs.curve(name, **which)
+            curve = runs.curve(name, **which)[:, :epochs]
             plots.band(axes, np.arange(1, curve.shape[1] + 1), curve, **styles[recipe])
         axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
     panels[0, 2].set_ylim(0, 2 * np.log(runs.last("num_classes", **shown[UNSCALED])[0]))
-    for (recipe, scale), which in longer.items():
+    for (recipe, scale), which in long.items():
         if scale in (1.0, runs.settings["scales"][0]):
             curve = runs.curve("test_accuracy", **which)
             plots.band(panels[0, 3], np.arange(1, curve.shape[1] + 1), curve, **styles[recipe])
@@ -65,13 +67,13 @@ def _curves(runs: Runs, dataset: str, form: Form) -> Any:
 
 def _first_steps(runs: Runs, dataset: str, form: Form) -> Any:
     """Loss, share of dead units and the norm of each layer's gradient, as a multiple of the first, step by step. A
-    gradient of 0 is not shown: all units are dead on the batch."""
+    gradient of 0 is not shown: all units are dead on the batch. Nor are those below `SHOWN`, of networks nearly so."""
     styles, panels_of = _styles(), {"loss": "loss", "dead_share_0": "share of dead units"}
     panels_of |= {f"gradient_norm_{layer}": f"gradient of layer {layer + 1} / its first" for layer in (0, 1)}
     figure, panels = plots.subplots(2, 2, width=4.6, height=3.0)
     for axes, (key, told) in zip(panels.ravel(), panels_of.items(), strict=True):
         for recipe, which in _shown(runs, dataset, form).items():
-            values = runs.steps(key, **which)[:, :FIRST_STEPS]
+            values = steps(runs, key, which)[:, :FIRST_STEPS]
             if key.startswith("gradient"):
                 values = values / values[:, :1]
                 values = np.where(values > 0, values, np.nan)  # of a dead network it is exactly 0
@@ -79,6 +81,8 @@ def _first_steps(runs: Runs, dataset: str, form: Form) -> Any:
         axes.set(xlabel="step", ylabel=told, title="none where it is 0" if key.startswith("gradient") else "")
         if key != "dead_share_0":
             plots.log_axis(axes, "y")
+        if key.startswith("gradient") and axes.get_ylim()[0] < SHOWN:
+            axes.set_ylim(bottom=SHOWN)
     plots.legend(figure, panels[0, 0], "recipe")
     figure.suptitle(_title(runs, dataset, form))
     return figure
@@ -101,12 +105,10 @@ def _scales(runs: Runs, dataset: str) -> Any:
 
 def _twin(runs: Runs, dataset: str) -> Any:
     """How far R8's loss has been from R0's, step by step."""
-    found = recipe_runs(runs, dataset, "original")
+    twins = gaps(runs, dataset)
     figure, panels = plots.subplots(1, 1, width=6.4, height=3.2)
-    axes, reference = panels[0, 0], runs.steps("loss", **found[UNSCALED, 1.0])
-    twins = {scale: which for (name, scale), which in found.items() if name == "R8"}
-    for color, (scale, which) in zip(plots.colors(len(twins)), twins.items(), strict=True):
-        gap = np.maximum.accumulate(np.abs(runs.steps("loss", **which) - reference), axis=1)
+    axes = panels[0, 0]
+    for color, (scale, gap) in zip(plots.colors(len(twins)), twins.items(), strict=True):
         told = f"{scale:g}" if (gap > 0).any() else f"{scale:g}: 0 at all steps"
         steps = np.arange(1, gap.shape[1] + 1)
         plots.band(axes, steps, np.where(gap > 0, gap, np.nan), color=color, label=told)

@@ -7,19 +7,19 @@ import numpy as np
 from experiments.flexible_runs import Runs
 from experiments.input_scaling_recipes import RECIPES, UNSCALED
 from jaxsize.datasets import Form
-from jaxsize.records import Folder
 from jaxsize.statistics import describe
 
-RECIPE_ARM, LONG_ARM, TUNED_ARM = "recipes", "longer", "tuned"
+RECIPE_ARM, TUNED_ARM = "recipes", "tuned"
 SWEPT = (UNSCALED, "R1", "R2", "R8")
 LONG = (UNSCALED, "R2")
+"""Trained for --long-epochs; after --epochs they are what they would be without."""
 FIRST_STEPS = 200
 CHECKED_STEPS = (1, 10, 50, 100, 200)
 
 
-def recipe_runs(runs: Runs, dataset: str, form: Form, arm: str = RECIPE_ARM) -> dict[tuple[str, float], dict[str, Any]]:
+def recipe_runs(runs: Runs, dataset: str, form: Form) -> dict[tuple[str, float], dict[str, Any]]:
     """By recipe and scale what selects the runs at the asker's rates, one per seed."""
-    where: dict[str, Any] = {"dataset": dataset, "form": form, "arm": arm, "rate_factor": 1.0}
+    where: dict[str, Any] = {"dataset": dataset, "form": form, "arm": RECIPE_ARM, "rate_factor": 1.0}
     return {
         (name, scale): where | {"recipe": name, "input_scale": scale}
         for name in RECIPES
@@ -27,16 +27,33 @@ def recipe_runs(runs: Runs, dataset: str, form: Form, arm: str = RECIPE_ARM) -> 
     }
 
 
-def accuracy(runs: Runs, which: dict[str, Any], name: str = "test_accuracy") -> np.ndarray:
-    """[num_seeds]: at the end; a run whose loss is not finite guesses. NaN where there is no run."""
-    found = np.round(runs.last(name, **which), 6)
+def longer(runs: Runs, found: dict[tuple[str, float], dict[str, Any]]) -> dict[tuple[str, float], dict[str, Any]]:
+    """Those of `recipe_runs` that were trained for longer than --epochs."""
+    return {
+        key: which for key, which in found.items() if runs.curve("epoch", **which).shape[1] > runs.settings["epochs"]
+    }
+
+
+def after(runs: Runs, name: str, which: dict[str, Any], epochs: int | None = None) -> np.ndarray:
+    """[num_seeds]: a column after so many epochs, --epochs unless given. NaN where there is no run."""
+    curve = runs.curve(name, **which)
+    return curve[:, (epochs or runs.settings["epochs"]) - 1] if curve.shape[1] else np.full(runs.num_seeds, np.nan)
+
+
+def accuracy(runs: Runs, which: dict[str, Any], name: str = "test_accuracy", epochs: int | None = None) -> np.ndarray:
+    """[num_seeds]: likewise; a run whose loss is not finite guesses."""
+    found = np.round(after(runs, name, which, epochs), 6)
     return np.where(np.isfinite(found), found, 1 / runs.last("num_classes", **which))
 
 
-def alive_until(runs: Runs, which: dict[str, Any]) -> np.ndarray:
+def steps(runs: Runs, key: str, which: dict[str, Any], epochs: int | None = None) -> np.ndarray:
+    """[num_seeds, steps]: what was kept of every step of so many epochs, --epochs unless given."""
+    return runs.per_epoch(key, **which)[:, : epochs or runs.settings["epochs"]].reshape(runs.num_seeds, -1)
+
+
+def zero_from(zero: np.ndarray) -> np.ndarray:
     """[num_seeds]: the step, from 1 on, from which all outputs of every batch are 0; NaN of a run that has any at its
-    last step."""
-    zero = runs.steps("zero_outputs", **which)
+    last step. zero: [num_seeds, steps], 1 where they are."""
     if not zero.shape[1]:
         return np.full(len(zero), np.nan)
     alive = np.array([np.flatnonzero(line != 1)[-1] + 2 if (line != 1).any() else 1 for line in zero], float)
@@ -47,20 +64,25 @@ def results(runs: Runs, dataset: str, form: Form) -> list[dict[str, Any]]:
     """A row per recipe, scale, length and factor of the rates: scores and losses at the end, the share of dead units
     at the last step, and the step from which all outputs are 0. Then one per tuned network."""
     rows: list[dict[str, Any]] = []
-    for arm in (RECIPE_ARM, LONG_ARM):
-        where = {"dataset": dataset, "form": form, "arm": arm}
-        for factor in runs.values("rate_factor", **where):
-            for recipe, scale in recipe_runs(runs, dataset, form, arm):
-                cell = where | {"rate_factor": factor, "recipe": recipe, "input_scale": scale}
-                if recipe not in runs.values("recipe", **cell):
-                    continue
-                row: dict[str, Any] = {"dataset": dataset, "form": form, "recipe": recipe, "scale": scale}
-                row |= {"rate_factor": factor, "epochs": runs.curve("epoch", **cell).shape[1]}
-                row |= {"test_accuracy": describe(accuracy(runs, cell))}
-                row |= {name: describe(runs.last(name, **cell)) for name in ("train_accuracy", "train_loss")}
-                row |= {"dead_share": describe(runs.steps("dead_share_0", **cell)[:, -1])}
-                rows.append(row | {"outputs_0_from": describe(alive_until(runs, cell))})
+    found = recipe_runs(runs, dataset, form)
+    cells = [
+        (which | {"rate_factor": factor}, runs.settings["epochs"])
+        for factor in _factors(runs, form)
+        for which in found.values()
+    ]
+    cells += [(which, runs.settings["long_epochs"]) for which in longer(runs, found).values()]
+    for cell, epochs in cells:
+        row: dict[str, Any] = {"dataset": dataset, "form": form, "recipe": cell["recipe"]}
+        row |= {"scale": cell["input_scale"], "rate_factor": cell["rate_factor"], "epochs": epochs}
+        row |= {"test_accuracy": describe(accuracy(runs, cell, epochs=epochs))}
+        row |= {name: describe(after(runs, name, cell, epochs)) for name in ("train_accuracy", "train_loss")}
+        row |= {"dead_share": describe(steps(runs, "dead_share_0", cell, epochs)[:, -1])}
+        rows.append(row | {"outputs_0_from": describe(zero_from(steps(runs, "zero_outputs", cell, epochs)))})
     return rows + tuned_rows(runs, dataset, form)
+
+
+def _factors(runs: Runs, form: Form) -> list[float]:
+    return sorted(runs.settings["rate_factors"]) if form == "corrected" else [1.0]
 
 
 def tuned_rows(runs: Runs, dataset: str, form: Form) -> list[dict[str, Any]]:
@@ -73,7 +95,7 @@ def tuned_rows(runs: Runs, dataset: str, form: Form) -> list[dict[str, Any]]:
                 cell = {"hidden": hidden, "rate": rate, "decay": decay}
                 found = at_best_epoch(runs, where | cell)
                 row = {"dataset": dataset, "form": form, "recipe": TUNED_ARM} | cell
-                row |= {"epochs": runs.curve("epoch", **cell).shape[1]}
+                row |= {"epochs": runs.settings["epochs"]}
                 rows.append(row | {name: describe(values) for name, values in found.items()})
     return rows
 
@@ -86,23 +108,34 @@ def at_best_epoch(runs: Runs, which: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.take_along_axis(values, best, axis=1)[:, 0] for name, values in named}
 
 
+def gaps(runs: Runs, dataset: str) -> dict[float, np.ndarray]:
+    """By scale, how far R8's loss has been from R0's at most, up to every step: [num_seeds, steps]."""
+    found = recipe_runs(runs, dataset, "original")
+    reference = steps(runs, "loss", found[UNSCALED, 1.0])
+    return {
+        scale: np.maximum.accumulate(np.abs(steps(runs, "loss", which) - reference), axis=1)
+        for (name, scale), which in found.items()
+        if name == "R8"
+    }
+
+
 def growth(runs: Runs, dataset: str) -> list[dict[str, Any]]:
-    """Per scale, the largest difference of losses between R8 and R0 up to some steps: the median over seeds."""
-    found, rows = recipe_runs(runs, dataset, "original"), []
-    reference = runs.steps("loss", **found[UNSCALED, 1.0])
-    for (name, scale), which in found.items():
-        if name == "R8":
-            gap = np.maximum.accumulate(np.abs(runs.steps("loss", **which) - reference), axis=1)
-            steps = [step for step in (*CHECKED_STEPS, gap.shape[1]) if step <= gap.shape[1]]
-            rows.append({"scale": scale} | {f"step_{step}": float(np.median(gap[:, step - 1])) for step in steps})
+    """A row per scale: `gaps` after some steps, the median over seeds."""
+    rows = []
+    for scale, gap in gaps(runs, dataset).items():
+        checked = [step for step in (*CHECKED_STEPS, gap.shape[1]) if step <= gap.shape[1]]
+        rows.append({"scale": scale} | {f"step_{step}": float(np.median(gap[:, step - 1])) for step in checked})
     return rows
 
 
-def not_finite(folder: Folder) -> list[dict[str, Any]]:
-    """The runs that ended with a loss that is not finite, and after which epoch it was so first."""
-    rows: dict[int, dict[str, Any]] = {}
-    for row in folder.rows.read():
-        if row["train_loss"] is None and row["run"] not in rows:
-            told = ("run", "dataset", "form", "arm", "recipe", "input_scale", "rate_factor", "hidden", "seed", "epoch")
-            rows[row["run"]] = {name: row[name] for name in told if name in row}
-    return list(rows.values())
+def not_finite(runs: Runs) -> list[dict[str, Any]]:
+    """The runs whose loss was not finite at a step, the first such step, from 1 on, and whether it is at the end: a
+    network that has lost all its units is finite again."""
+    rows = []
+    for path, losses in runs.all_steps("loss"):
+        if not np.isfinite(losses).all():
+            told = ("run", "dataset", "form", "arm", "recipe", "input_scale", "rate_factor", "hidden", "seed")
+            row = {name: path[0][name] for name in told if name in path[0]}
+            ends = "finite" if path[-1]["train_loss"] is not None else "not finite"
+            rows.append(row | {"first_step": int(np.flatnonzero(~np.isfinite(losses))[0]) + 1, "at_the_end": ends})
+    return rows

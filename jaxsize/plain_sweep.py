@@ -41,7 +41,7 @@ def plain_batch(
     """One batch of runs, one per setting: `seed`, what is in `DEFAULTS`, and any further columns of its rows.
 
     hidden: units of each hidden layer, one layer or more. init_scales multiply a layer's first weights, not its bias.
-    batch: further fields of `Batch`. ValueError for numbers that are not finite or too few.
+    batch: further fields of `Batch`. ValueError for numbers that are too few or have no normal float32.
     """
     if not hidden:
         raise ValueError("hidden: expected one hidden layer or more, got none")
@@ -86,12 +86,19 @@ def _checked(run: dict[str, Any], num_layers: int) -> dict[str, Any]:
     found = dict(run)
     for key in ("init_scales", "learning_rates", "weight_decays"):
         values = run[key] if isinstance(run[key], Sequence) else [run[key]] * num_layers
-        if len(values) != num_layers or not all(math.isfinite(np.float32(value)) for value in values):
-            raise ValueError(f"{key}: expected {num_layers} finite numbers, a layer each, got {run[key]}")
+        if len(values) != num_layers or not all(map(_is_normal, values)):
+            raise ValueError(
+                f"{key}: expected {num_layers} numbers with a normal float32, a layer each, got {run[key]}"
+            )
         found[key] = [float(value) for value in values]
     if not (math.isfinite(run["input_scale"]) and run["input_scale"] > 0):
         raise ValueError(f"input_scale: expected a finite number above 0, got {run['input_scale']}")
     return found
+
+
+def _is_normal(value: float) -> bool:
+    """Neither too large for float32 nor so small that it loses digits or is taken for 0."""
+    return value == 0 or bool(np.finfo(np.float32).tiny <= abs(value) <= np.finfo(np.float32).max)
 
 
 def histories(num_hidden: int) -> dict[str, Callable[[Tree], np.ndarray]]:
