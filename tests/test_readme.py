@@ -8,7 +8,9 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_python_of_the_readme_runs_and_prints_what_it_says(capsys):
     text = README.read_text()
-    training, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    scaling, training, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    exec(compile(scaling, str(README), "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out == "True\n"
     exec(compile(training, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "100 units are alive\n"  # ten steps of 1e-3 close no gate that starts at 1
     exec(compile(removing, str(README), "exec"), {"__name__": "readme"})
