@@ -15,7 +15,8 @@ answers seed `001_b29bdd91c7bd24d8.txt`; `python -m experiments.input_scaling` s
 is not multiplied by inputs and needs no change.
 
 Both functions try out on rows of inputs what they rest on, and raise ValueError if it is not so. What is not in the
-network they cannot see: a penalty on weights in the loss, or clipping by a norm over all gradients.
+network they cannot see: a penalty on weights in the loss, or clipping by a norm over all gradients. The optimiser has
+to be a fresh one, as velocities and moments are not converted, and a schedule has to multiply all learning rates alike.
 """
 
 import math
@@ -23,7 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxsize.leaf_rates import Decay, per_leaf
 from jaxsize.paths import named_leaves, with_leaves
@@ -32,7 +35,10 @@ Tree = Any
 Apply = Callable[[Tree, Any], Any]
 Optimizer = Literal["sgd", "adam"]
 TOLERANCE = 1e-4
-"""Outputs that should be the same may differ by this share of the largest one."""
+"""Outputs that should be the same may differ by this share of how much rows differ: the factors tried are powers of
+two, so little is lost to rounding."""
+
+SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 class Start(NamedTuple):
@@ -59,19 +65,22 @@ def for_scaled_inputs(
 
     apply: (params, inputs) -> outputs, any network. kernels: names of the leaves that multiply inputs, such as
     "hidden.0.kernel": the first layer's weights, without its bias. The numbers in `start` are trees like its params,
-    one per branch, or one for all. decay: coupled for "sgd", decoupled for "adam", unless given.
+    one per branch in containers of the same types, or one for all. decay: coupled for "sgd", decoupled for "adam",
+    unless given.
     inputs: some rows [B, ...], to try out that apply(params with kernels / a, a x inputs) = apply(params, inputs).
     """
-    _require_factor("scale", scale)
+    scale, inputs = _factor("scale", scale), jnp.asarray(inputs)
     tried = _tried(apply, start.params, inputs)
     for params, outputs in tried:
-        if _differ(apply(_times(params, dict.fromkeys(kernels, 0.25)), 4.0 * np.asarray(inputs)), outputs):
-            raise ValueError(
-                f"kernels: expected the weights that multiply inputs, so that a quarter of them makes up for four times"
-                f" the inputs, got {', '.join(kernels) or 'none'}, which does not"
-            )
+        for by in (4.0, _power_of_two(scale)):
+            moved = _times(params, dict.fromkeys(kernels, 1 / by))
+            if _differ(_outputs(apply, moved, _by(by, inputs)), outputs):
+                raise ValueError(
+                    f"kernels: expected the weights that multiply inputs, so that dividing them makes up for {by:g}"
+                    f" times the inputs, got {', '.join(kernels) or 'none'}, which does not"
+                )
     params, outputs = tried[-1]  # drawn at random: the given ones may be zeros
-    if not _differ(apply(params, 4.0 * np.asarray(inputs)), outputs):
+    if not _differ(_outputs(apply, params, _by(4.0, inputs)), outputs):
         raise ValueError(
             "inputs: expected rows whose scale matters to the outputs, got the same outputs for four times"
         )
@@ -95,12 +104,13 @@ def rebalance(
     For two layers with an activation between them that is positively homogeneous, such as ReLU: up, weights and bias
     of the first; down, weights of the second without its bias. Tried out on rows of inputs, as above.
     """
-    _require_factor("factor", factor)
+    factor = _factor("factor", factor)
     if twice := sorted(set(up) & set(down)):
         raise ValueError(f"rebalance: expected different leaves to go up and down, got {', '.join(twice)} twice")
     for params, outputs in _tried(apply, start.params, inputs):
-        for by in (4.0, 0.25):
-            if _differ(apply(_times(params, dict.fromkeys(up, by) | dict.fromkeys(down, 1 / by)), inputs), outputs):
+        for by in (4.0, 0.25, _power_of_two(factor)):
+            moved = _times(params, dict.fromkeys(up, by) | dict.fromkeys(down, 1 / by))
+            if _differ(_outputs(apply, moved, inputs), outputs):
                 raise ValueError(
                     "rebalance: expected layers around a positively homogeneous function, so that one makes up for the"
                     f" other, got {', '.join(up) or 'none'} up, {', '.join(down) or 'none'} down, which do not"
@@ -119,11 +129,22 @@ def _moved(start: Start, factors: Mapping[str, float], optimizer: Optimizer, dec
     rate = 2 if optimizer == "sgd" else 1
     together = rate if decay == "decoupled" else 2  # rate x decay is the share that a step takes; coupled, s^2 too
     powers = (rate, -together, -1)
-    numbers = [
-        _times(per_leaf(tree, start.params), {name: s**power for name, s in factors.items()})
-        for tree, power in zip(start[1:], powers, strict=True)
-    ]
+    numbers = []
+    for field, power in zip(Start._fields[1:], powers, strict=True):
+        tree, by = per_leaf(getattr(start, field), start.params), {name: s**power for name, s in factors.items()}
+        _require_float32(field, tree, by)
+        numbers.append(_times(tree, by))
     return Start(_times(start.params, factors), *numbers)
+
+
+def _require_float32(field: str, tree: Tree, factors: Mapping[str, float]) -> None:
+    """ValueError if a number times its factor would become 0, or infinite, in float32. Traced ones are not known."""
+    leaves = named_leaves(tree)
+    for name, factor in factors.items():
+        if not isinstance(leaves[name], Tracer):
+            sizes = factor * np.abs(np.asarray(leaves[name], np.float64))
+            if not ((sizes == 0) | (sizes >= SMALLEST) & (sizes <= LARGEST)).all():
+                raise ValueError(f"{field}: expected numbers in the range of float32, got {sizes} for {name}")
 
 
 def _times(tree: Tree, factors: Mapping[str, float]) -> Tree:
@@ -131,7 +152,24 @@ def _times(tree: Tree, factors: Mapping[str, float]) -> Tree:
     leaves = named_leaves(tree)
     if unknown := [name for name in factors if name not in leaves]:
         raise ValueError(f"leaves: expected some of {', '.join(leaves)}, got {unknown[0]!r}")
-    return with_leaves(tree, leaves | {name: factor * leaves[name] for name, factor in factors.items()})
+    return with_leaves(tree, leaves | {name: _by(factor, leaves[name]) for name, factor in factors.items()})
+
+
+def _by(factor: float, leaf: Any) -> Any:
+    """The leaf, or inputs, multiplied: of the same type if that is a floating one."""
+    product = factor * leaf
+    return product.astype(leaf.dtype) if hasattr(leaf, "dtype") and _is_floating(leaf) else product
+
+
+def _is_floating(leaf: Any) -> bool:
+    return jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating)
+
+
+def _outputs(apply: Apply, params: Tree, inputs: Any) -> np.ndarray:
+    found = apply(params, inputs)
+    if not hasattr(found, "dtype"):
+        raise ValueError(f"apply: expected one array of outputs, got a {type(found).__name__}")
+    return np.atleast_1d(np.asarray(found, np.float64))
 
 
 def _tried(apply: Apply, params: Tree, inputs: Any) -> list[tuple[Tree, np.ndarray]]:
@@ -140,23 +178,33 @@ def _tried(apply: Apply, params: Tree, inputs: Any) -> list[tuple[Tree, np.ndarr
     random = np.random.default_rng(0)
 
     def draw(leaf: Any) -> Any:
-        leaf = np.asarray(leaf)
-        if not np.issubdtype(leaf.dtype, np.floating):
+        if not _is_floating(leaf):
             return leaf
-        spread = 1 / math.sqrt(max(1, math.prod(leaf.shape[:-1])))
-        return (spread * random.normal(size=leaf.shape)).astype(leaf.dtype)
+        leaf = np.asarray(leaf)
+        spread = math.sqrt(2 / max(1, math.prod(leaf.shape[:-1])))  # does not fade through layers of ReLU
+        values = spread * random.normal(size=leaf.shape)
+        return jnp.asarray((values if leaf.ndim > 1 else np.abs(values)).astype(leaf.dtype))  # no variance below 0
 
-    found = [(tree, np.asarray(apply(tree, inputs))) for tree in (params, jax.tree.map(draw, params))]
+    found = [(tree, _outputs(apply, tree, inputs)) for tree in (params, jax.tree.map(draw, params))]
     if not all(np.isfinite(outputs).all() for _, outputs in found):
-        raise ValueError("apply: expected finite outputs of these parameters and inputs, got some that are not")
+        raise ValueError(
+            "apply: expected finite outputs of these parameters, and of random ones, got some that are not"
+        )
     return found
 
 
-def _differ(found: Any, expected: np.ndarray) -> bool:
-    largest = np.abs(expected).max(initial=0.0)
-    return not np.abs(np.asarray(found) - expected).max(initial=0.0) <= TOLERANCE * largest
+def _differ(found: np.ndarray, expected: np.ndarray) -> bool:
+    """Of a single row, outputs themselves are the measure; of more, what does not depend on the row is left out."""
+    varying = expected - expected.mean(0) if len(expected) > 1 else expected
+    return not np.abs(found - expected).max(initial=0.0) <= TOLERANCE * np.abs(varying).max(initial=0.0)
 
 
-def _require_factor(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name}: expected a finite number above 0, got {value}")
+def _power_of_two(factor: float) -> float:
+    """The nearest one."""
+    return 2.0 ** round(math.log2(factor))
+
+
+def _factor(name: str, value: float) -> float:
+    if not SMALLEST <= value <= LARGEST:
+        raise ValueError(f"{name}: expected a finite number above 0, in the range of float32, got {value}")
+    return float(value)

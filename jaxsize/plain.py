@@ -45,7 +45,7 @@ def forward(params: Tree, inputs: jax.Array) -> tuple[jax.Array, list[jax.Array]
 
 def make_optimizer(config: PlainConfig, hparams: Hparams) -> optax.GradientTransformation:
     rates, decays = (
-        numbers | {"inputs": 0.0} if isinstance(numbers, dict) else numbers
+        (numbers if isinstance(numbers, dict) else {"hidden": numbers, "output": numbers}) | {"inputs": 0.0}
         for numbers in (hparams.learning_rate, hparams.weight_decay)
     )
     if config.optimizer == "adam":

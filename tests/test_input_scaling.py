@@ -3,17 +3,19 @@
 import functools
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.core import FrozenDict
 from training_helpers import normal
 
 from jaxsize import conv, dense, leaf_rates, mlp
 from jaxsize.input_scaling import Start, for_scaled_inputs, rebalance
 from jaxsize.leaf_rates import per_leaf
-from jaxsize.paths import named_leaves
+from jaxsize.paths import named_leaves, with_leaves
 
 INPUTS, TARGETS = np.abs(normal(0, 32, 12)), np.arange(32) % 4
 IMAGES = np.abs(normal(1, 32, 6, 6, 2))
@@ -150,92 +152,119 @@ def test_rebalanced_layers_train_the_same(optimizer):
         np.testing.assert_allclose(trained(apply, moved, inputs, optimizer)[1], losses, rtol=1e-4)
 
 
-def stepped(optimizer) -> Any:
-    """Where five steps lead."""
-    params: Any = {"w": normal(0, 30)}
-    state = optimizer.init(params)
-    for seed in range(1, 6):
-        updates, state = optimizer.update({"w": normal(seed, 30)}, state, params)
-        params = optax.apply_updates(params, updates)
-    return params["w"]
+def kernels(*names):
+    return functools.partial(for_scaled_inputs, kernels=names)
 
 
-def test_optimisers_are_optax_s_where_all_leaves_share_their_numbers():
-    decay = optax.add_decayed_weights(0.1)
-    pairs = (
-        (leaf_rates.adam(1e-2, 0.1), optax.adamw(1e-2, weight_decay=0.1)),
-        (leaf_rates.adam(1e-2, 0.1, decay="coupled"), optax.chain(decay, optax.adam(1e-2))),
-        (leaf_rates.sgd(1e-2, 0.1, momentum=0.9), optax.chain(decay, optax.sgd(1e-2, momentum=0.9))),
-    )
-    for mine, theirs in pairs:
-        np.testing.assert_allclose(stepped(mine), stepped(theirs), rtol=1e-5, atol=1e-7)
+def trade(up, down):
+    return functools.partial(rebalance, up=up.split(), down=down.split())
 
 
-REFUSED = {
-    "a bias called a kernel": (for_scaled_inputs, DENSE.apply, {"kernels": ["hidden.0.bias"]}, "kernels: expected"),
-    "the second layer": (for_scaled_inputs, DENSE.apply, {"kernels": ["hidden.1.kernel"]}, "kernels: expected"),
-    "kernel and bias": (
-        for_scaled_inputs,
-        DENSE.apply,
-        {"kernels": ["hidden.0.kernel", "hidden.0.bias"]},
-        "kernels: expected",
+def stored(params, dtype, zero):
+    """Parameters of that dtype, with one leaf, by name, that is all zeros."""
+    leaves = {name: leaf.astype(dtype) for name, leaf in named_leaves(params).items()}
+    return with_leaves(params, leaves | {zero: np.zeros_like(leaves[zero])})
+
+
+def bare(activation):
+    network = mlp((12, 10, 4), gate=None, bias=None, activation=activation)
+    return {"apply": network.apply, "params": network.init(0)}
+
+
+class BatchNorm(nn.Module):
+    @nn.compact
+    def __call__(self, inputs):
+        return nn.Dense(4)(nn.relu(nn.BatchNorm(use_running_average=True)(nn.Dense(10)(inputs))))
+
+
+FIRST, FIRST_AND_BIAS = kernels("hidden.0.kernel"), kernels("hidden.0.kernel", "hidden.0.bias")
+TRADE = trade("hidden.0.kernel hidden.0.bias", "hidden.1.kernel")
+BARE_TRADE = trade("hidden.0.kernel", "output.kernel")
+PARAMS, SMALL = DENSE.init(0), INPUTS / INPUTS.max()
+FLAX = BatchNorm().init(jax.random.key(0), INPUTS)
+KERNELS, HOMOGENEOUS = "kernels: expected", "positively homogeneous"
+REFUSED: Any = {  # error, request, and what differs from DENSE with PARAMS on INPUTS, twice as large
+    "a bias called a kernel": (KERNELS, kernels("hidden.0.bias"), {}),
+    "the second layer": (KERNELS, kernels("hidden.1.kernel"), {}),
+    "kernel and bias": (KERNELS, FIRST_AND_BIAS, {}),
+    "kernel and zero bias": (KERNELS, FIRST_AND_BIAS, {"params": stored(PARAMS, jnp.bfloat16, "hidden.0.bias")}),
+    "normalised inputs": (KERNELS, FIRST, {"apply": lambda params, x: DENSE.apply(params, x / jnp.linalg.norm(x))}),
+    "inputs clipped far away": (
+        *(KERNELS, FIRST),
+        {"apply": lambda params, x: DENSE.apply(params, jnp.clip(x, -5, 5)), "inputs": SMALL, "by": 255},
     ),
-    "normalised inputs": (
-        for_scaled_inputs,
-        lambda params, inputs: DENSE.apply(params, inputs / jnp.linalg.norm(inputs)),
-        {"kernels": ["hidden.0.kernel"]},
-        "kernels: expected",
-    ),
-    "inputs that do not matter": (for_scaled_inputs, lambda *_: jnp.ones((32, 4)), {"kernels": []}, "inputs: expected"),
-    "no leaf": (for_scaled_inputs, DENSE.apply, {"kernels": ["first.kernel"]}, "leaves: expected some of hidden.0"),
-    "a bias below": (
-        rebalance,
-        DENSE.apply,
-        {"up": ["hidden.0.kernel"], "down": ["hidden.1.kernel"]},
-        "rebalance: exp",
-    ),
+    "inputs that do not matter": ("inputs: expected", kernels(), {"apply": lambda *_: jnp.ones((32, 4))}),
+    "two arrays": ("one array of outputs, got a tuple", FIRST, {"apply": lambda *_: (jnp.ones((32, 4)), jnp.ones(32))}),
+    "rates too small": ("rates: expected numbers in .*, got .*e-52 for hidden.0.kernel", FIRST, {"by": 1e25}),
+    "rates too large": ("rates: expected numbers in .*, got .*e.48 for hidden.0.kernel", FIRST, {"by": 1e-25}),
+    "no leaf": ("leaves: expected some of hidden.0", kernels("first.kernel"), {}),
+    "a bias below": ("rebalance: expected", trade("hidden.0.kernel", "hidden.1.kernel"), {}),
     "a bias of the second layer": (
-        rebalance,
-        DENSE.apply,
-        {"up": ["hidden.0.kernel", "hidden.0.bias"], "down": ["hidden.1.kernel", "hidden.1.bias"]},
-        "positively homogeneous",
+        *(HOMOGENEOUS, trade("hidden.0.kernel hidden.0.bias", "hidden.1.kernel hidden.1.bias"), {}),
     ),
-    "layer norm": (
-        rebalance,
-        with_norm,
-        {"up": ["hidden.0.kernel", "hidden.0.bias"], "down": ["hidden.1.kernel"]},
-        "positively homogeneous",
-    ),
-    "tanh": (
-        rebalance,
-        with_tanh,
-        {"up": ["hidden.0.kernel", "hidden.0.bias"], "down": ["hidden.1.kernel"]},
-        "positively homogeneous",
-    ),
-    "twice": (rebalance, DENSE.apply, {"up": ["hidden.0.kernel"], "down": ["hidden.0.kernel"]}, "different leaves"),
+    "layer norm": (HOMOGENEOUS, TRADE, {"apply": with_norm}),
+    "tanh": (HOMOGENEOUS, TRADE, {"apply": with_tanh}),
+    "tanh near 0": (HOMOGENEOUS, BARE_TRADE, bare(jnp.tanh) | {"inputs": 1e-3 * SMALL, "by": 1000}),
+    "ReLU6 below 6": (HOMOGENEOUS, BARE_TRADE, bare(jax.nn.relu6) | {"inputs": 0.3 * SMALL, "by": 100}),
+    "twice": ("different leaves", trade("hidden.0.kernel", "hidden.0.kernel"), {}),
 }
+BFLOAT16 = stored(PARAMS, jnp.bfloat16, "output.kernel")
+DEEP = mlp((12, *[16] * 40, 4), gate=None)
+ACCEPTED: Any = {
+    "40 hidden layers": (FIRST, {"apply": DEEP.apply, "params": DEEP.init(0)}),
+    "a running variance": (kernels("params.Dense_1.kernel"), {"apply": BatchNorm().apply, "params": FLAX}),
+    "FrozenDict": (kernels("params.Dense_1.kernel"), {"apply": BatchNorm().apply, "params": FrozenDict(FLAX)}),
+    "bfloat16, last layer zero": (FIRST, {"params": BFLOAT16}),
+    "bfloat16 traded": (TRADE, {"params": BFLOAT16}),
+    "bfloat16 of JAX": (
+        *(FIRST, {"params": jax.tree.map(jnp.asarray, BFLOAT16), "inputs": jnp.asarray(INPUTS, jnp.bfloat16)}),
+    ),
+    "a large constant": (FIRST, {"apply": lambda params, inputs: DENSE.apply(params, inputs) + 1e6}),
+    "one row": (FIRST, {"inputs": INPUTS[:1]}),
+    "integers": (FIRST, {"inputs": (100 * SMALL).astype(np.uint8)}),
+    "a random key": (FIRST, {"params": PARAMS | {"key": jax.random.key(0)}}),
+}
+
+
+def moved_by(request, *, apply=DENSE.apply, params=PARAMS, inputs=INPUTS, by=2.0):
+    return request(apply, begin(params, "sgd"), inputs, by)
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_it_rests_on_is_tried_out(name):
-    function, apply, named, expected = REFUSED[name]
+    expected, request, options = REFUSED[name]
     with pytest.raises(ValueError, match=expected) as error:
-        function(apply, begin(DENSE.init(0), "sgd"), INPUTS, 2.0, **named)
+        moved_by(request, **options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_what_is_right_is_accepted_and_keeps_its_dtypes(name):
+    request, options = ACCEPTED[name]
+    found = jax.tree.leaves(moved_by(request, **options, by=255.0).params)
+    for before, after in zip(jax.tree.leaves(options.get("params", PARAMS)), found, strict=True):
+        assert (type(before), before.dtype) == (type(after), after.dtype)
 
 
 def test_numbers_that_make_no_sense_are_refused():
-    start, kernels = begin(DENSE.init(0), "sgd"), ["hidden.0.kernel"]
-    for scale in (0.0, -1.0, float("inf"), float("nan")):
+    start = begin(PARAMS, "sgd")
+    for scale in (0.0, -1.0, 1e40, float("inf"), float("nan")):
         with pytest.raises(ValueError, match="scale: expected a finite number above 0"):
-            for_scaled_inputs(DENSE.apply, start, INPUTS, scale, kernels=kernels)
+            FIRST(DENSE.apply, start, INPUTS, scale)
     wrongs: Any = ({"optimizer": "lion"}, "optimizer: expected"), ({"decay": "none"}, "decay: expected")
     for wrong, expected in wrongs:
         with pytest.raises(ValueError, match=expected):
-            for_scaled_inputs(DENSE.apply, start, INPUTS, 2.0, kernels=kernels, **wrong)
-    with pytest.raises(ValueError, match="rates: expected a number for all parameters") as error:
-        for_scaled_inputs(DENSE.apply, start._replace(learning_rates={"x": 1.0}), INPUTS, 2.0, kernels=kernels)
-    assert "\n" not in str(error.value)
+            FIRST(DENSE.apply, start, INPUTS, 2.0, **wrong)
+    frozen = start._replace(params=FrozenDict(PARAMS), learning_rates={"hidden": 0.1, "output": 0.1})
+    for wrong in (start._replace(learning_rates={"x": 1.0}), frozen):
+        with pytest.raises(ValueError, match=r"rates: expected a number .* of the same types") as error:
+            FIRST(DENSE.apply, wrong, INPUTS, 2.0)
+        assert "\n" not in str(error.value)
     broken = start._replace(params=jax.tree.map(lambda leaf: np.full_like(leaf, np.nan), start.params))
     with pytest.raises(ValueError, match="expected finite outputs"):
-        for_scaled_inputs(DENSE.apply, broken, INPUTS, 2.0, kernels=kernels)
+        FIRST(DENSE.apply, broken, INPUTS, 2.0)
+
+
+def test_traced_rates_are_left_to_the_caller():
+    rates = jax.vmap(lambda rate: FIRST(DENSE.apply, Start(PARAMS, rate, 0.0, 0.0), INPUTS, 4.0).learning_rates)
+    np.testing.assert_allclose(rates(np.array([1, 2], np.float32))["hidden"][0]["kernel"], [1 / 16, 2 / 16])
