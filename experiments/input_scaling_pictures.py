@@ -114,6 +114,7 @@ def _twin(runs: Runs, dataset: str) -> Any:
         plots.band(axes, steps, np.where(gap > 0, gap, np.nan), color=color, label=told)
     title = f"{dataset}, original, {runs.num_seeds} seeds: median and range"
     axes.set(xlabel="step", ylabel="largest |loss of R8 less loss of R0|", title=title)
+    plots.log_axis(axes, "x")
     plots.log_axis(axes, "y")
     plots.legend(figure, axes, "scale")
     return figure

@@ -59,7 +59,8 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
     axis = axes.xaxis if which == "x" else axes.yaxis
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12))
-    axis.set_major_formatter(EngFormatter(sep="") if high >= 1e5 else "{x:g}")  # 100k
+    large = EngFormatter(sep="")
+    axis.set_major_formatter(lambda value, _: large(value) if value >= 1e5 else f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
 
 
