@@ -65,7 +65,7 @@ class Runs:
     def _line(self, key: str, path: list[dict[str, Any]]) -> np.ndarray:
         batch = path[0]["batch"]
         file = np.load(self.folder.path / "steps" / f"{batch}.{key}.npy", mmap_mode="r")
-        steps = file.shape[1] // self._epochs[batch] * len(path)  # a run may end before others of its batch
+        steps = file.shape[1] // self._epochs[batch] * len(path)  # some run of a batch has its last epoch, not all
         return np.array(file[path[0]["run"] - self._firsts[batch], :steps])
 
     def per_epoch(self, key: str, **where: Any) -> np.ndarray:

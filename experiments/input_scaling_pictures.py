@@ -78,7 +78,11 @@ def _first_steps(runs: Runs, dataset: str, form: Form) -> Any:
                 values = values / values[:, :1]
                 values = np.where(values > 0, values, np.nan)  # of a dead network it is exactly 0
             plots.band(axes, np.arange(1, values.shape[1] + 1), values, **styles[recipe])
-        axes.set(xlabel="step", ylabel=told, title="none where it is 0" if key.startswith("gradient") else "")
+        axes.set(
+            xlabel="step",
+            ylabel=told,
+            title=f"none where it is 0 or below {SHOWN:g}" if key.startswith("gradient") else "",
+        )
         if key != "dead_share_0":
             plots.log_axis(axes, "y")
         if key.startswith("gradient") and axes.get_ylim()[0] < SHOWN:

@@ -74,15 +74,15 @@ class Batch:
     time_limit: float = math.inf
     """No epoch starts after so many seconds of training."""
     stop_on_collapse: bool = False
-    """No epoch starts after every run has a layer without a live unit."""
+    """No epoch starts after every run that still trains has a layer without a live unit."""
 
     def __post_init__(self) -> None:
         if not self.time_limit > 0:
             raise ValueError(f"time_limit: expected seconds above 0, got {self.time_limit}")
         if self.epochs_of is not None:
-            whole = len(self.epochs_of) == len(self) and min(self.epochs_of, default=0) >= 1
+            whole = len(self.epochs_of) == len(self) and all(n >= 1 and int(n) == n for n in self.epochs_of)
             if not whole or max(self.epochs_of) != self.num_epochs:
-                told = f"{len(self)} numbers from 1 to {self.num_epochs}, the largest among them"
+                told = f"{len(self)} whole numbers from 1 to {self.num_epochs}, the largest among them"
                 raise ValueError(f"epochs_of: expected {told}, got {list(self.epochs_of)}")
         if self.widening is not None and self.shrinking is not None:
             raise ValueError("widening: expected shrinking=None with it, got both")

@@ -17,6 +17,7 @@ is not multiplied by inputs and needs no change.
 Both functions try out on rows of inputs what they rest on, and raise ValueError if it is not so. What is not in the
 network they cannot see: a penalty on weights in the loss, or clipping by a norm over all gradients. The optimiser has
 to be a fresh one, as velocities and moments are not converted, and a schedule has to multiply all learning rates alike.
+Weights should be float32 or bfloat16: in float16, those that are divided by the scale soon leave the range.
 """
 
 import math
@@ -200,8 +201,8 @@ def _differ(found: np.ndarray, expected: np.ndarray) -> bool:
 
 
 def _power_of_two(factor: float) -> float:
-    """The nearest one."""
-    return 2.0 ** round(math.log2(factor))
+    """The nearest one that float32 has, and whose inverse it has."""
+    return 2.0 ** max(-126, min(126, round(math.log2(factor))))
 
 
 def _factor(name: str, value: float) -> float:

@@ -24,7 +24,7 @@ from jaxsize.teams import Teams
 
 Tree = Any
 SAVE_SECONDS = 1.0
-"""Epochs that together take less are written together."""
+"""Epochs that together take less are written together; so are those that take less than ten times what writing does."""
 
 
 class Part:
@@ -69,7 +69,7 @@ class Part:
         self._known_collapses = self._read_collapses()
         progress.advance(self.batch.name, done)
         clock, epoch = time.perf_counter(), done
-        saved_at, saved, elapsed = clock, done, before
+        saved_at, saved, elapsed, wait = clock, done, before, SAVE_SECONDS
         while (stop := self._stop(epoch, elapsed)) is None:
             epoch += 1
             start = time.perf_counter()
@@ -89,17 +89,18 @@ class Part:
             self._report_collapses(teams, epoch)
             self._keep(teams, rows, epoch)
             teams = self._remake(teams, epoch)
-            if time.perf_counter() - saved_at >= SAVE_SECONDS:
+            if (start := time.perf_counter()) - saved_at >= wait:
                 self._save(teams, epoch)
                 saved_at, saved = time.perf_counter(), epoch
+                wait = SAVE_SECONDS * max(1, 10 * (saved_at - start))
             progress.advance(self.batch.name, 1, ordered)
         if epoch > saved:
             self._save(teams, epoch)
         progress.advance(self.batch.name, self.batch.num_epochs - epoch)
         if done < epoch:  # of this process: a resumed one compiles its programs again
             compiled = {"compiled": self.teams.compiler.num_programs}
-            early = [] if stop == "epochs" else [self._event("stop", epoch, reason=stop)]
-            self.folder.events.append([*early, self._event("programs", epoch, **compiled)])
+            early = [] if stop == "epochs" else [self._event("stop", epoch, self._running(teams), reason=stop)]
+            self.folder.events.append([*early, self._event("programs", epoch, self.runs, **compiled)])
         self.teams.compiler.close()
         networks = {run: self.teams.network(team, run) for team in teams for run in team.cohort.runs}
         networks |= self.best.networks if self.best else {}
@@ -121,8 +122,11 @@ class Part:
             return "epochs"
         if epoch and seconds >= self.batch.time_limit:
             return "time"
-        if self.batch.stop_on_collapse and len({run for run, _ in self._known_collapses}) == len(self.runs):
-            return "collapse"
+        if self.batch.stop_on_collapse:
+            collapsed = {run for run, _ in self._known_collapses}
+            left = [run for run in self.runs if self.batch.epochs(run) > epoch]
+            if collapsed.issuperset(self._names(left)):
+                return "collapse"
         return None
 
     def _restored(self) -> list[Team]:
@@ -214,9 +218,9 @@ class Part:
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
         """The teams of the next epoch, without runs that have ended; that units were removed, or layers widened, is an
         event."""
+        clock, compiling = time.perf_counter(), self.teams.compiler.seconds_waited
         if ended := {run for run in self.runs if self._ends(run, epoch)}:
             teams = self.teams.without(teams, ended)
-        clock, compiling = time.perf_counter(), self.teams.compiler.seconds_waited
         remade = self.teams.remake(teams, self.num_epochs - epoch)
         if remade is not teams:
             waited = self.teams.compiler.seconds_waited - compiling
@@ -229,11 +233,14 @@ class Part:
                 "compile_seconds": round(waited, 3),
                 "seconds": round(time.perf_counter() - clock - waited, 3),
             }
-            self.folder.events.append([self._event(event, epoch, cohorts=cohorts, **seconds)])
+            self.folder.events.append([self._event(event, epoch, self._running(teams), cohorts=cohorts, **seconds)])
         return remade
 
-    def _event(self, event: str, epoch: int, **told: Any) -> dict[str, Any]:
-        return {"event": event, "runs": self._names(self.runs), "epoch": epoch} | told
+    def _running(self, teams: list[Team]) -> list[int]:
+        return sorted(run for team in teams for run in team.cohort.runs)
+
+    def _event(self, event: str, epoch: int, runs: Sequence[int], **told: Any) -> dict[str, Any]:
+        return {"event": event, "runs": self._names(runs), "epoch": epoch} | told
 
     def _names(self, runs: Sequence[int]) -> list[Any]:
         return [self.labels[run]["run"] for run in runs]

@@ -40,8 +40,8 @@ class Config:
     """The short batch at the end of an epoch: averaged over the rows it has, or dropped."""
     evaluation_batch_size: int = 2048
     evaluated_train_rows: int | None = None
-    """So many training rows, the last of the data set, are evaluated after an epoch: all of them take about a third as
-    long as training on them. None: all."""
+    """So many training rows, the last ones, are evaluated after an epoch: all of them take about a third as long as
+    training on them. They should be in no order. None: all."""
 
     def __post_init__(self) -> None:
         require_choice(self, "shuffle", "last_batch")

@@ -96,6 +96,17 @@ def test_a_split_batch_ends_the_same(tmp_path, monkeypatch, equally_long):
         jax.tree.map(np.testing.assert_array_equal, result.networks[run].params, network.params)
 
 
+def test_a_split_batch_that_chooses_goes_on_where_it_was_stopped(tmp_path, monkeypatch, equally_long):
+    monkeypatch.setattr(study, "_plan", lambda *args: ([3, 3], None))
+    batch = batch_of(EAGER, select="validation_accuracy")
+    for stop in (2, 6):  # in the first part, and in the second
+        with pytest.raises(Stopped):
+            study.train(batch, folder_in(tmp_path), Counter(stop), devices=DEVICES)
+    result = study.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
+    steps = steps_of(folder_in(tmp_path), batch)
+    assert_each_is_as_alone(result, steps, equally_long, EAGER, select="validation_accuracy")
+
+
 def test_runs_that_have_ended_are_not_trained(tmp_path, programs):
     """The programs that are left are of fewer runs, one for every change."""
     before = set(programs)
@@ -113,7 +124,26 @@ def test_a_run_that_diverges_and_ends_has_a_network(tmp_path):
     assert result.networks[0].epoch in (1, 2) and result.networks[1].epoch > 2
 
 
-@pytest.mark.parametrize("epochs_of", [(), (1, 2), (0, *EPOCHS[1:]), (1,) * 6, (*EPOCHS[1:], NUM_EPOCHS + 1)])
+def test_training_stops_when_every_run_that_is_left_has_lost_a_layer(tmp_path):
+    """Run 0 ends alive; the two others have the penalty that closes all gates."""
+    batch = make_batch(None, runs=(0, 4, 5), num_epochs=40, epochs_of=(1, 40, 40), stop_on_collapse=True)
+    result = study.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
+    (event,) = [event for event in folder_in(tmp_path).events.read() if event["event"] == "stop"]
+    assert event["reason"] == "collapse" and event["runs"] == [14, 15] and event["epoch"] < 40
+    assert [network.epoch for network in result.networks] == [1, event["epoch"], event["epoch"]]
+
+
+def test_time_ends_the_runs_that_are_left(tmp_path):
+    batch = make_batch(None, runs=(0, 1), epochs_of=(1, NUM_EPOCHS), time_limit=1e-9)
+    result = study.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
+    assert [network.epoch for network in result.networks] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "epochs_of", [(), (1, 2), (0, *EPOCHS[1:]), (1.5, *EPOCHS[1:]), (1,) * 6, (*EPOCHS[1:], NUM_EPOCHS + 1)]
+)
 def test_lengths_that_make_no_sense_are_refused(epochs_of):
-    with pytest.raises(ValueError, match=r"epochs_of: expected 6 numbers from 1 to 5, the largest among them, got \["):
+    with pytest.raises(
+        ValueError, match=r"epochs_of: expected 6 whole numbers from 1 to 5, the largest among them, got \["
+    ):
         make_batch(None, epochs_of=epochs_of)
