@@ -46,16 +46,21 @@ def power_of_256(power):
     return math.ldexp(1.0, round(8 * power))
 
 
+def twin_by_hand(name, power_of):
+    """The unscaled network of the table, as a setting."""
+    rate, q1, q2, *decays = map(power_of, TABLE[name][:5])
+    setting = {"init_scales": [q1, q2], "learning_rates": RATE * rate}
+    return setting | {"weight_decays": [DECAY * factor for factor in decays]}
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """200 steps of every recipe at 256, of the twin of each by hand, and of R8 at 255: histories and networks by
-    name."""
+    """200 steps of every recipe at 256 and at 255, and of the twin of each by hand: histories and networks by name."""
     settings = {name: setting_of(name, 1.0 if name == "R0" else 256.0, RATE, DECAY) for name in RECIPES}
-    settings["R8 at 255"] = setting_of("R8", 255.0, RATE, DECAY)
-    for name, (rate, q1, q2, d1, d2, *_) in TABLE.items():
-        rate, *rest = map(power_of_256, (rate, q1, q2, d1, d2))
-        settings[f"twin of {name}"] = {"init_scales": rest[:2], "learning_rates": RATE * rate}
-        settings[f"twin of {name}"] |= {"weight_decays": [DECAY * factor for factor in rest[2:]]}
+    for name in TABLE:
+        settings[f"twin of {name}"] = twin_by_hand(name, power_of_256)
+        settings[f"{name} at 255"] = setting_of(name, 255.0, RATE, DECAY)
+        settings[f"twin of {name} at 255"] = twin_by_hand(name, lambda power: 255.0**power)
     folder = folder_in(tmp_path_factory.mktemp("identities"))
     found = study.train(batch_of([{**setting, "seed": 3} for setting in settings.values()]), folder, Counter())
     (event,) = [event for event in folder.events.read() if event["event"] == "programs"]
@@ -101,6 +106,15 @@ def test_at_255_the_twin_is_one_to_rounding_and_differences_grow(trained):
     assert gap[0] < 1e-6 and 0 < gap.max() < 1e-3 and gap[100:].max() > gap[:10].max()
     mine, reference = (networks[name]["hidden"][0]["kernel"] for name in ("R8 at 255", "R0"))
     assert 0 < np.abs(255 * mine - reference).max() < 1e-3 * np.abs(reference).max()
+
+
+def test_at_255_a_recipe_is_its_unscaled_twin_to_rounding_and_differences_grow(trained):
+    histories, _ = trained
+    losses = {name: [histories[f"{kind}{name} at 255"]["loss"] for kind in ("", "twin of ")] for name in TABLE}
+    gaps = {name: np.abs(mine / twin - 1) for name, (mine, twin) in losses.items()}
+    for gap in gaps.values():
+        assert gap[0] < 1e-6 and gap.max() < 1e-4
+    assert sum(gap.max() > gap[0] for gap in gaps.values()) >= 8
 
 
 @pytest.mark.parametrize("scale", [255.0, 256.0])
