@@ -14,12 +14,12 @@ import jax
 import numpy as np
 
 from jaxsize.flexible import FlexibleConfig
-from jaxsize.flexible import make_trainer as make_flexible_trainer
+from jaxsize.flexible import make_learner as make_flexible_learner
 from jaxsize.flexible_gates import with_sizes
 from jaxsize.networks import mlp
 from jaxsize.runs import RunAxis, stack, unstack
-from jaxsize.sparsifier import SparsifierConfig, make_trainer
-from jaxsize.training import TASKS, Config, Data, Hparams, Rows, Trainer, init_state, make_epoch, row_order
+from jaxsize.sparsifier import SparsifierConfig, make_learner
+from jaxsize.training import TASKS, Config, Data, Hparams, Rows, Learner, init_state, make_epoch, row_order
 
 WIDTHS = (784, 500, 10)
 LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 3e-3, 1.0  # so large that leaving one of them out would be seen
@@ -82,28 +82,28 @@ def flat(params: Any) -> Arrays:
     return named | {f"output.{name}": leaf for name, leaf in output.items()}
 
 
-def _sparsifier() -> tuple[Trainer, Hparams]:
-    trainer = make_trainer(mlp(WIDTHS), TASKS["classification"], SparsifierConfig())
-    return trainer, Hparams(LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
+def _sparsifier() -> tuple[Learner, Hparams]:
+    learner = make_learner(mlp(WIDTHS), TASKS["classification"], SparsifierConfig())
+    return learner, Hparams(LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
 
 
-def _flexible() -> tuple[Trainer, Hparams]:
-    trainer = make_flexible_trainer(mlp(WIDTHS, gate="size"), TASKS["classification"], FlexibleConfig())
-    return trainer, Hparams(LEARNING_RATE, SIZE_PENALTY, 0.0, SIZE_LEARNING_RATE)
+def _flexible() -> tuple[Learner, Hparams]:
+    learner = make_flexible_learner(mlp(WIDTHS, gate="size"), TASKS["classification"], FlexibleConfig())
+    return learner, Hparams(LEARNING_RATE, SIZE_PENALTY, 0.0, SIZE_LEARNING_RATE)
 
 
-def _parts(problem: Problem, learned: tuple[Trainer, Hparams]) -> tuple[Callable, Callable, Hparams, Data]:
+def _parts(problem: Problem, learned: tuple[Learner, Hparams]) -> tuple[Callable, Callable, Hparams, Data]:
     """start(run, hparams, shared) and epoch(state, hparams, data) of one run; settings [S]; the rows. learned: the
-    trainer and the settings of every run."""
-    trainer, ones = learned[0], np.ones(len(problem.seeds), np.float32)
+    learner and the settings of every run."""
+    learner, ones = learned[0], np.ones(len(problem.seeds), np.float32)
     hparams = jax.tree.map(lambda value: value * ones, learned[1])
     rows, (scale, shift) = Rows(problem.inputs, problem.targets), np.array([SCALE, SHIFT], np.float32)
 
     def start(run: Any, hparams: Hparams, shared: Any) -> Any:
         params, seed = run
-        return init_state(trainer, params, seed, hparams)
+        return init_state(learner, params, seed, hparams)
 
-    return start, make_epoch(trainer, Config(batch_size=problem.batch_size)), hparams, Data(rows, scale, shift)
+    return start, make_epoch(learner, Config(batch_size=problem.batch_size)), hparams, Data(rows, scale, shift)
 
 
 class Jaxsize:

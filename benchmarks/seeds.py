@@ -68,12 +68,12 @@ def _serve(contender: str, problem: Problem, cores: set[int], devices: bool, pip
     if devices:
         use_all_cores()
     module, name = contender.split(":")
-    trainer = getattr(importlib.import_module(module), name)(problem)
+    learner = getattr(importlib.import_module(module), name)(problem)
     pipe.send(None)
     with contextlib.suppress(EOFError):
         while True:
             request, *arguments = pipe.recv()
-            pipe.send(getattr(trainer, request)(*arguments))
+            pipe.send(getattr(learner, request)(*arguments))
 
 
 class Worker:
@@ -230,15 +230,15 @@ def against_one_run(flags: Flags) -> int:
     use_all_cores()
     problem = make_problem(flags.runs, flags.steps, flags.batch_size)
     names = {f"{flags.runs} runs": flags.runs, "1 run": 1}
-    trainers = {name: Jaxsize(problem.only(range(count))) for name, count in names.items()}
-    for trainer in trainers.values():
-        trainer.epoch(first=True)
+    learners = {name: Jaxsize(problem.only(range(count))) for name, count in names.items()}
+    for learner in learners.values():
+        learner.epoch(first=True)
     results = {}
-    for name, trainer in trainers.items():
-        losses, params = trainer.result()
+    for name, learner in learners.items():
+        losses, params = learner.result()
         results[name] = losses[:1], {key: leaf[:1] for key, leaf in params.items()}
     checked = check(results, {key: leaf[:1] for key, leaf in flat(problem.params).items()})
-    measures = {name: lambda trainer=trainer: trainer.epoch(first=False) for name, trainer in trainers.items()}
+    measures = {name: lambda learner=learner: learner.epoch(first=False) for name, learner in learners.items()}
     time_in_turns(measures, 1)
     seconds = time_in_turns(measures, flags.repetitions)
     typical = medians(seconds)

@@ -35,10 +35,10 @@ from jaxsize.liveness import count_live, read_liveness, replace_liveness
 from jaxsize.networks import mlp, num_mlp_parameters
 from jaxsize.runs import use_all_cores
 from jaxsize.shrinking import Shrinking
-from jaxsize.sparsifier import FORMS, make_trainer
+from jaxsize.sparsifier import FORMS, make_learner
 from jaxsize.tables import format_table
 from jaxsize.teams import Teams
-from jaxsize.training import TASKS, Config, Hparams, Trainer
+from jaxsize.training import TASKS, Config, Hparams, Learner
 
 BATCH_SIZE = 256
 TOLERANCE = 1e-4
@@ -71,12 +71,12 @@ def live_units(flags: Flags, epochs_done: int, final: int | None = None) -> int:
     return round(flags.width * share ** (epochs_done / (flags.epochs - 1)))
 
 
-def scheduled_trainer(flags: Flags, network: Any) -> Trainer:
-    """The sparsifier's trainer, except that units die by the schedule, in the order of their gates at the start.
+def scheduled_trainer(flags: Flags, network: Any) -> Learner:
+    """The sparsifier's learner, except that units die by the schedule, in the order of their gates at the start.
 
     The penalty weight of a run says which share of its units lives at the end.
     """
-    plain = make_trainer(network, TASKS["classification"], FORMS["corrected"])
+    plain = make_learner(network, TASKS["classification"], FORMS["corrected"])
 
     def init_bookkeeping(params: Tree) -> Tree:
         gates = read_liveness(params)
@@ -143,7 +143,7 @@ def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
         init=init,
         num_parameters=num_mlp_parameters(widths),
         hparams=Hparams(constant(1e-3), shares, constant(0), constant(1e-3)),
-        trainer=scheduled_trainer(flags, network),
+        learner=scheduled_trainer(flags, network),
         dataset=dataset,
         config=Config(batch_size=BATCH_SIZE),
         num_epochs=flags.epochs,
@@ -216,7 +216,7 @@ def check() -> float:
             teams = roster.remake(teams, flags.epochs - epoch)
         networks = {run: roster.network(team, run) for team in teams for run in team.cohort.runs}
         inputs = jnp.asarray(np.random.default_rng(1).uniform(size=(64, 784)), jnp.float32)
-        finals.append([np.asarray(batch.trainer.outputs(networks[run].params, inputs)) for run in range(flags.runs)])
+        finals.append([np.asarray(batch.learner.outputs(networks[run].params, inputs)) for run in range(flags.runs)])
     shrunken, masked_outputs = map(np.stack, finals)
     difference = float(np.abs(shrunken - masked_outputs).max() / np.abs(masked_outputs).max())
     if not difference <= TOLERANCE:

@@ -173,8 +173,8 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
         name = f"{fields['name']}.{own:g}"
         shared = {"name": name, "hparams": hparams, "config": fields["config"]}
         for batch in partner_batches(partners, dataset, sparsifier.FORMS[form], **shared):
-            trainer = batch.trainer._replace(optimizer=lambda hparams: make_optimizer(config, hparams))
-            made.append(dataclasses.replace(batch, trainer=trainer))
+            learner = batch.learner._replace(optimizer=lambda hparams: make_optimizer(config, hparams))
+            made.append(dataclasses.replace(batch, learner=learner))
     return made
 
 

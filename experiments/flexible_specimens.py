@@ -92,7 +92,7 @@ def batches(setup: Setup) -> list[Batch]:
         fields["label"] |= {"specimen": True}
         batch = flexible_batch(dataset, [flags.width], config, settings, **fields)
         if objective is not None:
-            batch = dataclasses.replace(batch, trainer=batch.trainer._replace(objective=objective))
+            batch = dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
         made.append(batch)
     return made
 
@@ -104,7 +104,7 @@ def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:
 
 
 def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable:
-    """Mean loss of these outputs + penalty weight times this price, as `Trainer.objective`."""
+    """Mean loss of these outputs + penalty weight times this price, as `Learner.objective`."""
     task = task_of(dataset)
 
     def objective(params, inputs, targets, weights, hparams):

@@ -97,14 +97,14 @@ def output_differences(batch: Batch, removed: Trained, masked: Trained) -> dict[
     rows = jax.numpy.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
     found: dict[str, Any] = {"dataset": dataset.name, "removal": [], "folding": [], "training": []}
     for trained, twin in zip(removed.networks, masked.networks, strict=True):
-        groups = unit_groups(batch.trainer.outputs, twin.params, rows)
+        groups = unit_groups(batch.learner.outputs, twin.params, rows)
         small = compact(groups, twin.params, groups.live(twin.params)).params
         others = {"removal": small, "folding": fold_gates(small), "training": trained.params}
-        expected = np.asarray(batch.trainer.outputs(twin.params, rows))
+        expected = np.asarray(batch.learner.outputs(twin.params, rows))
         if not (np.isfinite(expected).all() and finite(trained.params)):
             continue
         for name, params in others.items():
-            difference = np.asarray(batch.trainer.outputs(params, rows)) - expected
+            difference = np.asarray(batch.learner.outputs(params, rows)) - expected
             found[name].append(float(np.abs(difference).max() / np.abs(expected).max()))
     return found
 

@@ -21,7 +21,7 @@ from jaxsize.training import (
     Hparams,
     Rows,
     Task,
-    Trainer,
+    Learner,
     TrainState,
     init_state,
     make_epoch,
@@ -52,13 +52,13 @@ class Batch:
     """Parameters of one run, to judge its size before any is drawn."""
     hparams: Hparams
     """Numbers, or arrays [R] of float32."""
-    trainer: Trainer
+    learner: Learner
     dataset: Dataset
     config: Config
     num_epochs: int
     """Of the runs that are trained longest."""
     columns: Callable[[np.ndarray, np.ndarray], dict[str, Any]]
-    """The trainer's observations of a run before and after an epoch -> the columns they add to the run's row."""
+    """The learner's observations of a run before and after an epoch -> the columns they add to the run's row."""
     histories: Mapping[str, Callable[[Tree], np.ndarray]] = dataclasses.field(default_factory=lambda: HISTORIES)
     """What is kept of every step, in steps/NAME.KEY.npy, by KEY: the history of an epoch of a run -> [steps]."""
     shrinking: Shrinking | None = dataclasses.field(default_factory=Shrinking)
@@ -188,14 +188,14 @@ class Program:
 
     def _functions(self) -> tuple[Callable, Callable]:
         batch = self.batch
-        epoch_of_run = make_epoch(batch.trainer, batch.config)
-        evaluate = make_evaluate(batch.trainer, batch.task, batch.config)
+        epoch_of_run = make_epoch(batch.learner, batch.config)
+        evaluate = make_evaluate(batch.learner, batch.task, batch.config)
         splits = _splits(batch.dataset)
         ends = dict(zip(splits, np.cumsum([len(rows.targets) for rows in splits.values()]).tolist(), strict=True))
 
         def start(run, hparams, shared):
             params, seed = run
-            return init_state(batch.trainer, params, seed, hparams)
+            return init_state(batch.learner, params, seed, hparams)
 
         def epoch(state, own, shared):
             read = own | shared

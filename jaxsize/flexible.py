@@ -1,4 +1,4 @@
-"""The flexible-size trainer: one trained scalar per layer says how many of its units are on, and an integral prices it.
+"""The flexible-size learner: one trained scalar per layer says how many of its units are on, and an integral prices it.
 
 The source is seed `003_d2c286111c329776.txt`, from "Implement a metric-less resizing" to "Investigate conclusion"
 (REFERENCE J7 to J13, D1, D2), in two forms. `original`: Adam on everything, coupled weight decay (L2), the size in a
@@ -28,7 +28,7 @@ from jaxsize.flexible_gates import (
 )
 from jaxsize.networks import Network
 from jaxsize.penalties import size_penalty
-from jaxsize.training import Hparams, Task, Trainer, mean_over_rows, require_choice
+from jaxsize.training import Hparams, Task, Learner, mean_over_rows, require_choice
 from jaxsize.unit_order import Measure, measure_units, reorder_units
 
 Tree = Any
@@ -116,8 +116,8 @@ def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTr
     return optax.partition(groups, labels)
 
 
-def make_trainer(network: Network, task: Task, config: FlexibleConfig) -> Trainer:
-    """A trainer for an `mlp(gate="size")` of any number of hidden layers.
+def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learner:
+    """A learner for an `mlp(gate="size")` of any number of hidden layers.
 
     It observes sizes, slopes and widths, [3, gated layers], in the order of the layers' names, and records of every
     step `size_gradient` [gated layers], of the whole objective.
@@ -156,7 +156,7 @@ def make_trainer(network: Network, task: Task, config: FlexibleConfig) -> Traine
         order = {name: jnp.zeros(_layer(params, name)["bias"].shape) for name in read_sizes(params)}
         return _observed(params) | {"order": order}
 
-    return Trainer(
+    return Learner(
         objective=objective,
         outputs=network.apply,
         optimizer=lambda hparams: make_optimizer(config, hparams),

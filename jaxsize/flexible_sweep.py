@@ -16,7 +16,7 @@ from jaxsize.batches import Batch, task_of
 from jaxsize.buckets import bucket
 from jaxsize.compaction import compact
 from jaxsize.datasets import Dataset
-from jaxsize.flexible import FlexibleConfig, make_trainer
+from jaxsize.flexible import FlexibleConfig, make_learner
 from jaxsize.flexible_gates import gray_zone, read_sizes, with_sizes
 from jaxsize.groups import UnitGroups, unit_groups
 from jaxsize.networks import mlp, mlp_sizes, num_mlp_parameters
@@ -93,7 +93,7 @@ def flexible_batch(
             weight_decay=np.array([run["weight_decay"] for run in runs], np.float32),
             gate_learning_rate=np.array([run["size_learning_rate"] for run in runs], np.float32),
         ),
-        trainer=make_trainer(network, task_of(dataset), flexible),
+        learner=make_learner(network, task_of(dataset), flexible),
         dataset=dataset,
         columns=make_columns(dataset),
         shrinking=None,

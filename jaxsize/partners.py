@@ -14,7 +14,7 @@ from jaxsize.buckets import bucket
 from jaxsize.datasets import Dataset
 from jaxsize.export import fold_gates
 from jaxsize.networks import mlp, mlp_sizes, num_mlp_parameters, pad_mlp
-from jaxsize.sparsifier import SparsifierConfig, make_trainer
+from jaxsize.sparsifier import SparsifierConfig, make_learner
 from jaxsize.training import Hparams
 
 Tree = Any
@@ -62,7 +62,7 @@ def partner_batches(
             init=lambda index: pad_mlp((with_gates if gated else dict)(mine[index].init()), padded),
             num_parameters=num_mlp_parameters(widths),
             hparams=Hparams(**hparams),
-            trainer=make_trainer(mlp(widths, gate="liveness" if gated else None), task_of(dataset), sparsifier),
+            learner=make_learner(mlp(widths, gate="liveness" if gated else None), task_of(dataset), sparsifier),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,

@@ -199,7 +199,7 @@ class Part:
         events = []
         for team in teams:
             gates = read_liveness(team.host.params)
-            for gate, live in self.batch.trainer.live(team.host.bookkeeping).items():
+            for gate, live in self.batch.learner.live(team.host.bookkeeping).items():
                 for index in np.flatnonzero(~np.asarray(live).any(axis=-1)):
                     run = self.labels[team.cohort.runs[index]]["run"]
                     diverged = gate in gates and np.isnan(gates[gate][index]).any()

@@ -1,4 +1,4 @@
-"""The trainer of networks without gates, each layer with its own learning rate and weight decay, inputs times a factor.
+"""The learner of networks without gates, each layer with its own learning rate and weight decay, inputs times a factor.
 
 What differs between runs is traced, the factor of the inputs included, so that all runs of a batch share one program:
 `hparams.learning_rate` and `hparams.weight_decay` are numbers, or trees {"hidden": [number, ...], "output": number}
@@ -15,7 +15,7 @@ import optax
 from jaxsize import leaf_rates
 from jaxsize.gates import relu
 from jaxsize.layers import dense
-from jaxsize.training import Hparams, Task, Trainer, mean_over_rows, require_choice
+from jaxsize.training import Hparams, Task, Learner, mean_over_rows, require_choice
 
 Tree = Any
 
@@ -53,8 +53,8 @@ def make_optimizer(config: PlainConfig, hparams: Hparams) -> optax.GradientTrans
     return leaf_rates.sgd(rates, decays, momentum=config.momentum)
 
 
-def make_trainer(task: Task, config: PlainConfig) -> Trainer:
-    """A trainer for parameters of an `mlp` without gates, with an `inputs.scale` beside them.
+def make_learner(task: Task, config: PlainConfig) -> Learner:
+    """A learner for parameters of an `mlp` without gates, with an `inputs.scale` beside them.
 
     It records of every step, before it: `gradient_norm` [layers], `dead_share` [hidden layers], the share of units
     that put out 0 on every row of the batch (NaN where the loss is not finite), `zero_outputs`, 1 if all outputs of
@@ -73,7 +73,7 @@ def make_trainer(task: Task, config: PlainConfig) -> Trainer:
             "zero_outputs": jnp.all(~there | (outputs == 0)).astype(jnp.float32),
         }
 
-    return Trainer(
+    return Learner(
         objective=objective,
         outputs=lambda params, inputs: forward(params, inputs)[0],
         optimizer=lambda hparams: make_optimizer(config, hparams),

@@ -12,7 +12,7 @@ from jaxsize.batches import Batch, task_of
 from jaxsize.datasets import Dataset
 from jaxsize.initializers import BiasInitializer
 from jaxsize.networks import mlp, num_mlp_parameters
-from jaxsize.plain import PlainConfig, make_trainer
+from jaxsize.plain import PlainConfig, make_learner
 from jaxsize.training import Hparams
 
 Tree = Any
@@ -73,7 +73,7 @@ def plain_batch(
         init=init,
         num_parameters=num_mlp_parameters(widths),
         hparams=Hparams(learning_rate=by_layer("learning_rates"), weight_decay=by_layer("weight_decays")),
-        trainer=make_trainer(task_of(dataset), plain),
+        learner=make_learner(task_of(dataset), plain),
         dataset=dataset,
         columns=lambda before, after: {},
         shrinking=None,

@@ -23,7 +23,7 @@ from jaxsize import liveness
 from jaxsize.liveness import LEAF, DeathRule, count_live, is_liveness, read_liveness, replace_liveness
 from jaxsize.networks import Network
 from jaxsize.penalties import group_norms, liveness_penalty
-from jaxsize.training import Hparams, Task, Trainer, mean_over_rows, require_choice
+from jaxsize.training import Hparams, Task, Learner, mean_over_rows, require_choice
 
 Tree = Any
 
@@ -76,7 +76,7 @@ class SparsifierConfig:
 
 
 def make_death_rule(config: SparsifierConfig) -> DeathRule:
-    """The rule that the config names; its `live` reads what is alive off the bookkeeping of a trainer."""
+    """The rule that the config names; its `live` reads what is alive off the bookkeeping of a learner."""
     if config.death_rule == "threshold":
         return liveness.threshold(config.death_level)
     if config.death_rule == "sign_variance":
@@ -90,18 +90,18 @@ FORMS = {
 }
 
 
-def penalty(params: Tree, *, signed: bool = False, unit_costs: Mapping[str, float] | None = None) -> jax.Array:
+def penalty(params: Tree, *, signed: bool = False, unit_prices: Mapping[str, float] | None = None) -> jax.Array:
     """Sum of relu(liveness), or |liveness| of signed gates, over the network, []; multiplied by lambda in the loss.
 
-    `unit_costs`: what a unit of each gate costs, by gate name; 1 for all by default. ValueError unless exactly the
+    `unit_prices`: what a unit of each gate costs, by gate name; 1 for all by default. ValueError unless exactly the
     gates of the network are named.
     """
     gates = read_liveness(params)
     prices = {name: liveness_penalty(gate, signed=signed) for name, gate in gates.items()}
-    if unit_costs is not None:
-        if set(unit_costs) != set(gates):
-            raise ValueError(f"unit_costs: expected the gates {sorted(gates)}, got {sorted(unit_costs)}")
-        prices = {name: unit_costs[name] * price for name, price in prices.items()}
+    if unit_prices is not None:
+        if set(unit_prices) != set(gates):
+            raise ValueError(f"unit_prices: expected the gates {sorted(gates)}, got {sorted(unit_prices)}")
+        prices = {name: unit_prices[name] * price for name, price in prices.items()}
     return sum(prices.values(), start=jnp.zeros(()))
 
 
@@ -163,12 +163,12 @@ def normalize_units(params: Tree) -> Tree:
     return _map_gated_layers(normalize, params)
 
 
-def make_trainer(
-    network: Network, task: Task, config: SparsifierConfig, *, unit_costs: Mapping[str, float] | None = None
-) -> Trainer:
-    """A trainer for any network whose parameters hold leaves named `liveness`; without any it trains the plain network.
+def make_learner(
+    network: Network, task: Task, config: SparsifierConfig, *, unit_prices: Mapping[str, float] | None = None
+) -> Learner:
+    """A learner for any network whose parameters hold leaves named `liveness`; without any it trains the plain network.
 
-    `unit_costs`: what an open gate costs, by the name of the gate (liveness.read_liveness), such as the parameters or
+    `unit_prices`: what an open gate costs, by the name of the gate (liveness.read_liveness), such as the parameters or
     multiply-adds of one unit (REFERENCE E23); 1 for every gate by default. The bookkeeping is that of the death rule,
     for `absorbing` and `threshold` `{gate name: bool [U]}`, True while a unit lives; the observation is the live units
     per gate, int32. ValueError if the network says that its gates are of the other kind, for a cost that is not finite
@@ -178,15 +178,15 @@ def make_trainer(
     if network.signed not in (None, signed):
         kinds = {False: "relu", True: "signed"}
         raise ValueError(f"gate: the config says {config.gate}, but the network has {kinds[not signed]} gates")
-    costs = None if unit_costs is None else {name: float(cost) for name, cost in unit_costs.items()}
+    costs = None if unit_prices is None else {name: float(cost) for name, cost in unit_prices.items()}
     for name, cost in (costs or {}).items():
         if not 0 <= cost < math.inf:
-            raise ValueError(f"unit_costs: expected a finite number from 0 on for {name!r}, got {cost}")
+            raise ValueError(f"unit_prices: expected a finite number from 0 on for {name!r}, got {cost}")
 
     def objective(params, inputs, targets, weights, hparams):
         outputs = network.apply(params, inputs)
         loss, score = (mean_over_rows(of(outputs, targets), weights) for of in (task.loss, task.score))
-        price = penalty(params, signed=signed, unit_costs=costs)
+        price = penalty(params, signed=signed, unit_prices=costs)
         return loss + hparams.penalty_weight * price, {"loss": loss, "score": score}
 
     def after_step(params, bookkeeping, hparams):
@@ -196,7 +196,7 @@ def make_trainer(
             params = replace_liveness(params, {k: jnp.maximum(gate, 0) for k, gate in read_liveness(params).items()})
         return rule.update(params, bookkeeping)
 
-    return Trainer(
+    return Learner(
         objective=objective,
         outputs=network.apply,
         optimizer=lambda hparams: make_optimizer(config, hparams),
@@ -242,6 +242,6 @@ def _in_numbers(name: str) -> list[tuple[int, str]]:
 
 
 def make_total(gates: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
-    """Live units of all layers, without inputs: what the trainer observes [..., gates] -> [...]."""
+    """Live units of all layers, without inputs: what the learner observes [..., gates] -> [...]."""
     units = [index for index, name in enumerate(sorted(gates)) if name != "inputs"]
     return lambda observed: observed[..., units].sum(-1)

@@ -11,7 +11,7 @@ from jaxsize.batches import HISTORIES, Batch, task_of
 from jaxsize.datasets import Dataset
 from jaxsize.export import save_network
 from jaxsize.networks import Network, mlp_sizes, num_mlp_parameters
-from jaxsize.sparsifier import SparsifierConfig, make_columns, make_total, make_trainer
+from jaxsize.sparsifier import SparsifierConfig, make_columns, make_total, make_learner
 from jaxsize.study import Trained
 from jaxsize.training import Hparams
 
@@ -52,7 +52,7 @@ def penalty_sweep(
         init=lambda index: init(settings[index][1]),
         num_parameters=num_mlp_parameters((dataset.num_inputs, *hidden, dataset.num_outputs)),
         hparams=Hparams(**hparams)._replace(penalty_weight=weights),
-        trainer=make_trainer(network, task_of(dataset), sparsifier),
+        learner=make_learner(network, task_of(dataset), sparsifier),
         dataset=dataset,
         columns=make_columns(gates, lambda live: mlp_sizes(dataset.num_inputs, live, dataset.num_outputs)),
         **more,

@@ -12,7 +12,7 @@ from jaxsize.batches import Program
 from jaxsize.compaction import compact
 from jaxsize.groups import UnitGroups
 from jaxsize.shrinking import Cohort
-from jaxsize.training import Hparams, Trainer, TrainState
+from jaxsize.training import Hparams, Learner, TrainState
 
 Tree = Any
 logger = logging.getLogger(__name__)
@@ -48,25 +48,25 @@ class Team:
         return {"runs": runs, "survivors": self.survivors, "counts": self.counts, "state": self.host}
 
 
-def removable(trainer: Trainer, groups: UnitGroups, params_shape: Tree) -> list[str]:
+def removable(learner: Learner, groups: UnitGroups, params_shape: Tree) -> list[str]:
     """The groups that any units can be removed from without a change of the outputs or of how training goes on.
 
     Tried out on zeros, before training: nothing that the optimiser or `after_step` does may mix units of the group, as
     a norm over the weights of dead units does.
     """
-    optimizer = trainer.optimizer(Hparams())
+    optimizer = learner.optimizer(Hparams())
 
     def after_step(updates: Tree, params: Tree) -> Tree:
-        params, _ = trainer.after_step(params, trainer.init_bookkeeping(params), Hparams())
+        params, _ = learner.after_step(params, learner.init_bookkeeping(params), Hparams())
         return jax.tree.map(lambda update, leaf: update + leaf, updates, params)
 
     step = optax.chain(optimizer, optax.stateless(after_step))
     params, opt_state = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, leaf.dtype), (params_shape, jax.eval_shape(step.init, params_shape))
     )
-    bookkeeping = jax.eval_shape(trainer.init_bookkeeping, params_shape)
+    bookkeeping = jax.eval_shape(learner.init_bookkeeping, params_shape)
     bookkeeping = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), bookkeeping)
-    known = set(groups.live_by_gate(trainer.live(bookkeeping)))
+    known = set(groups.live_by_gate(learner.live(bookkeeping)))
     names = []
     for name, group in groups.groups.items():
         if name in known and not group.ordered:

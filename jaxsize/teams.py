@@ -34,15 +34,15 @@ class Teams:
     def __init__(self, batch: Batch, runs: range, devices: Sequence[Device] = (), program: Program | None = None):
         self.batch, self.runs = batch, runs
         self.params_shape = _shapes_of(batch.init(0)) if program is None else program.state_shape.params
-        self.groups = unit_groups(batch.trainer.outputs, self.params_shape, batch.input_shape)
+        self.groups = unit_groups(batch.learner.outputs, self.params_shape, batch.input_shape)
         self.names: list[str] = []
         """The groups that can lose units, or get more, in the order of `Widths`."""
         if batch.widening is not None:
             self.names = [name for name, group in self.groups.groups.items() if group.ordered and not group.fixed]
         elif batch.shrinking is not None:
-            self.names = removable(batch.trainer, self.groups, self.params_shape)
+            self.names = removable(batch.learner, self.groups, self.params_shape)
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
-        self.optimizer = batch.trainer.optimizer(Hparams())
+        self.optimizer = batch.learner.optimizer(Hparams())
         self._cost = functools.cache(self._multiply_adds)
         start = Cohort(tuple(runs), self.full)
         self.compiler = Compiler(batch, start, devices, program, cost=self._cost, shapes=self._shapes)
@@ -111,7 +111,7 @@ class Teams:
     def live(self, team: Team) -> dict[str, np.ndarray]:
         """Live units per group that can lose units, bool [runs of the team, width]. Units whose gate is NaN, dead by
         the bookkeeping, count as well: without them a run that has diverged would look as if it had not."""
-        live = team.groups.live_by_gate(self.batch.trainer.live(team.host.bookkeeping))
+        live = team.groups.live_by_gate(self.batch.learner.live(team.host.bookkeeping))
         opened = team.groups.live(team.host.params)
         return {name: live[name] | opened[name] for name in self.names}
 

@@ -2,7 +2,7 @@
 
 Nothing here knows how many runs there are: `make_epoch` and `make_evaluate` return pure, unjitted functions of one run,
 and `jaxsize.runs` maps them over a batch of runs. What a way of learning adds (its loss, its optimiser, what happens
-after a step) is a `Trainer`; `jaxsize.sparsifier` makes one.
+after a step) is a `Learner`; `jaxsize.sparsifier` makes one.
 """
 
 import dataclasses
@@ -61,7 +61,7 @@ class Config:
 class Hparams(NamedTuple):
     """What differs from run to run without changing a shape: arrays [], or [R] for a batch of runs. Traced.
 
-    Where a trainer says so, a field is a tree of such arrays, a number per layer.
+    Where a learner says so, a field is a tree of such arrays, a number per layer.
     """
 
     learning_rate: Any = 1e-3
@@ -71,7 +71,7 @@ class Hparams(NamedTuple):
     penalty_decay: Any = 1.0
     """The penalty weight of epoch e, from 0 on, is penalty_weight / penalty_decay**e."""
     key: Any = None
-    """The random key of a step, of the run's own, for trainers that draw; `make_epoch` and `init_state` put it here."""
+    """The random key of a step, of the run's own, for learners that draw; `make_epoch` and `init_state` put it here."""
 
 
 @struct.dataclass
@@ -80,7 +80,7 @@ class TrainState:
 
     params: Tree
     opt_state: Tree
-    bookkeeping: Tree  # moved by the trainer, never differentiated: which units are alive, ...
+    bookkeeping: Tree  # moved by the learner, never differentiated: which units are alive, ...
     seed: jax.Array  # [] uint32, names the order of the rows
     epoch: jax.Array  # [] int32, epochs done
 
@@ -141,7 +141,7 @@ TASKS = {
 }
 
 
-class Trainer(NamedTuple):
+class Learner(NamedTuple):
     """One way of learning. All functions are pure; `hparams` holds the settings of one run."""
 
     objective: Callable[[Tree, jax.Array, jax.Array, jax.Array, Hparams], tuple[jax.Array, dict[str, jax.Array]]]
@@ -156,7 +156,7 @@ class Trainer(NamedTuple):
     observe: Callable[[Tree], Tree]
     """bookkeeping -> what is recorded at every step, such as live units per layer."""
     live: Callable[[Tree], dict[str, Any]] = lambda bookkeeping: {}
-    """bookkeeping -> which units live, bool [U] per gate; of a trainer without gates, nothing."""
+    """bookkeeping -> which units live, bool [U] per gate; of a learner without gates, nothing."""
     of_gradient: Callable[[Tree], dict[str, jax.Array]] = lambda gradient: {}
     """The gradient of a step, like params -> what is recorded of it beside what the objective records."""
     after_epoch: Callable[[Tree, Tree, Tree, Array, Array, Hparams], tuple[Tree, Tree, Tree]] | None = None
@@ -167,11 +167,11 @@ class Trainer(NamedTuple):
 _BEFORE = np.uint32(2**32 - 1)  # names the draws before the first epoch
 
 
-def init_state(trainer: Trainer, params: Tree, seed: Array, hparams: Hparams) -> TrainState:
+def init_state(learner: Learner, params: Tree, seed: Array, hparams: Hparams) -> TrainState:
     """The state before the first step. `params` as drawn by `Network.init`; may be mapped over runs."""
     hparams = hparams._replace(key=_key(seed, _BEFORE))
-    params, bookkeeping = trainer.after_step(params, trainer.init_bookkeeping(params), hparams)
-    opt_state = trainer.optimizer(hparams).init(params)
+    params, bookkeeping = learner.after_step(params, learner.init_bookkeeping(params), hparams)
+    opt_state = learner.optimizer(hparams).init(params)
     return TrainState(params, opt_state, bookkeeping, jnp.asarray(seed, jnp.uint32), jnp.zeros((), jnp.int32))
 
 
@@ -198,12 +198,12 @@ def _batches(order: jax.Array, num_steps: int, batch_size: int) -> tuple[jax.Arr
     return index.reshape(num_steps, batch_size), jnp.asarray(weights.reshape(num_steps, batch_size))
 
 
-def make_epoch(trainer: Trainer, config: Config) -> Callable:
+def make_epoch(learner: Learner, config: Config) -> Callable:
     """Returns epoch(state, hparams, data, order=None) -> (state, history): one pass over rows, for one run.
 
     `order` [N] names the rows and their order, by default all rows in that of (state.seed, state.epoch). `history` has
-    `objective` [steps] and what it records of each batch (before the step), `observed`, the trainer's observation after
-    each step, and `observed_before`, that before the first; [steps] more of what the trainer records of gradients.
+    `objective` [steps] and what it records of each batch (before the step), `observed`, the learner's observation after
+    each step, and `observed_before`, that before the first; [steps] more of what the learner records of gradients.
     """
 
     def epoch(state: TrainState, hparams: Hparams, data: Data, order: jax.Array | None = None):
@@ -211,34 +211,34 @@ def make_epoch(trainer: Trainer, config: Config) -> Callable:
         settings, key = hparams._replace(penalty_weight=penalty_weight), _key(state.seed, state.epoch)
         if order is None:
             order = row_order(state.seed, state.epoch, data.rows.targets.shape[0])
-        optimizer = trainer.optimizer(settings)
+        optimizer = learner.optimizer(settings)
 
         def step(carry, batch):
             params, opt_state, bookkeeping = carry
             number, (index, weights) = batch
             hparams = settings._replace(key=jax.random.fold_in(key, number))
             inputs, targets = data.batch(index)
-            gradient_of = jax.value_and_grad(trainer.objective, has_aux=True)
+            gradient_of = jax.value_and_grad(learner.objective, has_aux=True)
             (objective, recorded), gradient = gradient_of(params, inputs, targets, weights, hparams)
             updates, opt_state = optimizer.update(gradient, opt_state, params)
-            params, bookkeeping = trainer.after_step(optax.apply_updates(params, updates), bookkeeping, hparams)
-            recorded |= trainer.of_gradient(gradient) | {"objective": objective}
-            return (params, opt_state, bookkeeping), recorded | {"observed": trainer.observe(bookkeeping)}
+            params, bookkeeping = learner.after_step(optax.apply_updates(params, updates), bookkeeping, hparams)
+            recorded |= learner.of_gradient(gradient) | {"objective": objective}
+            return (params, opt_state, bookkeeping), recorded | {"observed": learner.observe(bookkeeping)}
 
         num_steps = config.steps_per_epoch(order.shape[0])
         batches = (jnp.arange(num_steps), _batches(order, num_steps, config.batch_size))
         carry = (state.params, state.opt_state, state.bookkeeping)
         carry, history = jax.lax.scan(step, carry, batches)
-        if trainer.after_epoch is not None:
-            carry = trainer.after_epoch(*carry, *data.batch(order[: config.evaluation_batch_size]), settings)
+        if learner.after_epoch is not None:
+            carry = learner.after_epoch(*carry, *data.batch(order[: config.evaluation_batch_size]), settings)
         params, opt_state, bookkeeping = carry
-        history["observed_before"] = trainer.observe(state.bookkeeping)
+        history["observed_before"] = learner.observe(state.bookkeeping)
         return TrainState(params, opt_state, bookkeeping, state.seed, state.epoch + 1), history
 
     return epoch
 
 
-def make_evaluate(trainer: Trainer, task: Task, config: Config) -> Callable:
+def make_evaluate(learner: Learner, task: Task, config: Config) -> Callable:
     """Returns evaluate(params, data, ends) -> {split: {"loss": [], score name: []}}, means over all rows of a split
     (of the first one, the training rows, over `config.evaluated_train_rows` if there are more), for one run.
 
@@ -256,7 +256,7 @@ def make_evaluate(trainer: Trainer, task: Task, config: Config) -> Callable:
 
         def sums(index):  # [splits] each
             inputs, targets = data.batch(index)
-            outputs = trainer.outputs(params, inputs)
+            outputs = learner.outputs(params, inputs)
             inside = (starts[:, None] <= index[None, :]) & (index[None, :] < stops[:, None])
             return tuple(
                 jnp.sum(jnp.where(inside, of(outputs, targets)[None, :], 0), axis=1) for of in (task.loss, task.score)

@@ -144,7 +144,7 @@ def batches_of(model, steps, seed, dtype):
     return inputs.astype(dtype), normal((seed, 1), steps, len(model.inputs), 3).astype(dtype)
 
 
-def trainer(model, optimizers):
+def learner(model, optimizers):
     """A function (params, opt_states, batches, live) that trains with each optimiser for itself, the gates of dead
     units held closed, and returns what there is after every step. All in one program, which compiles much faster."""
 
@@ -220,7 +220,7 @@ def differences(model, optimizers, live=None, dtype: type = np.float32, before=5
     params = jax.tree.map(lambda leaf: leaf.astype(dtype), model.params)
     groups = jaxsize.unit_groups(model.apply, params, model.inputs.astype(dtype))
     live = some_live(groups, params) if live is None else live
-    train = trainer(model, optimizers)
+    train = learner(model, optimizers)
     every = dict.fromkeys(optimizers, params)
     states = jax.jit(lambda params: {name: one.init(params) for name, one in optimizers.items()})(params)
     _, open_units = killed(groups, params, live)

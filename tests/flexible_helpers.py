@@ -1,4 +1,4 @@
-"""The flexible-size trainer written out: float64, gradients by hand, any number of gated layers; and small batches."""
+"""The flexible-size learner written out: float64, gradients by hand, any number of gated layers; and small batches."""
 
 import functools
 
@@ -9,7 +9,7 @@ import scipy.special
 from training_helpers import normal
 
 from jaxsize.datasets import load
-from jaxsize.flexible import FORMS, make_trainer
+from jaxsize.flexible import FORMS, make_learner
 from jaxsize.flexible_sweep import flexible_batch
 from jaxsize.networks import mlp
 from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
@@ -132,20 +132,20 @@ def reference(params, data, hparams, config, *, epochs, batch_size=8, seed=0):
 
 
 @functools.cache
-def trainer_of(config, network=TWO, task=CLASSIFICATION):
-    return make_trainer(network, task, config)
+def learner_of(config, network=TWO, task=CLASSIFICATION):
+    return make_learner(network, task, config)
 
 
 @functools.cache
-def programs_of(trainer, batch_size):
-    epoch = make_epoch(trainer, Config(batch_size=batch_size))
-    start = functools.partial(init_state, trainer)
+def programs_of(learner, batch_size):
+    epoch = make_epoch(learner, Config(batch_size=batch_size))
+    start = functools.partial(init_state, learner)
     return jax.jit(jax.vmap(start)), jax.jit(jax.vmap(epoch, in_axes=(0, 0, None)))
 
 
-def train_together(trainer, params, data, hparams, *, epochs=1, batch_size=8, seeds=None):
+def train_together(learner, params, data, hparams, *, epochs=1, batch_size=8, seeds=None):
     """One run per entry of `params`: (states, histories), [R, ...] and [R, steps, ...]. hparams: numbers, or [R]."""
-    start, epoch = programs_of(trainer, batch_size)
+    start, epoch = programs_of(learner, batch_size)
     num = len(params)
     hparams = Hparams(*(np.array(np.broadcast_to(np.float32(value), num)) for value in hparams[:5]))
     seeds = np.zeros(num, np.uint32) if seeds is None else np.array(seeds, np.uint32)

@@ -17,7 +17,7 @@ from jaxsize.progress import Progress
 from jaxsize.records import open_folder
 from jaxsize.runs import RunAxis
 from jaxsize.shrinking import Shrinking
-from jaxsize.sparsifier import FORMS, make_columns, make_trainer
+from jaxsize.sparsifier import FORMS, make_columns, make_learner
 from jaxsize.training import TASKS, Config, Hparams
 
 TEACHER = load("teacher", seed=0, num_rows=60, num_inputs=3, width=2, num_classes=3)
@@ -46,8 +46,8 @@ class Counter(Progress):
 
 
 @functools.cache
-def trainer_of(network=GATED, config=FORMS["corrected"]):
-    return make_trainer(network, TASKS["classification"], config)
+def learner_of(network=GATED, config=FORMS["corrected"]):
+    return make_learner(network, TASKS["classification"], config)
 
 
 def make_batch(
@@ -68,7 +68,7 @@ def make_batch(
         "init": lambda index: network.init(SETTINGS[runs[index]][1]),
         "num_parameters": num_mlp_parameters(WIDTHS),
         "hparams": Hparams(0.01 * same, penalties, 0 * same, 0.05 * same),
-        "trainer": trainer_of(network, config),
+        "learner": learner_of(network, config),
         "dataset": TEACHER,
         "config": Config(batch_size=16),
         "num_epochs": NUM_EPOCHS,
@@ -79,13 +79,13 @@ def make_batch(
 
 
 def share_programs(patch):
-    """What is compiled once serves every batch with the same trainer, data and shapes. Returns the programs."""
+    """What is compiled once serves every batch with the same learner, data and shapes. Returns the programs."""
     programs = {}
 
     def program(batch, num_runs, devices=(), *, params=None, data=None):
         shapes = params and tuple((keystr(path), leaf.shape) for path, leaf in tree_leaves_with_path(params))
         used = RunAxis(num_runs, tuple(devices)).devices
-        key = (id(batch.trainer), id(batch.dataset), batch.config, num_runs, used, shapes)
+        key = (id(batch.learner), id(batch.dataset), batch.config, num_runs, used, shapes)
         if key not in programs:
             programs[key] = Program(batch, num_runs, devices, params=params, data=data)
         mine = copy.copy(programs[key])

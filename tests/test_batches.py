@@ -12,7 +12,7 @@ from jaxsize import memory
 from jaxsize.batches import Batch, Program
 from jaxsize.datasets import load
 from jaxsize.networks import mlp, num_mlp_parameters
-from jaxsize.sparsifier import FORMS, make_trainer
+from jaxsize.sparsifier import FORMS, make_learner
 from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
 
 NOISE = 0.5
@@ -31,7 +31,7 @@ def make_batch(num_epochs=2, **config):
         init=lambda index: NETWORK.init(index // 2),  # runs 0 and 1 start from the same weights
         num_parameters=num_mlp_parameters(WIDTHS),
         hparams=Hparams(*(np.full(num, value, np.float32) for value in (0.01, 0.01, 0.1, 0.02))),
-        trainer=make_trainer(NETWORK, TASKS["regression"], FORMS["corrected"]),
+        learner=make_learner(NETWORK, TASKS["regression"], FORMS["corrected"]),
         dataset=TEACHER,
         config=Config(batch_size=8, **config),
         num_epochs=num_epochs,
@@ -58,8 +58,8 @@ def one_run(run, shuffle):
     hparams = jax.tree.map(lambda values: float(values[run]), batch.hparams)
     rows = Rows(jnp.asarray(TEACHER.train.inputs), jnp.asarray(TEACHER.train.targets))
     data = Data(rows, jnp.asarray(TEACHER.input_scale), jnp.asarray(TEACHER.input_shift))
-    state = init_state(batch.trainer, batch.init(run), jnp.asarray(SEEDS[run], jnp.uint32), hparams)
-    epoch = jax.jit(make_epoch(batch.trainer, batch.config))
+    state = init_state(batch.learner, batch.init(run), jnp.asarray(SEEDS[run], jnp.uint32), hparams)
+    epoch = jax.jit(make_epoch(batch.learner, batch.config))
     for number in range(2):
         seed = 0 if shuffle == "shared" else SEEDS[run]  # shared: the order depends on the epoch only
         state, _ = epoch(state, hparams, data, row_order(jnp.uint32(seed), jnp.int32(number), len(TEACHER.train)))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from shrinking_helpers import GATED, TEACHER, WIDTHS, Counter, folder_in, make_batch, trainer_of
+from shrinking_helpers import GATED, TEACHER, WIDTHS, Counter, folder_in, make_batch, learner_of
 from sparsifier_reference import data_gradient
 
 from jaxsize import study
@@ -14,7 +14,7 @@ from jaxsize.compress import step_histories
 from jaxsize.datasets import Split
 from jaxsize.liveness import read_liveness
 from jaxsize.networks import mlp
-from jaxsize.sparsifier import FORMS, make_trainer
+from jaxsize.sparsifier import FORMS, make_learner
 from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch, row_order
 
 DATA = Data(Rows(TEACHER.train.inputs, TEACHER.train.targets), TEACHER.input_scale, TEACHER.input_shift)
@@ -24,7 +24,7 @@ ROWS = len(TEACHER.train)
 @pytest.fixture(scope="module")
 def epoch():
     """An epoch of one step, over all rows."""
-    return jax.jit(make_epoch(trainer_of(), Config(batch_size=ROWS)))
+    return jax.jit(make_epoch(learner_of(), Config(batch_size=ROWS)))
 
 
 def hparams_of(decay, weight=0.05):
@@ -34,7 +34,7 @@ def hparams_of(decay, weight=0.05):
 @pytest.mark.parametrize("decay", [2.0, 0.5, 1.25, 1.0])
 def test_the_price_of_open_gates_is_divided_after_every_epoch(epoch, decay):
     hparams = hparams_of(decay)
-    state = init_state(trainer_of(), GATED.init(0), jnp.uint32(0), hparams)
+    state = init_state(learner_of(), GATED.init(0), jnp.uint32(0), hparams)
     for number in range(4):
         opened = sum(np.maximum(gate, 0).sum() for gate in read_liveness(state.params).values())
         state, history = epoch(state, hparams, DATA)
@@ -46,9 +46,9 @@ def test_the_price_of_open_gates_is_divided_after_every_epoch(epoch, decay):
 def test_the_falling_penalty_moves_the_gates_as_the_reference_says():
     """The penalty in the gradient falls too: against the first moment of Adam, written out."""
     network, hparams = mlp((3, 4, 3), liveness="uniform"), hparams_of(3.0, weight=0.3)
-    trainer = make_trainer(network, TASKS["classification"], FORMS["original"])
-    epoch = jax.jit(make_epoch(trainer, Config(batch_size=ROWS)))
-    state = init_state(trainer, network.init(0), jnp.uint32(0), hparams)
+    learner = make_learner(network, TASKS["classification"], FORMS["original"])
+    epoch = jax.jit(make_epoch(learner, Config(batch_size=ROWS)))
+    state = init_state(learner, network.init(0), jnp.uint32(0), hparams)
     first = np.zeros(4)
     for number in range(3):
         layer, output = state.params["hidden"][0], state.params["output"]
@@ -68,7 +68,7 @@ def test_the_falling_penalty_moves_the_gates_as_the_reference_says():
 
 def test_divided_by_one_the_penalty_stays_bit_for_bit(epoch):
     """As if every epoch were the first, whose penalty nothing has divided."""
-    states = [init_state(trainer_of(), GATED.init(0), jnp.uint32(0), hparams_of(1.0)) for _ in range(2)]
+    states = [init_state(learner_of(), GATED.init(0), jnp.uint32(0), hparams_of(1.0)) for _ in range(2)]
     for number in range(3):
         order = row_order(jnp.uint32(0), jnp.int32(number), ROWS)
         first, _ = epoch(states[0], hparams_of(1.0), DATA, order)

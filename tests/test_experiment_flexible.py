@@ -102,7 +102,7 @@ def test_static_networks_are_moved_as_flexible_ones(optimizer):
     for batch in (batches[0], static):
         layer = {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)}
         params = {"hidden": [layer], "output": layer}
-        optimizer_of = batch.trainer.optimizer(hparams)
+        optimizer_of = batch.learner.optimizer(hparams)
         state = optimizer_of.init(params)
         for scale in (1.0, -3.0):
             gradient = jax.tree.map(lambda leaf, scale=scale: scale * leaf, params)

@@ -21,10 +21,10 @@ from flexible_helpers import (
     run_of,
     some_data,
     train_together,
-    trainer_of,
+    learner_of,
 )
 
-from jaxsize.flexible import FORMS, FlexibleConfig, make_trainer
+from jaxsize.flexible import FORMS, FlexibleConfig, make_learner
 from jaxsize.networks import mlp
 from jaxsize.training import Hparams
 
@@ -42,8 +42,8 @@ def test_objective_and_gradient_are_those_of_the_journal_written_out(widths):
     some = np.arange(ROWS) % 3 > 0  # the others are padding
     total, gradient = objective_and_gradient(named(params), inputs[some], targets[some], 0.3)
     free, _ = objective_and_gradient(named(params), inputs[some], targets[some], 0.0)
-    trainer, hparams = make_trainer(network, CLASSIFICATION, CORRECTED), HPARAMS._replace(penalty_weight=0.3)
-    of = jax.jit(jax.value_and_grad(trainer.objective, has_aux=True))
+    learner, hparams = make_learner(network, CLASSIFICATION, CORRECTED), HPARAMS._replace(penalty_weight=0.3)
+    of = jax.jit(jax.value_and_grad(learner.objective, has_aux=True))
     weights = jnp.asarray(some, jnp.float32)
     (value, recorded), found = of(params, data.rows.inputs, data.rows.targets, weights, hparams)
     np.testing.assert_allclose(value, total, rtol=1e-5)
@@ -74,7 +74,7 @@ def test_objective_and_gradient_are_those_of_the_journal_written_out(widths):
 def test_steps_are_those_of_the_trainer_written_out(config):
     data, params, decays = some_data(), TWO.init(1), (0.0, 0.4)
     hparams = HPARAMS._replace(weight_decay=np.array(decays))
-    states, history = train_together(trainer_of(config), [params] * 2, data, hparams, epochs=2)
+    states, history = train_together(learner_of(config), [params] * 2, data, hparams, epochs=2)
     before, ends = named(params), []
     for run, decay in enumerate(decays):
         settings = HPARAMS._replace(weight_decay=decay)
@@ -101,7 +101,7 @@ def test_with_nothing_to_learn_decay_moves_weights_and_sizes_only_if_asked(form,
     hparams = Hparams(learning_rate=0.001, penalty_weight=0.0, weight_decay=0.3, gate_learning_rate=0.05)
     params, config = TWO.init(0), dataclasses.replace(FORMS[form], decay_size=decay_size)
     before = named(params)
-    states, _ = train_together(trainer_of(config, TWO, NOTHING), [params], some_data(), hparams)
+    states, _ = train_together(learner_of(config, TWO, NOTHING), [params], some_data(), hparams)
     for leaf, value in named(run_of(states.params, 0)).items():
         rate = hparams.gate_learning_rate if leaf[1] == "size" else hparams.learning_rate
         if leaf[1] == "slope" or (leaf[1] == "size" and not decay_size):
@@ -119,7 +119,7 @@ def test_a_learning_rate_of_zero_freezes_what_it_moves_to_the_bit(config):
     data, params = some_data(), TWO.init(2)
     rates = {"learning_rate": np.array([0.0, 0.01]), "gate_learning_rate": np.array([0.3, 0.0])}
     hparams, before = HPARAMS._replace(weight_decay=0.4, **rates), named(params)
-    states, _ = train_together(trainer_of(config), [params] * 2, data, hparams, epochs=2)
+    states, _ = train_together(learner_of(config), [params] * 2, data, hparams, epochs=2)
     for run, moving in enumerate(({"size"}, {"kernel", "bias"})):
         for leaf, value in named(run_of(states.params, run)).items():
             assert np.array_equal(value, before[leaf]) != (leaf[1] in moving), (run, leaf)
@@ -142,13 +142,13 @@ def test_the_price_in_the_objective_matches_mpmath_over_the_whole_range():
     )
     pairs = np.stack([points, np.roll(points, 5, axis=0)], axis=1)  # [points, layer, (size, slope)]
     network = TWO._replace(apply=lambda params, inputs: inputs)
-    trainer = make_trainer(network, NOTHING, FlexibleConfig(slope="trained"))
+    learner = make_learner(network, NOTHING, FlexibleConfig(slope="trained"))
 
     def objective(pair):
         layers = [{"bias": jnp.zeros(width), "size": pair[n, 0], "slope": pair[n, 1]} for n, width in enumerate(widths)]
         hparams = Hparams(penalty_weight=weight)
         batch = jnp.ones((2, D)), jnp.zeros(2, jnp.int32), jnp.ones(2)
-        return trainer.objective({"hidden": layers}, *batch, hparams)[0]
+        return learner.objective({"hidden": layers}, *batch, hparams)[0]
 
     values, gradients = jax.jit(jax.vmap(jax.value_and_grad(objective)))(jnp.asarray(pairs))
     tiny = mpmath.mpf(float(np.finfo(np.float32).tiny))
@@ -181,7 +181,7 @@ def test_the_first_form_of_the_gate_has_nan_gradients_where_this_one_is_exact(si
     )
     found = {}
     for name, apply in (("first", first_form), ("this", network.apply)):
-        objective = make_trainer(network._replace(apply=apply), CLASSIFICATION, config).objective
+        objective = make_learner(network._replace(apply=apply), CLASSIFICATION, config).objective
         gradient = jax.jit(jax.grad(objective, has_aux=True))(params, *data.rows, jnp.ones(ROWS), HPARAMS)[0]
         found[name] = named(gradient)
     for leaf, value in found["this"].items():
@@ -194,9 +194,9 @@ def test_the_first_form_of_the_gate_has_nan_gradients_where_this_one_is_exact(si
 
 def test_slopes_that_are_trained_stay_within_their_bounds():
     """One run goes downhill and one uphill, both faster than there is room."""
-    trainer, params = trainer_of(FlexibleConfig(slope="trained", optimizer="sgd"), TWO, NOTHING), TWO.init(0)
+    learner, params = learner_of(FlexibleConfig(slope="trained", optimizer="sgd"), TWO, NOTHING), TWO.init(0)
     hparams = Hparams(learning_rate=np.array([-1e6, 1e6]), penalty_weight=50.0, gate_learning_rate=0.0)
-    states, history = train_together(trainer, [params] * 2, some_data(), hparams)
+    states, history = train_together(learner, [params] * 2, some_data(), hparams)
     for n, width in enumerate((7, 6)):
         downhill = 1e-3 if exact(2.5, 0.8, width)[2] > 0 else 1e4
         ends = states.params["hidden"][n]["slope"].tolist()

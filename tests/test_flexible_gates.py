@@ -24,11 +24,11 @@ from flexible_helpers import (
     run_of,
     some_data,
     train_together,
-    trainer_of,
+    learner_of,
 )
 from training_helpers import normal
 
-from jaxsize.flexible import FlexibleConfig, make_trainer
+from jaxsize.flexible import FlexibleConfig, make_learner
 from jaxsize.flexible_gates import gray_zone, is_size, is_slope, read_sizes, sampled_outputs, slope_of, with_sizes
 from jaxsize.networks import mlp
 from jaxsize.training import Hparams
@@ -68,10 +68,10 @@ def zones_drawn(seeds, epochs):
     """[R, steps, layers], read off the derivative of the price alone: sigmoid(slope / 2) at size 1/2 in wide layers."""
     params = mlp((D, 300, 300, K), gate="size", size=0.5, slope=0.3).init(0)
     hparams = Hparams(penalty_weight=1.0, learning_rate=0.0, gate_learning_rate=0.0)
-    trainer = trainer_of(RANDOM, TWO._replace(apply=lambda params, inputs: inputs), NOTHING)
+    learner = learner_of(RANDOM, TWO._replace(apply=lambda params, inputs: inputs), NOTHING)
     few = [params | {"hidden": [layer | {"kernel": np.zeros((1, 1), "f4")} for layer in params["hidden"]]}]
     runs = few * len(seeds)
-    states, history = train_together(trainer, runs, some_data(250), hparams, epochs=epochs, batch_size=1, seeds=seeds)
+    states, history = train_together(learner, runs, some_data(250), hparams, epochs=epochs, batch_size=1, seeds=seeds)
     assert (history["observed"][:, :, 1] == np.float32(0.3)).all()  # what the parameters hold is not touched
     assert (states.params["hidden"][0]["slope"] == np.float32(0.3)).all()
     return gray_zone(2 * scipy.special.logit(history["size_gradient"].astype(float)))
@@ -97,9 +97,9 @@ def test_gray_zones_are_drawn_uniformly_and_anew_for_every_layer_step_epoch_and_
 
 
 def test_gray_zones_are_drawn_between_the_bounds_asked_and_evaluation_uses_the_slope_that_is_stored():
-    trainer, data = trainer_of(dataclasses.replace(RANDOM, gray_zones=(4.0, 4.0))), some_data()
+    learner, data = learner_of(dataclasses.replace(RANDOM, gray_zones=(4.0, 4.0))), some_data()
     params = TWO.init(1)
-    of = jax.jit(jax.value_and_grad(trainer.objective, has_aux=True))
+    of = jax.jit(jax.value_and_grad(learner.objective, has_aux=True))
     hparams = Hparams(penalty_weight=0.1, key=jax.random.key(3))
     (value, _), gradient = of(params, *data.rows, jnp.ones(24), hparams)
     drawn = named(params) | {(n, "slope"): np.float64(2 * np.log(99) / 4) for n in (0, 1)}
@@ -109,7 +109,7 @@ def test_gray_zones_are_drawn_between_the_bounds_asked_and_evaluation_uses_the_s
     for leaf, found in named(gradient).items():
         wanted = 0 if leaf[1] == "slope" else expected[leaf]  # what is drawn depends on nothing
         np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-6)
-    outputs = jax.jit(trainer.outputs)(params, data.rows.inputs)
+    outputs = jax.jit(learner.outputs)(params, data.rows.inputs)
     np.testing.assert_allclose(outputs, forward(named(params), inputs)[-1], rtol=1e-4, atol=1e-5)
 
 
@@ -192,15 +192,15 @@ def test_draws_are_named_by_seed_epoch_and_step_and_evaluation_draws_nothing():
     losses = history["loss"]  # of the same rows and weights every time: only the draw differs
     np.testing.assert_array_equal(losses[0], losses[1])
     assert len(np.unique(losses[::2])) == losses[::2].size == 8
-    outputs = jax.jit(trainer_of(BERNOULLI["none"]).outputs)(run_of(states.params, 0), some_data().rows.inputs)
+    outputs = jax.jit(learner_of(BERNOULLI["none"]).outputs)(run_of(states.params, 0), some_data().rows.inputs)
     expected = forward(named(TWO.init(0)), np.asarray(some_data().rows.inputs, float))[-1]
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 
 def train_drawing(hparams, seeds):
     """Three runs of the same first weights, four steps on all rows."""
-    trainer, told = trainer_of(BERNOULLI["none"]), {"epochs": 4, "batch_size": 24, "seeds": seeds}
-    return train_together(trainer, [TWO.init(0)] * 3, some_data(), hparams, **told)
+    learner, told = learner_of(BERNOULLI["none"]), {"epochs": 4, "batch_size": 24, "seeds": seeds}
+    return train_together(learner, [TWO.init(0)] * 3, some_data(), hparams, **told)
 
 
 def expected_loss(p, inputs, targets):
@@ -221,11 +221,11 @@ def test_the_score_function_is_right_on_average_over_all_patterns(num_rows):
     params["output"]["kernel"] *= 12  # so that units matter
     inputs, targets = normal(9, num_rows, D) + 1, np.array([0, 2, 1], np.int32)[:num_rows]
     weights = np.array([1, 1, 0], np.float32)[:num_rows]
-    trainer = make_trainer(network, CLASSIFICATION, BERNOULLI["score_function"])
+    learner = make_learner(network, CLASSIFICATION, BERNOULLI["score_function"])
 
     def gradient(key):
         batch = jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights)
-        value, gradient = jax.value_and_grad(lambda p: trainer.objective(p, *batch, Hparams(key=key))[0])(params)
+        value, gradient = jax.value_and_grad(lambda p: learner.objective(p, *batch, Hparams(key=key))[0])(params)
         return value, gradient
 
     values, gradients = jax.jit(jax.vmap(gradient))(jax.random.split(jax.random.key(0), num_keys))

@@ -17,12 +17,12 @@ from flexible_helpers import (
     run_of,
     some_data,
     train_together,
-    trainer_of,
+    learner_of,
 )
 
 from jaxsize.batches import task_of
 from jaxsize.datasets import load
-from jaxsize.flexible import FORMS, FlexibleConfig, make_trainer
+from jaxsize.flexible import FORMS, FlexibleConfig, make_learner
 from jaxsize.networks import mlp
 from jaxsize.training import TASKS, Data, Hparams, Rows
 
@@ -45,26 +45,26 @@ def test_a_penalty_of_zero_adds_exactly_nothing_and_the_size_grows_from_its_star
     params = [with_size(ONE.init(run // 3), start) for run, start in enumerate(starts)]
     hparams = Hparams(learning_rate=0.02, penalty_weight=0.0, gate_learning_rate=0.1)
     data = data_of(load("teacher", seed=0, num_rows=512, num_inputs=3, width=8, num_classes=3))
-    trainer = trainer_of(FORMS["corrected"], ONE)
-    _, history = train_together(trainer, params, data, hparams, epochs=8, batch_size=32)
+    learner = learner_of(FORMS["corrected"], ONE)
+    _, history = train_together(learner, params, data, hparams, epochs=8, batch_size=32)
     sizes = history["observed"][:, :, 0, 0]
     assert (sizes[:, -1] > np.array(starts) + 0.5).all()
     np.testing.assert_array_equal(history["objective"], history["loss"])
     hparams = hparams._replace(learning_rate=0.0)
     silent = with_size(ONE.init(0), 5.0)
     silent["output"] = {name: 0 * leaf for name, leaf in silent["output"].items()}  # no data gradient for the size
-    _, history = train_together(trainer, [silent] * 12, data, hparams, epochs=1, batch_size=32)
+    _, history = train_together(learner, [silent] * 12, data, hparams, epochs=1, batch_size=32)
     assert (history["size_gradient"] == 0).all() and (history["observed"][:, :, 0] == 5.0).all()
 
 
-def runaway(trainer):
+def runaway(learner):
     """The size as its own penalty, the integral replaced (C14): a specimen."""
 
     def objective(params, inputs, targets, weights, hparams):
         total = 0.0 * jnp.sum(inputs) + hparams.penalty_weight * params["hidden"][0]["size"]
         return total, {"loss": total, "score": total}
 
-    return trainer._replace(objective=objective)
+    return learner._replace(objective=objective)
 
 
 @pytest.mark.parametrize(("optimizer", "penalty"), [("sgd", 0.5), ("adam", 1e-3)])
@@ -73,11 +73,11 @@ def test_the_size_as_its_own_penalty_runs_away_and_the_integral_stops(optimizer,
     one, which has no gradient left below 0: with SGD it goes like -log(steps) / slope."""
     data, params, steps = some_data(300), with_size(ONE.init(0), 9.0), 1800
     hparams = Hparams(learning_rate=0.0, penalty_weight=penalty, gate_learning_rate=1.0)
-    trainers = [trainer_of(FlexibleConfig(size_optimizer=optimizer), ONE, NOTHING)]
-    trainers += [runaway(trainers[0])] * (optimizer == "adam")  # as in the journal
+    learners = [learner_of(FlexibleConfig(size_optimizer=optimizer), ONE, NOTHING)]
+    learners += [runaway(learners[0])] * (optimizer == "adam")  # as in the journal
     ours, *specimens = (
-        train_together(trainer, [params], data, hparams, epochs=12, batch_size=2)[1]["observed"][0, :, 0, 0]
-        for trainer in trainers
+        train_together(learner, [params], data, hparams, epochs=12, batch_size=2)[1]["observed"][0, :, 0, 0]
+        for learner in learners
     )
     assert len(ours) == steps
     for specimen in specimens:
@@ -103,8 +103,8 @@ def test_no_penalty_and_no_learning_rate_throws_a_size_to_infinity(form, task):
     network = mlp((3, 12, dataset.num_outputs), gate="size")
     params = [with_size(network.init(0), *pair) for pair in zip(starts, slopes, strict=True)]
     hparams = Hparams(rates, penalties, decays, size_rates)
-    trainer = make_trainer(network, task_of(dataset), FORMS[form])
-    states, history = train_together(trainer, params, data_of(dataset), hparams, epochs=15, batch_size=16)
+    learner = make_learner(network, task_of(dataset), FORMS[form])
+    states, history = train_together(learner, params, data_of(dataset), hparams, epochs=15, batch_size=16)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((states.params, history)))
     sizes = np.concatenate([starts[:, None], history["observed"][:, :, 0, 0]], axis=1)
     assert sizes.shape == (len(params), 61)
@@ -123,8 +123,8 @@ def test_the_largest_penalty_that_learns_the_teacher_finds_its_width(width):
     params = [WIDE.init(seed) for seed in range(NUM_SEEDS)] * len(PENALTIES)
     hparams = Hparams(0.01, np.repeat(PENALTIES, NUM_SEEDS), 0.0, 0.1)
     seeds = list(range(NUM_SEEDS)) * len(PENALTIES)
-    trainer = trainer_of(FORMS["corrected"], WIDE, TASKS["regression"])
-    states, _ = train_together(trainer, params, data_of(dataset), hparams, epochs=80, batch_size=64, seeds=seeds)
+    learner = learner_of(FORMS["corrected"], WIDE, TASKS["regression"])
+    states, _ = train_together(learner, params, data_of(dataset), hparams, epochs=80, batch_size=64, seeds=seeds)
     found = [named(run_of(states.params, run)) for run in range(len(params))]
     outputs = [forward(p, dataset.test.inputs.astype(float))[-1][:, 0] for p in found]
     losses = np.array([np.mean((output - dataset.test.targets) ** 2) for output in outputs])
@@ -145,9 +145,9 @@ def test_frozen_weights_let_a_size_find_where_it_costs_least():
     rows = Rows(jnp.asarray(inputs), jnp.asarray(np.abs(inputs[:, 0])))
     hparams = Hparams(learning_rate=0.0, penalty_weight=np.array([0.0, 0.02, 0.2]), gate_learning_rate=0.02)
     task = NOTHING._replace(loss=lambda outputs, targets: (outputs[:, 0] - targets) ** 2)
-    trainer = make_trainer(network, task, FORMS["corrected"])
+    learner = make_learner(network, task, FORMS["corrected"])
     data = Data(rows, jnp.float32(1), jnp.float32(0))
-    states, _ = train_together(trainer, [params] * 3, data, hparams, epochs=600, batch_size=32)
+    states, _ = train_together(learner, [params] * 3, data, hparams, epochs=600, batch_size=32)
     grid = np.linspace(-1, 8, 9001)
     gates = scipy.special.expit(3.0 * (grid[:, None] - np.arange(2)))  # of the two units that are read
     squares = np.mean(inputs.astype(float) ** 2)

@@ -10,7 +10,7 @@ from jaxsize.groups import unit_groups
 from jaxsize.networks import mlp
 
 
-def unit_costs(apply, params, *inputs):
+def unit_prices(apply, params, *inputs):
     return unit_groups(apply, params, *inputs).num_multiply_adds()
 
 
@@ -46,7 +46,7 @@ def test_convolutions_cost_a_window_per_entry():
     for units in (8, 5):
         expected = 3 * (4 * 6 * units * 9 * 2 + 6 * units * 5)
         assert groups.num_multiply_adds({name: units}) == expected
-        assert unit_costs(conv_network, conv_shapes(units), shape(3, 4, 6, 2)) == expected
+        assert unit_prices(conv_network, conv_shapes(units), shape(3, 4, 6, 2)) == expected
         assert groups.num_parameters({name: units}) == 9 * 2 * units + units + 6 * units * 5
 
 
@@ -55,7 +55,7 @@ def test_grouped_convolutions_read_one_group(groups):
     def apply(params, images):
         return conv(images, params["kernel"], groups)
 
-    costs = unit_costs(apply, {"kernel": shape(3, 3, 8 // groups, 12)}, shape(2, 5, 5, 8))
+    costs = unit_prices(apply, {"kernel": shape(3, 3, 8 // groups, 12)}, shape(2, 5, 5, 8))
     assert costs == 2 * 5 * 5 * 12 * 9 * (8 // groups)
 
 
@@ -63,7 +63,7 @@ def test_batched_contractions():
     def apply(params, x):
         return jnp.einsum("bij,bjk->bik", x, params["kernel"])
 
-    assert unit_costs(apply, {"kernel": shape(4, 3, 2)}, shape(4, 5, 3)) == 4 * 5 * 3 * 2
+    assert unit_prices(apply, {"kernel": shape(4, 3, 2)}, shape(4, 5, 3)) == 4 * 5 * 3 * 2
 
 
 def test_a_loop_counts_once_per_turn():
@@ -74,13 +74,13 @@ def test_a_loop_counts_once_per_turn():
         return jax.lax.scan(turn, x, params["kernels"])[0] @ params["out"]
 
     params = {"kernels": shape(6, 3, 3), "out": shape(3, 2)}
-    assert unit_costs(apply, params, shape(5, 3)) == 5 * (6 * 3 * 3 + 3 * 2)
+    assert unit_prices(apply, params, shape(5, 3)) == 5 * (6 * 3 * 3 + 3 * 2)
 
     def nested(params, x):
         return jax.lax.fori_loop(0, 4, lambda _, x: apply(params, x) @ params["back"], x)
 
-    assert unit_costs(nested, params | {"back": shape(2, 3)}, shape(5, 3)) == 4 * 5 * (6 * 9 + 6 + 6)
+    assert unit_prices(nested, params | {"back": shape(2, 3)}, shape(5, 3)) == 4 * 5 * (6 * 9 + 6 + 6)
 
 
 def test_elementwise_work_is_not_counted():
-    assert unit_costs(lambda params, x: jnp.tanh(x) * row(params["scale"]), {"scale": shape(3)}, shape(5, 3)) == 0
+    assert unit_prices(lambda params, x: jnp.tanh(x) * row(params["scale"]), {"scale": shape(3)}, shape(5, 3)) == 0

@@ -16,7 +16,7 @@ from jaxsize.compress import compress_network
 from jaxsize.layers import Gate
 from jaxsize.networks import mlp
 from jaxsize.partners import Partner, partner_batches, prune_by_magnitude, random_widths, sizes_of, with_gates
-from jaxsize.sparsifier import FORMS, make_trainer
+from jaxsize.sparsifier import FORMS, make_learner
 from jaxsize.training import TASKS, Config
 
 WIDE = (3, 9, 7, 4)
@@ -190,7 +190,7 @@ def test_a_padded_partner_trains_to_the_same_numbers_as_alone(tmp_path, gated):
             batch,
             labels=[batch.labels[run]],
             init=lambda index, partner=partner: (with_gates if gated else dict)(partner.init()),
-            trainer=make_trainer(network, TASKS["classification"], FORMS["corrected"]),
+            learner=make_learner(network, TASKS["classification"], FORMS["corrected"]),
             hparams=jax.tree.map(lambda values: values[:1], batch.hparams),
         )
         rows = rows_of(study.train(alone, folder_in(tmp_path / str(run)), Counter(), devices=devices))

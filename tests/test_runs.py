@@ -12,13 +12,13 @@ import pytest
 
 from jaxsize.networks import mlp
 from jaxsize.runs import RunAxis, describe_devices, stack, unstack, use_all_cores
-from jaxsize.sparsifier import FORMS, make_trainer
+from jaxsize.sparsifier import FORMS, make_learner
 from jaxsize.training import TASKS, Config, Data, Hparams, Rows, init_state, make_epoch
 
 SIZES = pytest.mark.parametrize("num_devices", [1, 2, 3, 4])
 RUNS = range(7)
 NETWORK = mlp((3, 6, 2))
-TRAINER = make_trainer(NETWORK, TASKS["classification"], FORMS["corrected"])
+TRAINER = make_learner(NETWORK, TASKS["classification"], FORMS["corrected"])
 
 
 def axis_of(num_runs, num_devices=4, execution=None):

@@ -11,7 +11,7 @@ from sparsifier_reference import named, reference
 from training_helpers import normal, train
 
 from jaxsize.networks import mlp
-from jaxsize.sparsifier import FORMS, SparsifierConfig, make_trainer
+from jaxsize.sparsifier import FORMS, SparsifierConfig, make_learner
 from jaxsize.training import TASKS, Data, Hparams, Rows
 
 CLASSIFICATION = TASKS["classification"]
@@ -35,9 +35,9 @@ def test_the_objective_is_the_mean_loss_and_the_price_of_open_gates():
         layer["liveness"] = normal(seed, *layer["liveness"].shape)
     weights = np.arange(ROWS) % 3 > 0  # some rows are padding
     inputs, targets = np.asarray(data.rows.inputs), np.asarray(data.rows.targets)
-    trainer = make_trainer(network, CLASSIFICATION, FORMS["corrected"])
+    learner = make_learner(network, CLASSIFICATION, FORMS["corrected"])
     arguments = (jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights, jnp.float32), HPARAMS)
-    whole, recorded = trainer.objective(params, *arguments)
+    whole, recorded = learner.objective(params, *arguments)
     loss = recorded["loss"]
     probabilities = scipy.special.softmax(np.asarray(network.apply(params, arguments[0]), float), axis=1)
     expected = sklearn.metrics.log_loss(targets[weights], probabilities[weights], labels=range(K))
@@ -60,9 +60,9 @@ def test_the_objective_is_the_mean_loss_and_the_price_of_open_gates():
 def test_steps_are_those_of_the_sparsifier_written_out(config, rate, decay):
     network, data = mlp((D, U, K), liveness="uniform"), some_data()
     hparams = HPARAMS._replace(weight_decay=decay, gate_learning_rate=rate)
-    trainer, params = make_trainer(network, CLASSIFICATION, config), network.init(6)
+    learner, params = make_learner(network, CLASSIFICATION, config), network.init(6)
     path = reference(params, data, hparams, config, epochs=4)
-    state, observed = train(trainer, params, data, hparams, epochs=4)
+    state, observed = train(learner, params, data, hparams, epochs=4)
     found, expected = named(state.params), path[-1]
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=5e-5, err_msg=name)
@@ -81,7 +81,7 @@ def test_decay_reaches_gates_only_when_coupled():
     start = named(network.init(0))
     ends = {}
     for form, config in FORMS.items():
-        state, _ = train(make_trainer(network, nothing, config), network.init(0), some_data(), hparams)  # 3 steps
+        state, _ = train(make_learner(network, nothing, config), network.init(0), some_data(), hparams)  # 3 steps
         ends[form] = named(state.params)
     for name, leaf in start.items():
         factor = 1.0 if name == "f" else (1 - 0.01 * 0.3) ** 3
@@ -102,7 +102,7 @@ def scripted(table):
 
 
 ADVERSARY = {
-    step: make_trainer(mlp((1, 4, 2)), CLASSIFICATION, SparsifierConfig(gate_step=step))._replace(
+    step: make_learner(mlp((1, 4, 2)), CLASSIFICATION, SparsifierConfig(gate_step=step))._replace(
         optimizer=lambda hparams: scripted(hparams.gate_learning_rate)
     )
     for step in ("gradient", "proximal")
@@ -141,9 +141,9 @@ def test_momentum_swings_a_gate_below_zero_but_not_back():
         path.append(gate)
     assert min(path) < -0.3 and max(path[path.index(min(path)) :]) > 0.2
     for config in FORMS.values():
-        trainer = make_trainer(network, toward, config)._replace(optimizer=lambda hparams: optimizer)
+        learner = make_learner(network, toward, config)._replace(optimizer=lambda hparams: optimizer)
         start = {"a": {"liveness": np.ones(1, np.float32)}}
-        state, observed = train(trainer, start, FREE, HPARAMS, epochs=60, batch_size=1)
+        state, observed = train(learner, start, FREE, HPARAMS, epochs=60, batch_size=1)
         alive = np.cumsum(np.array(path) <= 0) == 0
         assert observed[:, 0].tolist() == alive.astype(int).tolist()
         assert state.params["a"]["liveness"][0] <= 0
@@ -156,9 +156,9 @@ def test_weights_of_dead_units_get_no_gradient(form):
     shut = np.arange(U) % 2 == 0
     for layer, closed in zip(params["hidden"], (0.0, -0.3), strict=True):
         layer["liveness"] = jnp.where(shut, closed, 0.5)
-    trainer = make_trainer(network, CLASSIFICATION, FORMS[form])
+    learner = make_learner(network, CLASSIFICATION, FORMS[form])
     inputs, targets = jnp.asarray(data.rows.inputs), jnp.asarray(data.rows.targets)
-    gradient = jax.grad(lambda p: trainer.objective(p, inputs, targets, jnp.ones(ROWS), HPARAMS)[0])(params)
+    gradient = jax.grad(lambda p: learner.objective(p, inputs, targets, jnp.ones(ROWS), HPARAMS)[0])(params)
     first, second = gradient["hidden"]
     dead = [first["kernel"][:, shut], first["bias"][shut], first["liveness"][shut], second["kernel"][shut]]
     dead += [second["kernel"][:, shut], second["bias"][shut], second["liveness"][shut]]

@@ -12,7 +12,7 @@ from jaxsize.datasets import load
 from jaxsize.layers import conv, dense, init_conv, init_dense, unit_gates
 from jaxsize.liveness import read_liveness
 from jaxsize.networks import Network, mlp
-from jaxsize.sparsifier import FORMS, SparsifierConfig, make_columns, make_trainer, normalize_units
+from jaxsize.sparsifier import FORMS, SparsifierConfig, make_columns, make_learner, normalize_units
 from jaxsize.training import TASKS, Config, Data, Hparams, Rows, TrainState, init_state, make_evaluate
 
 CLASSIFICATION = TASKS["classification"]
@@ -29,8 +29,8 @@ def some_data(num_inputs=D):
 @pytest.mark.parametrize("unit_norm", [True, False])
 def test_decoupled_decay_never_reaches_a_gate_not_even_through_unit_norm(unit_norm):
     """Without any gradient only decay is left: it shrinks the output layer, and no gate moves."""
-    trainer = make_trainer(mlp((D, U, K)), CLASSIFICATION, SparsifierConfig(unit_norm=unit_norm))
-    still = trainer._replace(objective=lambda params, *_: (jnp.zeros(()), {}))
+    learner = make_learner(mlp((D, U, K)), CLASSIFICATION, SparsifierConfig(unit_norm=unit_norm))
+    still = learner._replace(objective=lambda params, *_: (jnp.zeros(()), {}))
     hparams = HPARAMS._replace(weight_decay=0.5)
     start = init_state(still, mlp((D, U, K)).init(0), jnp.uint32(0), hparams).params
     end = train(still, mlp((D, U, K)).init(0), some_data(), hparams)[0].params
@@ -64,7 +64,7 @@ def test_unit_norm_holds_through_training(form):
         HPARAMS._replace(penalty_weight=0.02, weight_decay=0.1),
     )
     state, observed = train(
-        make_trainer(network, CLASSIFICATION, config), network.init(4), some_data(), hparams, epochs=4
+        make_learner(network, CLASSIFICATION, config), network.init(4), some_data(), hparams, epochs=4
     )
     layer = state.params["hidden"][0]
     np.testing.assert_allclose(np.linalg.norm(layer["kernel"], axis=0), np.ones(U), rtol=1e-5)
@@ -79,7 +79,7 @@ def test_a_huge_penalty_empties_the_network_and_nothing_breaks(form):
     network, data = mlp((D, U, U, K)), some_data()
     hparams = HPARAMS._replace(penalty_weight=1e6, learning_rate=0.05)
     state, observed = train(
-        make_trainer(network, CLASSIFICATION, FORMS[form]), network.init(0), data, hparams, epochs=40
+        make_learner(network, CLASSIFICATION, FORMS[form]), network.init(0), data, hparams, epochs=40
     )
     assert observed[-1].tolist() == [0, 0]
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((state.params, state.opt_state)))
@@ -107,12 +107,12 @@ def test_columns_are_counted_in_the_order_of_layers():
 
 def test_networks_without_gates_train_as_they_are():
     network = mlp((D, U, K), gate=None)
-    trainer = make_trainer(network, CLASSIFICATION, FORMS["corrected"])
-    state, observed = train(trainer, network.init(0), some_data(), HPARAMS)
+    learner = make_learner(network, CLASSIFICATION, FORMS["corrected"])
+    state, observed = train(learner, network.init(0), some_data(), HPARAMS)
     assert observed.shape == (3, 0) and read_liveness(state.params) == {}
     with pytest.raises(ValueError, match="gate_optimizer: expected one of adam, sgd, got 'lion'"):
         bad = SparsifierConfig(gate_optimizer="lion")  # pyright: ignore[reportArgumentType]
-        make_trainer(network, CLASSIFICATION, bad).optimizer(HPARAMS)
+        make_learner(network, CLASSIFICATION, bad).optimizer(HPARAMS)
 
 
 def test_coupled_decay_lifts_closed_gates_no_further_than_zero():
@@ -121,8 +121,8 @@ def test_coupled_decay_lifts_closed_gates_no_further_than_zero():
     params = network.init(0)
     params["hidden"][0]["liveness"] = np.where(np.arange(U) < 3, np.float32(-0.12), np.float32(1))
     hparams = HPARAMS._replace(weight_decay=0.3, penalty_weight=0.0)
-    trainer = make_trainer(network, CLASSIFICATION, FORMS["original"])
-    state, observed = train(trainer, params, some_data(), hparams, epochs=4)
+    learner = make_learner(network, CLASSIFICATION, FORMS["original"])
+    state, observed = train(learner, params, some_data(), hparams, epochs=4)
     assert observed[:, 0].tolist() == [U - 3] * 12
     assert (state.params["hidden"][0]["liveness"][:3] <= 0).all()
     assert (state.params["hidden"][0]["liveness"][:3] > -0.12).all()
@@ -172,9 +172,9 @@ def cut(state: TrainState, channels, units) -> TrainState:
 def test_any_network_trains_and_its_dead_units_can_be_cut_out(form):
     """Removal of what died leaves outputs and all later steps as they are (the masked twin)."""
     network, data = conv_network(), some_data(16)
-    trainer = make_trainer(network, CLASSIFICATION, FORMS[form])
+    learner = make_learner(network, CLASSIFICATION, FORMS[form])
     hparams = HPARAMS._replace(weight_decay=0.1 if form == "corrected" else 0.0)
-    state, observed = train(trainer, network.init(0), data, hparams, epochs=4)
+    state, observed = train(learner, network.init(0), data, hparams, epochs=4)
     assert list(read_liveness(state.params)) == ["encoder.gate", "head.1"]
     assert 0 < observed[-1, 0] < 6 and 0 < observed[-1, 1] < 8
     channels, units = (np.asarray(state.bookkeeping[name]) for name in ("encoder.gate", "head.1"))
@@ -184,8 +184,8 @@ def test_any_network_trains_and_its_dead_units_can_be_cut_out(form):
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
     slower = hparams._replace(gate_learning_rate=0.01, penalty_weight=0.0)
     for _ in range(2):
-        state, history = jitted_epoch(trainer, 8)(state, slower, data)
-        small, small_history = jitted_epoch(trainer, 8)(small, slower, data)
+        state, history = jitted_epoch(learner, 8)(state, slower, data)
+        small, small_history = jitted_epoch(learner, 8)(small, slower, data)
         np.testing.assert_allclose(small_history["loss"], history["loss"], rtol=1e-4)
         np.testing.assert_array_equal(small_history["observed"], history["observed"])
     expected = cut(state, channels, units)
@@ -198,12 +198,12 @@ def test_the_width_of_a_teacher_is_found():
     rows = Rows(jnp.asarray(dataset.train.inputs), jnp.asarray(dataset.train.targets))
     data = Data(rows, jnp.float32(1), jnp.float32(0))
     network = mlp((4, 16, 1))
-    trainer = make_trainer(network, TASKS["regression"], FORMS["corrected"])
+    learner = make_learner(network, TASKS["regression"], FORMS["corrected"])
     ends = {}
     for penalty in (0.0, 3e-3):
         hparams = Hparams(learning_rate=0.01, penalty_weight=penalty, weight_decay=1e-3, gate_learning_rate=0.01)
-        state, observed = train(trainer, network.init(0), data, hparams, epochs=150, batch_size=32)
-        evaluate = make_evaluate(trainer, TASKS["regression"], Config())
+        state, observed = train(learner, network.init(0), data, hparams, epochs=150, batch_size=32)
+        evaluate = make_evaluate(learner, TASKS["regression"], Config())
         error = evaluate(state.params, data, {"train": len(dataset.train)})["train"]["error"]
         ends[penalty] = int(observed[-1, 0]), float(error)
     assert ends[0.0][0] == 16 and ends[0.0][1] < 0.01
@@ -215,8 +215,8 @@ def test_proximal_and_gradient_steps_train_the_same_network():
     ends = []
     for gate_step in ("proximal", "gradient"):
         network = mlp((D, U, K))
-        trainer = make_trainer(network, CLASSIFICATION, SparsifierConfig(gate_step=gate_step))
-        state, observed = train(trainer, network.init(0), some_data(), HPARAMS, epochs=8)
+        learner = make_learner(network, CLASSIFICATION, SparsifierConfig(gate_step=gate_step))
+        state, observed = train(learner, network.init(0), some_data(), HPARAMS, epochs=8)
         outputs = network.apply(state.params, jnp.asarray(some_data().rows.inputs))
         ends.append((observed, np.asarray(outputs), np.asarray(state.params["hidden"][0]["liveness"])))
     (counts, outputs, proximal), (others, other_outputs, gradient) = ends

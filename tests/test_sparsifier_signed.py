@@ -13,7 +13,7 @@ from training_helpers import jitted_epoch, normal, train
 
 from jaxsize.liveness import SignMoments, count_live, read_liveness
 from jaxsize.networks import Network, mlp
-from jaxsize.sparsifier import FORMS, SparsifierConfig, make_death_rule, make_trainer, normalize_units, penalty
+from jaxsize.sparsifier import FORMS, SparsifierConfig, make_death_rule, make_learner, normalize_units, penalty
 from jaxsize.training import TASKS, Data, Hparams, Rows
 
 CLASSIFICATION = TASKS["classification"]
@@ -55,16 +55,16 @@ def start(network, seed):
 def test_signed_steps_are_those_of_the_sparsifier_written_out(config, rate, decay):
     network, data = mlp((D, U, K), gate="signed", liveness="uniform"), some_data()
     hparams = HPARAMS._replace(weight_decay=decay, gate_learning_rate=rate)
-    trainer, params = make_trainer(network, CLASSIFICATION, config), start(network, 6)
+    learner, params = make_learner(network, CLASSIFICATION, config), start(network, 6)
     path = reference(params, data, hparams, config, epochs=4)
-    state, observed = train(trainer, params, data, hparams, epochs=4)
+    state, observed = train(learner, params, data, hparams, epochs=4)
     found, expected = named(state.params), path[-1]
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=5e-5, err_msg=name)
     assert observed.dtype == np.int32
     assert observed[:, 0].tolist() == [int((p["f"] != 0).sum()) for p in path]
     assert 0 < observed[-1, 0] < U  # some died, some live: both were compared
-    np.testing.assert_array_equal(trainer.live(state.bookkeeping)["hidden.0"], found["f"] != 0)
+    np.testing.assert_array_equal(learner.live(state.bookkeeping)["hidden.0"], found["f"] != 0)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -73,9 +73,9 @@ def test_dead_signed_units_can_be_cut_out(name, unit_norm):
     """Without its dead units, the network puts out the same, and all later steps are the same (the masked twin)."""
     config = dataclasses.replace(CONFIGS[name], unit_norm=unit_norm)
     network, data = mlp((D, U, K), gate="signed", liveness="uniform"), some_data()
-    trainer = make_trainer(network, CLASSIFICATION, config)
-    state, observed = train(trainer, start(network, 4), data, HPARAMS._replace(weight_decay=0.1), epochs=6)
-    live = np.asarray(trainer.live(state.bookkeeping)["hidden.0"])
+    learner = make_learner(network, CLASSIFICATION, config)
+    state, observed = train(learner, start(network, 4), data, HPARAMS._replace(weight_decay=0.1), epochs=6)
+    live = np.asarray(learner.live(state.bookkeeping)["hidden.0"])
     assert 0 < observed[-1, 0] == live.sum() < U and (np.diff(observed, axis=0) <= 0).all()
     gates = np.asarray(state.params["hidden"][0]["liveness"])
     assert (gates[~live] == 0).all() and (gates[live] != 0).all()
@@ -92,8 +92,8 @@ def test_dead_signed_units_can_be_cut_out(name, unit_norm):
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
     slower = HPARAMS._replace(gate_learning_rate=0.01, penalty_weight=0.0)
     for _ in range(2):
-        state, history = jitted_epoch(trainer, 8)(state, slower, data)
-        small, small_history = jitted_epoch(trainer, 8)(small, slower, data)
+        state, history = jitted_epoch(learner, 8)(state, slower, data)
+        small, small_history = jitted_epoch(learner, 8)(small, slower, data)
         np.testing.assert_allclose(small_history["loss"], history["loss"], rtol=1e-4)
         np.testing.assert_array_equal(small_history["observed"], history["observed"])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-5), small.params, cut(state).params)
@@ -106,10 +106,10 @@ def test_a_proximal_step_never_takes_a_signed_gate_through_zero():
     for target, weight in ((0.5, 0.2), (0.5, 2.0), (-0.5, 0.2), (-0.5, 0.0), (1.5, 0.0)):
         network = mlp((1, 2, 1), gate="signed")._replace(apply=lambda params, inputs: params["a"]["liveness"][None, :])
         loss = CLASSIFICATION._replace(loss=lambda outputs, _, target=target: (outputs[:, 0] - target) ** 2)
-        trainer = make_trainer(network, loss, dataclasses.replace(PROXIMAL, gate_optimizer="sgd"))
+        learner = make_learner(network, loss, dataclasses.replace(PROXIMAL, gate_optimizer="sgd"))
         hparams = HPARAMS._replace(gate_learning_rate=0.4, penalty_weight=weight)
         one_row = Data(Rows(jnp.zeros((1, 1)), jnp.zeros(1)), jnp.float32(1), jnp.float32(0))
-        state, _ = train(trainer, {"a": {"liveness": np.ones(1, "f4")}}, one_row, hparams, epochs=30, batch_size=1)
+        state, _ = train(learner, {"a": {"liveness": np.ones(1, "f4")}}, one_row, hparams, epochs=30, batch_size=1)
         ends[target, weight] = float(state.params["a"]["liveness"][0])
     # The minimum of (f - target)^2 + weight |f| is target - weight / 2, if that is above 0.
     assert ends == {
@@ -142,9 +142,9 @@ def test_units_of_every_layer_cost_what_they_are_said_to(config):
     costs = {"inputs": 0.5, "hidden.0": 0.0, "hidden.1": np.float64(9)}
     arguments = (jnp.asarray(data.rows.inputs), jnp.asarray(data.rows.targets), jnp.ones(ROWS), HPARAMS)
 
-    def whole(unit_costs):
-        trainer = make_trainer(network, CLASSIFICATION, config, unit_costs=unit_costs)
-        (value, recorded), gradient = jax.value_and_grad(trainer.objective, has_aux=True)(params, *arguments)
+    def whole(unit_prices):
+        learner = make_learner(network, CLASSIFICATION, config, unit_prices=unit_prices)
+        (value, recorded), gradient = jax.value_and_grad(learner.objective, has_aux=True)(params, *arguments)
         loss = recorded["loss"]
         return value - loss, read_liveness(gradient)
 
@@ -169,24 +169,24 @@ def test_units_of_every_layer_cost_what_they_are_said_to(config):
 @pytest.mark.parametrize("costs", [{}, {"hidden.0": 1.0, "hidden.1": 1.0}, {"hidden": 1.0}])
 def test_exactly_the_gates_have_costs(costs):
     network = mlp((D, U, K))
-    with pytest.raises(ValueError, match=r"unit_costs: expected the gates \['hidden.0'\], got"):
+    with pytest.raises(ValueError, match=r"unit_prices: expected the gates \['hidden.0'\], got"):
         train(
-            make_trainer(network, CLASSIFICATION, FORMS["corrected"], unit_costs=costs),
+            make_learner(network, CLASSIFICATION, FORMS["corrected"], unit_prices=costs),
             network.init(0),
             some_data(),
             HPARAMS,
         )
     for cost in (-1.0, np.inf, np.nan):
-        with pytest.raises(ValueError, match=r"unit_costs: expected a finite number from 0 on for 'hidden.0'"):
-            make_trainer(network, CLASSIFICATION, FORMS["corrected"], unit_costs={"hidden.0": cost})
+        with pytest.raises(ValueError, match=r"unit_prices: expected a finite number from 0 on for 'hidden.0'"):
+            make_learner(network, CLASSIFICATION, FORMS["corrected"], unit_prices={"hidden.0": cost})
 
 
 def test_a_dearer_layer_ends_smaller():
     network, hparams, ends = mlp((D, U, U, K), liveness="uniform"), HPARAMS._replace(penalty_weight=0.005), []
     for dear in ("hidden.0", "hidden.1"):
         costs = {"hidden.0": 1.0, "hidden.1": 1.0} | {dear: 8.0}
-        trainer = make_trainer(network, CLASSIFICATION, FORMS["corrected"], unit_costs=costs)
-        ends.append(train(trainer, network.init(1), some_data(), hparams, epochs=4)[1][-1])
+        learner = make_learner(network, CLASSIFICATION, FORMS["corrected"], unit_prices=costs)
+        ends.append(train(learner, network.init(1), some_data(), hparams, epochs=4)[1][-1])
     assert ends[0][0] < ends[1][0] and ends[0][1] > ends[1][1]
 
 
@@ -211,9 +211,9 @@ def test_rules_that_do_not_fit_their_gates_are_refused(settings, message):
 def test_network_and_config_agree_on_what_a_gate_is():
     for network, config in ((mlp((D, U, K)), PROXIMAL), (mlp((D, U, K), gate="signed"), FORMS["original"])):
         with pytest.raises(ValueError, match=r"gate: the config says .*, but the network has .* gates"):
-            make_trainer(network, CLASSIFICATION, config)
-        make_trainer(Network(network.init, network.apply), CLASSIFICATION, config)  # which says nothing of its gates
-    make_trainer(mlp((D, U, K), gate=None), CLASSIFICATION, PROXIMAL)  # a control has no gates at all
+            make_learner(network, CLASSIFICATION, config)
+        make_learner(Network(network.init, network.apply), CLASSIFICATION, config)  # which says nothing of its gates
+    make_learner(mlp((D, U, K), gate=None), CLASSIFICATION, PROXIMAL)  # a control has no gates at all
     assert mlp((D, U, K), gate=None, gate_inputs=True).signed is False
 
 
@@ -221,7 +221,7 @@ def test_relu_gates_under_a_threshold_train_as_under_absorption_until_the_level_
     network, ends = mlp((D, U, K), liveness="uniform"), []
     for config in (FORMS["corrected"], dataclasses.replace(FORMS["corrected"], death_rule="threshold", death_level=0)):
         state, observed = train(
-            make_trainer(network, CLASSIFICATION, config), network.init(6), some_data(), HPARAMS, epochs=6
+            make_learner(network, CLASSIFICATION, config), network.init(6), some_data(), HPARAMS, epochs=6
         )
         ends.append((state.params, state.bookkeeping, observed))
     jax.tree.map(np.testing.assert_array_equal, *ends)
@@ -230,7 +230,7 @@ def test_relu_gates_under_a_threshold_train_as_under_absorption_until_the_level_
 
 def test_bookkeeping_names_its_gates():
     params = mlp((D, U, K), gate="signed", gate_inputs=True).init(0)
-    bookkeeping = make_trainer(mlp((D, U, K), gate="signed"), CLASSIFICATION, BY_SIGN).init_bookkeeping(params)
+    bookkeeping = make_learner(mlp((D, U, K), gate="signed"), CLASSIFICATION, BY_SIGN).init_bookkeeping(params)
     assert sorted(bookkeeping) == ["hidden.0", "inputs"] and isinstance(bookkeeping["inputs"], SignMoments)
     assert {name: {leaf.shape for leaf in leaves} for name, leaves in bookkeeping.items()} == {
         "hidden.0": {(U,)},

@@ -13,7 +13,7 @@ from jaxsize.datasets import load
 from jaxsize.json_files import read_json
 from jaxsize.networks import mlp, mlp_sizes, num_mlp_parameters
 from jaxsize.records import open_folder
-from jaxsize.sparsifier import FORMS, make_columns, make_trainer
+from jaxsize.sparsifier import FORMS, make_columns, make_learner
 from jaxsize.training import TASKS, Config, Hparams
 
 TEACHER = load("teacher", seed=0, num_rows=40, num_inputs=3, width=2, num_classes=3)
@@ -22,8 +22,8 @@ NETWORK = mlp(WIDTHS)
 
 
 @functools.cache
-def trainer():
-    return make_trainer(NETWORK, TASKS["classification"], FORMS["corrected"])
+def learner():
+    return make_learner(NETWORK, TASKS["classification"], FORMS["corrected"])
 
 
 def make_batch(init=NETWORK.init):
@@ -36,7 +36,7 @@ def make_batch(init=NETWORK.init):
         hparams=Hparams(
             np.full(NUM_RUNS, 0.01, np.float32), 0.02 * index, 0 * index, np.full(NUM_RUNS, 0.15, np.float32)
         ),
-        trainer=trainer(),
+        learner=learner(),
         dataset=TEACHER,
         config=Config(batch_size=8),
         num_epochs=NUM_EPOCHS,

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import optax
 import pytest
-from shrinking_helpers import EAGER, GATED, WIDTHS, make_batch, share_programs, trainer_of
+from shrinking_helpers import EAGER, GATED, WIDTHS, make_batch, share_programs, learner_of
 
 from jaxsize.groups import unit_groups
 from jaxsize.networks import mlp
@@ -19,9 +19,9 @@ INPUTS = jax.ShapeDtypeStruct((16, WIDTHS[0]), np.float32)
 SIGNED = mlp(WIDTHS, gate="signed")
 
 
-def names_of(network, trainer):
+def names_of(network, learner):
     params = jax.eval_shape(lambda: network.init(0))
-    return removable(trainer, unit_groups(network.apply, params, INPUTS), params)
+    return removable(learner, unit_groups(network.apply, params, INPUTS), params)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def names_of(network, trainer):
     ],
 )
 def test_groups_that_can_lose_units(network, config, expected):
-    assert names_of(network, trainer_of(network, config)) == expected
+    assert names_of(network, learner_of(network, config)) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_groups_that_can_lose_units(network, config, expected):
     ids=["sgd", "clipped adamw", "lamb", "lbfgs"],
 )
 def test_an_optimiser_that_mixes_units_is_known_before_training(optimizer, expected):
-    trainer = trainer_of()._replace(optimizer=lambda hparams: optimizer)
-    assert names_of(GATED, trainer) == expected
+    learner = learner_of()._replace(optimizer=lambda hparams: optimizer)
+    assert names_of(GATED, learner) == expected
 
 
 # Teams of three runs on four devices, whose units die by hand

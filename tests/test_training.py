@@ -14,7 +14,7 @@ from jaxsize.training import (
     Data,
     Hparams,
     Rows,
-    Trainer,
+    Learner,
     TrainState,
     init_state,
     make_epoch,
@@ -40,7 +40,7 @@ def make_linear_trainer(outputs=linear):
     def after_step(params, count, hparams):
         return params | {"kernel": DECAY * params["kernel"]}, count + 1
 
-    return Trainer(
+    return Learner(
         objective=objective,
         outputs=outputs,
         optimizer=lambda hparams: optax.sgd(hparams.learning_rate),
@@ -102,11 +102,11 @@ def reference_epoch(params, data, order, config, hparams):
 def test_epoch_is_a_plain_loop_over_batches(num_rows, batch_size, last_batch, steps):
     config = Config(batch_size=batch_size, last_batch=last_batch)
     hparams = Hparams(learning_rate=0.3, penalty_weight=0.02)
-    data, trainer = pixels(num_rows), make_linear_trainer()
-    state = init_state(trainer, start_params(), jnp.uint32(9), hparams)
+    data, learner = pixels(num_rows), make_linear_trainer()
+    state = init_state(learner, start_params(), jnp.uint32(9), hparams)
     # Before the first step, the parameters go through `after_step` once.
     expected = start_params() | {"kernel": DECAY * start_params()["kernel"]}
-    epoch = jax.jit(make_epoch(trainer, config))
+    epoch = jax.jit(make_epoch(learner, config))
     for number in range(2):
         order = np.asarray(row_order(jnp.uint32(9), jnp.int32(number), num_rows))
         before = int(state.bookkeeping)
@@ -122,10 +122,10 @@ def test_epoch_is_a_plain_loop_over_batches(num_rows, batch_size, last_batch, st
 
 
 def test_a_given_order_replaces_the_seed():
-    config, hparams, data, trainer = Config(batch_size=4), Hparams(learning_rate=0.3), pixels(10), make_linear_trainer()
+    config, hparams, data, learner = Config(batch_size=4), Hparams(learning_rate=0.3), pixels(10), make_linear_trainer()
     order = jnp.asarray([3, 1, 4, 0, 9, 2, 6, 5, 8, 7])
-    epoch = jax.jit(make_epoch(trainer, config))
-    ends = [epoch(init_state(trainer, start_params(), jnp.uint32(s), hparams), hparams, data, order) for s in (1, 2)]
+    epoch = jax.jit(make_epoch(learner, config))
+    ends = [epoch(init_state(learner, start_params(), jnp.uint32(s), hparams), hparams, data, order) for s in (1, 2)]
     shrunk = start_params() | {"kernel": DECAY * start_params()["kernel"]}
     expected, _ = reference_epoch(shrunk, data, np.asarray(order), config, hparams)
     for state, _ in ends:
@@ -215,12 +215,12 @@ def test_settings_are_traced_and_compile_once():
         traces.append(inputs.shape)
         return linear(params, inputs)
 
-    data, trainer = pixels(10), make_linear_trainer(counted)
-    epoch = jax.jit(make_epoch(trainer, Config(batch_size=4)))
+    data, learner = pixels(10), make_linear_trainer(counted)
+    epoch = jax.jit(make_epoch(learner, Config(batch_size=4)))
     settings = [Hparams(*map(np.float32, values)) for values in ([0.1, 0, 0, 0, 1], [0.2, 0.1, 0.3, 0.4, 2])]
     ends = []
     for seed, hparams in enumerate(settings):
-        state, _ = epoch(init_state(trainer, start_params(), jnp.uint32(seed), hparams), hparams, data)
+        state, _ = epoch(init_state(learner, start_params(), jnp.uint32(seed), hparams), hparams, data)
         state, _ = epoch(state, hparams, data)
         ends.append(np.asarray(state.params["kernel"]))
     assert traces == [(4, NUM_INPUTS)]  # once, although settings, seed and epoch changed
@@ -228,10 +228,10 @@ def test_settings_are_traced_and_compile_once():
 
 
 def test_state_maps_over_runs():
-    trainer, hparams = make_linear_trainer(), Hparams(np.array([0.1, 0.2], np.float32))
+    learner, hparams = make_linear_trainer(), Hparams(np.array([0.1, 0.2], np.float32))
     params = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), start_params())
     in_axes = (0, 0, Hparams(0, None, None, None, None))  # pyright: ignore[reportArgumentType]
-    start = jax.vmap(lambda params, seed, hparams: init_state(trainer, params, seed, hparams), in_axes)
+    start = jax.vmap(lambda params, seed, hparams: init_state(learner, params, seed, hparams), in_axes)
     state = start(params, np.array([3, 4], np.uint32), hparams)
     assert isinstance(state, TrainState)
     assert state.seed.tolist() == [3, 4] and state.epoch.tolist() == [0, 0]

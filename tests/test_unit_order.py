@@ -16,7 +16,7 @@ from flexible_helpers import (
     run_of,
     some_data,
     train_together,
-    trainer_of,
+    learner_of,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,27 +98,27 @@ def weights_of(tree):
 
 def test_units_in_another_order_train_on_alike_where_all_gates_are_equal():
     """At slope 0 every gate is 1/2 wherever a unit stands. NumPy permutes the end of the one run, not its start."""
-    trainer, params = trainer_of(FlexibleConfig()), TWO.init(1)
+    learner, params = learner_of(FlexibleConfig()), TWO.init(1)
     for layer in params["hidden"]:
         layer["slope"] = np.float32(0)
     hparams = Hparams(learning_rate=0.02, weight_decay=0.1, penalty_weight=0.1, gate_learning_rate=0.1)
     settings = Hparams(*(np.full(2, value, np.float32) for value in hparams[:5]))
-    states, _ = train_together(trainer, [params] * 2, DATA, settings)
+    states, _ = train_together(learner, [params] * 2, DATA, settings)
     half = run_of(states, 0)
     scores = {f"hidden.{n}": jnp.asarray(normal(n, width)) for n, width in enumerate((7, 6))}
     moved, state, order = reorder_units(make_optimizer(FlexibleConfig(), hparams), half.params, half.opt_state, scores)
     pair = [half, half.replace(params=moved, opt_state=state)]
-    ends = go_on(trainer, pair, settings)
+    ends = go_on(learner, pair, settings)
     expected = permuted(named(run_of(ends.params, 0)), [np.asarray(order[name]) for name in scores])
     for leaf, value in named(run_of(ends.params, 1)).items():
         np.testing.assert_allclose(value, expected[leaf], rtol=1e-4, atol=1e-6)
         assert (leaf[1] in ("size", "slope")) or not np.array_equal(value, named(moved)[leaf])
-    wrong = go_on(trainer, [half, half.replace(params=moved)], settings)  # moments left behind would be seen
+    wrong = go_on(learner, [half, half.replace(params=moved)], settings)  # moments left behind would be seen
     assert np.abs(named(run_of(wrong.params, 1))[0, "kernel"] - expected[0, "kernel"]).max() > 1e-3
 
 
-def go_on(trainer, states, hparams):
-    _, epoch = programs_of(trainer, 8)
+def go_on(learner, states, hparams):
+    _, epoch = programs_of(learner, 8)
     return jax.device_get(epoch(jax.tree.map(lambda *leaves: np.stack(leaves), *states), hparams, DATA)[0])
 
 
@@ -183,11 +183,11 @@ def test_an_unknown_measure_is_refused():
 @pytest.mark.parametrize("measure", ["spread", "leave_one_out"])
 def test_after_every_epoch_the_units_that_matter_most_come_first(measure):
     """With everything frozen an epoch only sorts, and a second one changes nothing but the running spread."""
-    params, trainer = gated_params(), trainer_of(FlexibleConfig(order=measure))
+    params, learner = gated_params(), learner_of(FlexibleConfig(order=measure))
     if measure == "spread":  # all gates equal: what a unit puts out does not depend on where those before it stand
         params["hidden"] = [layer | {"slope": np.float32(0)} for layer in params["hidden"]]
     hparams = Hparams(learning_rate=0.0, gate_learning_rate=0.0)
-    states, _ = train_together(trainer, [params], DATA, hparams, epochs=1)
+    states, _ = train_together(learner, [params], DATA, hparams, epochs=1)
     state, p = run_of(states, 0), named(params)
     if measure == "spread":
         scores = [activations.std(axis=0) for activations in forward(p, INPUTS)[1]]
@@ -199,7 +199,7 @@ def test_after_every_epoch_the_units_that_matter_most_come_first(measure):
     for leaf, value in named(state.params).items():
         np.testing.assert_array_equal(value, expected[leaf])
     if measure == "spread":
-        states, _ = train_together(trainer, [params], DATA, hparams, epochs=2)
+        states, _ = train_together(learner, [params], DATA, hparams, epochs=2)
         for n, score in enumerate(scores):
             running = states.bookkeeping["order"][f"hidden.{n}"][0]
             # 0 before, then 0.9 of it and 0.1 of the spread, twice; it moves with its unit

@@ -15,7 +15,7 @@ from jaxsize import checkpoint, study
 from jaxsize.batches import Program
 from jaxsize.buckets import bucket
 from jaxsize.datasets import load
-from jaxsize.flexible import FlexibleConfig, make_trainer
+from jaxsize.flexible import FlexibleConfig, make_learner
 from jaxsize.flexible_sweep import units_needed
 from jaxsize.networks import mlp
 from jaxsize.training import TASKS, Hparams, init_state
@@ -67,10 +67,10 @@ def test_new_units_are_felt_only_as_far_as_their_gates_are_open(sizes):
 def test_moments_of_new_units_are_zero_and_the_step_count_goes_on(order):
     config = FlexibleConfig(order=order, slope="trained")
     narrow, wide = (mlp((3, *hidden, 3), gate="size") for hidden in ((6, 5), (11, 7)))
-    trainers = [make_trainer(network, TASKS["classification"], config) for network in (narrow, wide)]
+    learners = [make_learner(network, TASKS["classification"], config) for network in (narrow, wide)]
     states = []
-    for trainer, network in zip(trainers, (narrow, wide), strict=True):
-        states.append(jax.device_get(init_state(trainer, network.init(2), np.array(2, np.uint32), Hparams())))
+    for learner, network in zip(learners, (narrow, wide), strict=True):
+        states.append(jax.device_get(init_state(learner, network.init(2), np.array(2, np.uint32), Hparams())))
     old = jax.tree.map(lambda leaf: leaf + np.asarray(3, leaf.dtype), states[0])  # none of it is 0
     found = widened_state(old, wide.init(2), states[1])
     assert jax.tree.structure(found) == jax.tree.structure(states[1])

@@ -14,14 +14,14 @@ def normal(seed, *shape):
 
 
 @functools.cache
-def jitted_epoch(trainer, batch_size):
-    return jax.jit(make_epoch(trainer, Config(batch_size=batch_size)))
+def jitted_epoch(learner, batch_size):
+    return jax.jit(make_epoch(learner, Config(batch_size=batch_size)))
 
 
-def train(trainer, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
+def train(learner, params, data, hparams, *, epochs=1, batch_size=8, seed=0):
     """Trains; returns the state and the observations of all steps."""
-    state, observed = init_state(trainer, params, jnp.uint32(seed), hparams), []
+    state, observed = init_state(learner, params, jnp.uint32(seed), hparams), []
     for _ in range(epochs):
-        state, history = jitted_epoch(trainer, batch_size)(state, hparams, data)
+        state, history = jitted_epoch(learner, batch_size)(state, hparams, data)
         observed += [history["observed"]]
     return state, np.concatenate(observed)

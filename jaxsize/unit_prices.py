@@ -14,8 +14,8 @@ from jaxsize.liveness import gate_name, is_gate
 Per = Literal["unit", "parameter", "multiply_add"]
 
 
-def unit_costs(groups: UnitGroups, gates: Iterable[str], *, per: Per) -> dict[str, float]:
-    """The price of a unit of every gate, for `sparsifier.make_trainer`, on average 1 over all units.
+def unit_prices(groups: UnitGroups, gates: Iterable[str], *, per: Per) -> dict[str, float]:
+    """The price of a unit of every gate, for `sparsifier.make_learner`, on average 1 over all units.
 
     groups: of the network before training; gates: their names (liveness.read_liveness). `parameter`, `multiply_add`:
     how many fewer the network has, or does, with one unit less of that gate's group; `unit`: 1. As prices are relative
@@ -37,4 +37,4 @@ def _group_of(groups: UnitGroups, gate: str) -> str:
         if is_gate(leaf) and gate_name(leaf) == gate:
             held = {atom for axis in axes for atom in atoms(axis)}
             return next(name for name, atom in groups.atoms.items() if atom in held)
-    raise ValueError(f"unit_costs: expected gates of the function, got {gate!r}")
+    raise ValueError(f"unit_prices: expected gates of the function, got {gate!r}")

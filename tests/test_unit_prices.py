@@ -8,9 +8,9 @@ from jaxsize.groups import unit_groups
 from jaxsize.layers import conv, dense, init_conv, init_dense, init_gate, unit_gates
 from jaxsize.liveness import read_liveness
 from jaxsize.networks import mlp
-from jaxsize.sparsifier import FORMS, make_trainer
+from jaxsize.sparsifier import FORMS, make_learner
 from jaxsize.training import TASKS, Hparams
-from jaxsize.unit_costs import unit_costs
+from jaxsize.unit_prices import unit_prices
 
 WIDTHS = (7, 12, 5, 3)
 
@@ -34,13 +34,13 @@ def mean_of(costs, sizes):
     ],
 )
 def test_costs_of_a_dense_network_are_those_of_its_weights(per, first, second):
-    costs = unit_costs(*mlp_groups(), per=per)
+    costs = unit_prices(*mlp_groups(), per=per)
     assert costs["hidden.0"] / costs["hidden.1"] == pytest.approx(first / second)
     assert mean_of(costs, {"hidden.0": 12, "hidden.1": 5}) == pytest.approx(1)
 
 
 def test_gated_inputs_have_a_price_although_they_cannot_be_removed():
-    costs = unit_costs(*mlp_groups(gate_inputs=True), per="multiply_add")
+    costs = unit_prices(*mlp_groups(gate_inputs=True), per="multiply_add")
     assert costs["inputs"] / costs["hidden.0"] == pytest.approx(12 / (7 + 5))
 
 
@@ -57,8 +57,8 @@ def test_a_channel_costs_its_positions_in_multiply_adds_but_not_in_parameters():
         return dense(params["output"], dense(params["dense"], flat), unit_gates(params["dense"], 8))
 
     groups = unit_groups(apply, params, jax.ShapeDtypeStruct((5, 4, 4, 2), jnp.float32))
-    by_parameter = unit_costs(groups, ["conv", "dense"], per="parameter")
-    by_work = unit_costs(groups, ["conv", "dense"], per="multiply_add")
+    by_parameter = unit_prices(groups, ["conv", "dense"], per="parameter")
+    by_work = unit_prices(groups, ["conv", "dense"], per="multiply_add")
     assert by_parameter["conv"] / by_parameter["dense"] == pytest.approx((18 + 1 + 1 + 16 * 8) / (96 + 1 + 1 + 3))
     assert by_work["conv"] / by_work["dense"] == pytest.approx((16 * 18 + 16 * 8) / (96 + 3))
 
@@ -66,11 +66,11 @@ def test_a_channel_costs_its_positions_in_multiply_adds_but_not_in_parameters():
 def test_a_trainer_pays_the_prices():
     network = mlp(WIDTHS)
     params = network.init(0)
-    costs = unit_costs(*mlp_groups(), per="parameter")
-    trainer = make_trainer(network, TASKS["classification"], FORMS["corrected"], unit_costs=costs)
+    costs = unit_prices(*mlp_groups(), per="parameter")
+    learner = make_learner(network, TASKS["classification"], FORMS["corrected"], unit_prices=costs)
     hparams = Hparams(penalty_weight=0.5)
     rows = jnp.asarray(normal(0, 4, 7)), jnp.zeros(4, jnp.int32), jnp.ones(4)
-    total, recorded = trainer.objective(params, *rows, hparams)
+    total, recorded = learner.objective(params, *rows, hparams)
     loss = recorded["loss"]
     expected = sum(costs[gate] * np.maximum(value, 0).sum() for gate, value in read_liveness(params).items())
     assert float(total - loss) == pytest.approx(0.5 * expected, rel=1e-5)
@@ -78,5 +78,5 @@ def test_a_trainer_pays_the_prices():
 
 def test_an_unknown_gate_is_told():
     groups, _ = mlp_groups()
-    with pytest.raises(ValueError, match=r"^unit_costs: expected gates of the function, got 'hidden.7'$"):
-        unit_costs(groups, ["hidden.7"], per="parameter")
+    with pytest.raises(ValueError, match=r"^unit_prices: expected gates of the function, got 'hidden.7'$"):
+        unit_prices(groups, ["hidden.7"], per="parameter")
