@@ -1,9 +1,8 @@
-"""The problem of `benchmarks.seeds`, and the two contenders that train it in JAX; and that of
-`benchmarks.flexible_seeds`.
+"""The problems of `benchmarks.seeds` and `benchmarks.flexible_seeds`, and the contenders that train them in JAX.
 
-A contender is made of a `Problem` of S seeds. `epoch(first)` trains one epoch, the first one with the orders of rows
-that the problem has, later ones with orders of its own, and waits for the end. `result()` is the loss of every step of
-the last epoch, [S, steps], and the weights by name, [S, ...].
+A contender is made from a `Problem` of S seeds. `epoch(first)` trains one epoch and waits for its end; the first epoch
+has the orders of rows that the problem holds, later ones have orders that the contender draws. `result()` returns the
+loss of every step of the last epoch, [S, steps], and the weights by name, [S, ...].
 """
 
 import dataclasses
@@ -13,13 +12,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsize.flexible import FlexibleConfig
-from jaxsize.flexible import make_learner as make_flexible_learner
-from jaxsize.flexible_gates import with_sizes
+from jaxsize.gates import with_sizes
+from jaxsize.learners import TASKS, Hparams, Learner
+from jaxsize.learners.flexible import FlexibleConfig
+from jaxsize.learners.flexible import make_learner as make_flexible_learner
+from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.networks import mlp
-from jaxsize.runs import RunAxis, stack, unstack
-from jaxsize.sparsifier import SparsifierConfig, make_learner
-from jaxsize.training import TASKS, Config, Data, Hparams, Rows, Learner, init_state, make_epoch, row_order
+from jaxsize.programs import Config, Data, Rows, RunAxis, init_state, make_epoch, row_order, stack, unstack
 
 WIDTHS = (784, 500, 10)
 LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 3e-3, 1.0  # so large that leaving one of them out would be seen
@@ -41,12 +40,14 @@ class Problem:
     batch_size: int
 
     def only(self, runs: Sequence[int]) -> "Problem":
+        """Return the problem of these runs alone."""
         index = np.asarray(runs)
         seeds, params, orders = jax.tree.map(lambda leaf: leaf[index], (self.seeds, self.params, self.orders))
         return dataclasses.replace(self, seeds=seeds, params=params, orders=orders)
 
 
 def make_problem(num_runs: int, num_steps: int, batch_size: int) -> Problem:
+    """Make the problem of the sparsifier: random rows, and initial weights and orders of rows for every seed."""
     rng = np.random.default_rng(0)
     num_rows = num_steps * batch_size
     seeds = np.arange(num_runs, dtype=np.uint32)
@@ -65,7 +66,10 @@ def make_problem(num_runs: int, num_steps: int, batch_size: int) -> Problem:
 def make_flexible_problem(
     num_seeds: int, slopes: Sequence[float], num_steps: int, batch_size: int, start_size: float
 ) -> Problem:
-    """A run for every seed and slope; the slopes of a seed share its weights and its order of rows."""
+    """Make the problem of flexible networks: a run for every seed and slope.
+
+    The runs of a seed share their weights and their order of rows.
+    """
     problem = make_problem(num_seeds, num_steps, batch_size).only([seed for seed in range(num_seeds) for _ in slopes])
     network = mlp(WIDTHS, gate="size", size=start_size)
     runs = [
@@ -77,6 +81,7 @@ def make_flexible_problem(
 
 
 def flat(params: Any) -> Arrays:
+    """Return the leaves of a network with one hidden layer by name."""
     (hidden,), output = params["hidden"], params["output"]
     named = {f"hidden.{name}": leaf for name, leaf in hidden.items()}
     return named | {f"output.{name}": leaf for name, leaf in output.items()}
@@ -93,8 +98,12 @@ def _flexible() -> tuple[Learner, Hparams]:
 
 
 def _parts(problem: Problem, learned: tuple[Learner, Hparams]) -> tuple[Callable, Callable, Hparams, Data]:
-    """start(run, hparams, shared) and epoch(state, hparams, data) of one run; settings [S]; the rows. learned: the
-    learner and the settings of every run."""
+    """The functions start(run, hparams, shared) and epoch(state, hparams, data) of one run, the settings [S], the rows.
+
+    Args:
+        problem: what is trained.
+        learned: the learner, and the settings of every run.
+    """
     learner, ones = learned[0], np.ones(len(problem.seeds), np.float32)
     hparams = jax.tree.map(lambda value: value * ones, learned[1])
     rows, (scale, shift) = Rows(problem.inputs, problem.targets), np.array([SCALE, SHIFT], np.float32)
@@ -107,7 +116,7 @@ def _parts(problem: Problem, learned: tuple[Learner, Hparams]) -> tuple[Callable
 
 
 class Jaxsize:
-    """All seeds in one program of jaxsize, laid over all devices."""
+    """All seeds in one program of jaxsize, distributed over all devices."""
 
     learned = staticmethod(_sparsifier)
 
@@ -119,17 +128,19 @@ class Jaxsize:
         self.program = self.axis.map(epoch, donate=True)
 
     def epoch(self, first: bool) -> None:
-        # jaxsize draws the problem's orders in the first epoch by itself
+        """Train one epoch."""
+        # the orders of the problem are those that jaxsize draws in its first epoch
         self.state, history = self.program(self.state, self.hparams, self.data)
         self.losses = self.axis.fetch(history["loss"])
         jax.block_until_ready(self.state)
 
     def result(self) -> tuple[np.ndarray, Arrays]:
+        """Return the losses of the last epoch and the weights."""
         return self.losses, flat(self.axis.fetch(self.state.params))
 
 
 class FlexibleJaxsize(Jaxsize):
-    """Likewise, of networks whose size is trained."""
+    """The same for networks with a trained size."""
 
     learned = staticmethod(_flexible)
 
@@ -146,6 +157,7 @@ class JaxLoop:
         self.program = jax.jit(epoch, donate_argnums=0)
 
     def epoch(self, first: bool) -> None:
+        """Train one epoch."""
         losses = []
         for index, hparams in enumerate(self.hparams):
             self.states[index], history = self.program(self.states[index], hparams, self.data)
@@ -154,4 +166,5 @@ class JaxLoop:
         self.losses = np.stack(losses)
 
     def result(self) -> tuple[np.ndarray, Arrays]:
+        """Return the losses of the last epoch and the weights."""
         return self.losses, flat(stack([jax.device_get(state.params) for state in self.states]))

@@ -1,8 +1,7 @@
-"""The contenders of `benchmarks.seeds` and `benchmarks.flexible_seeds` that train in PyTorch; what a contender is, is
-said in `_seeds_jax`.
+"""The contenders of `benchmarks.seeds` and `benchmarks.flexible_seeds` that train in PyTorch.
 
-All keep the rows as float32 tensors, read no number back within an epoch, and move the weights by PyTorch's fused AdamW
-(flexible sizes: Adam).
+`_seeds_jax` explains what a contender is. All of these keep the rows as float32 tensors, read no number back within an
+epoch, and train the weights by PyTorch's fused AdamW (with flexible sizes: fused Adam).
 """
 # pyright: reportMissingImports=false
 
@@ -41,7 +40,7 @@ NAMES = {
 
 
 class Network(nn.Module):
-    """The gated network of one seed, not yet drawn."""
+    """The gated network of one seed, with uninitialised weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,22 +50,26 @@ class Network(nn.Module):
         self.w1, self.b1 = nn.Parameter(torch.empty(outputs, units)), nn.Parameter(torch.empty(outputs))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of a batch [B, inputs], as [B, outputs]."""
         hidden = F.relu(F.linear(inputs, self.w0, self.b0))
         return F.linear(hidden * F.relu(self.gate), self.w1, self.b1)
 
     def penalty(self) -> torch.Tensor:
+        """Return the price of the open gates."""
         return PENALTY * F.relu(self.gate).sum()
 
     def after_step(self) -> None:
+        """Close the gates that went below 0."""
         with torch.no_grad():
             self.gate.clamp_(min=0)
 
     def make_optimizer(self) -> torch.optim.Optimizer:
+        """Return the optimiser of all parameters."""
         return _optimizer(dict(self.named_parameters()))
 
 
 class FlexibleNetwork(nn.Module):
-    """The network with a trained size of one seed, not yet drawn."""
+    """The network of one seed with a trained size, with uninitialised weights."""
 
     slope: torch.Tensor
     index: torch.Tensor
@@ -81,25 +84,27 @@ class FlexibleNetwork(nn.Module):
         self.w1, self.b1 = nn.Parameter(torch.empty(outputs, units)), nn.Parameter(torch.empty(outputs))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return the outputs of a batch [B, inputs], as [B, outputs]."""
         hidden = F.relu(F.linear(inputs, self.w0, self.b0))
         return F.linear(hidden * torch.sigmoid(self.slope * (self.size - self.index)), self.w1, self.b1)
 
     def penalty(self) -> torch.Tensor:
-        """The integral of the gates over all units, in its stable form."""
+        """Return the price of the size: the integral of the gates over all units, in its stable form."""
         below, above = F.softplus(self.slope * self.size), F.softplus(self.slope * (self.size - WIDTHS[1]))
         return SIZE_PENALTY * (below - above) / self.slope
 
     def after_step(self) -> None:
-        pass
+        """Do nothing: sizes may be any number."""
 
     def make_optimizer(self) -> torch.optim.Optimizer:
+        """Return the optimiser of all parameters."""
         weights = [self.w0, self.b0, self.w1, self.b1]
         groups = [{"params": weights}, {"params": [self.size], "lr": SIZE_LEARNING_RATE}]
         return torch.optim.Adam(groups, lr=LEARNING_RATE, fused=True)
 
 
 def _to_torch(params: Any) -> Tensors:
-    """jaxsize's weights [S, ...] under the module's names and in PyTorch's layout; `_from_torch` goes back."""
+    """Weights of jaxsize [S, ...] under the module's names and in PyTorch's layout; `_from_torch` is the inverse."""
     leaves = {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in flat(params).items()}
     return {NAMES[old]: torch.tensor(np.ascontiguousarray(leaf)) for old, leaf in leaves.items()}
 
@@ -134,6 +139,7 @@ class TorchLoop:
         self.optimizers = [network.make_optimizer() for network in self.networks]
 
     def epoch(self, first: bool) -> None:
+        """Train one epoch; the first one with the orders of rows that the problem has."""
         losses = []
         for seed, (network, optimizer) in enumerate(zip(self.networks, self.optimizers, strict=True)):
             order = torch.tensor(self.problem.orders[seed]) if first else torch.randperm(len(self.targets))
@@ -147,13 +153,14 @@ class TorchLoop:
         self.losses = torch.stack(losses).reshape(len(self.networks), -1).numpy()
 
     def result(self) -> tuple[np.ndarray, Arrays]:
+        """Return the losses of the last epoch and the weights."""
         names = self.networks[0].state_dict()
         stacked = {name: torch.stack([getattr(network, name) for network in self.networks]) for name in names}
         return self.losses, _from_torch(stacked)
 
 
 class FlexibleTorchLoop(TorchLoop):
-    """Likewise, of networks whose size is trained."""
+    """The eager loop over networks with a trained size."""
 
     network = FlexibleNetwork
 
@@ -176,6 +183,7 @@ class TorchVmap:
         self.gradient = torch.func.vmap(grad_and_value(objective, has_aux=True))
 
     def epoch(self, first: bool) -> None:
+        """Train one epoch; the first one with the orders of rows that the problem has."""
         num_runs, num_rows = self.problem.orders.shape
         if first:
             orders = torch.tensor(self.problem.orders)
@@ -194,4 +202,5 @@ class TorchVmap:
         self.losses = torch.stack(losses, dim=1).numpy()
 
     def result(self) -> tuple[np.ndarray, Arrays]:
+        """Return the losses of the last epoch and the weights."""
         return self.losses, _from_torch(self.params)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing in turns, promises, and a row file that says what was measured, and on what."""
+"""What the benchmarks share: timing in turns, promises, and a file that records what was measured on which machine."""
 
 import dataclasses
 import importlib.metadata
@@ -11,18 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxsize.json_files import write_json
-from jaxsize.records import versions
-from jaxsize.tables import format_table
+from jaxsize.results import versions
+from jaxsize.results.json_files import write_json
+from jaxsize.text_tables import format_table
 
 RESULTS = Path(__file__).parent / "results"
+"""The folder of result files."""
 
 
 def time_in_turns(measures: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, list[float]]:
-    """Seconds of every call of every measure, each called `repetitions` times, in an order reversed each time.
+    """Time every measure in turn, `repetitions` times, in an order that is reversed from one repetition to the next.
 
-    So a machine that slows down for a while slows all of them. A measure returns when its work is done (JAX:
-    `block_until_ready`), and was called before, so that nothing is compiled here.
+    A machine that slows down for a while thus slows all measures. A measure must return only when its work is done
+    (JAX: `block_until_ready`), and must have been called before, so that nothing is compiled here.
+
+    Returns:
+        The seconds of every call, by name of the measure.
     """
     seconds: dict[str, list[float]] = {name: [] for name in measures}
     for repetition in range(repetitions):
@@ -34,12 +38,13 @@ def time_in_turns(measures: Mapping[str, Callable[[], object]], repetitions: int
 
 
 def medians(seconds: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Return the median of each entry."""
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 @dataclasses.dataclass(frozen=True)
 class Promise:
-    """A number that was promised to be at least, or at most, a bound."""
+    """A measured number that was promised to be at least, or at most, a bound."""
 
     what: str
     measured: float
@@ -48,30 +53,35 @@ class Promise:
 
     @property
     def kept(self) -> bool:
+        """Whether the number is within the bound."""
         high_enough = self.at_least is None or self.measured >= self.at_least
         return high_enough and (self.at_most is None or self.measured <= self.at_most)
 
     @property
     def bound(self) -> str:
+        """The bound in text."""
         return f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
 
 
 def report(name: str, device: str, row: Mapping[str, Any], promises: Sequence[Promise]) -> int:
-    """Prints the promises, writes `row` with them to results/NAME-DEVICE.json, and returns the exit status: 1 if one
-    was broken."""
+    """Print the promises, write them and `row` to results/NAME-DEVICE.json, and return the exit status.
+
+    Returns:
+        1 if a promise was broken, else 0.
+    """
     lines = [[p.what, f"{p.measured:.3g}", p.bound, "kept" if p.kept else "BROKEN"] for p in promises]
     print("\n" + format_table(["promise", "measured", "bound", ""], lines))
     kept = all(promise.kept for promise in promises)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}-{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}.json"
-    told = [dataclasses.asdict(promise) | {"kept": promise.kept} for promise in promises]
-    write_json(path, {"benchmark": name, **row, "promises": told, "kept": kept})
+    outcomes = [dataclasses.asdict(promise) | {"kept": promise.kept} for promise in promises]
+    write_json(path, {"benchmark": name, **row, "promises": outcomes, "kept": kept})
     print(f"\n{path.relative_to(RESULTS.parent.parent)}")
     return 0 if kept else 1
 
 
 def machine(*packages: str) -> dict[str, Any]:
-    """What a row says of the machine: processor, cores of this process, load at the time, versions."""
+    """Describe the machine for a record: processor, cores of this process, load now, and versions of software."""
     return {
         "processor": _processor(),
         "cores": num_cores(),
@@ -83,16 +93,17 @@ def machine(*packages: str) -> dict[str, Any]:
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # as PyTorch on a machine that measures jaxsize alone
+    except importlib.metadata.PackageNotFoundError:  # for example PyTorch, on a machine that measures jaxsize alone
         return None
 
 
 def num_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 def device_name() -> str:
-    """A name for the device that JAX computes on, for a file: the accelerator's, or how many CPU cores there are."""
+    """Return a name for the device that JAX computes on: the accelerator's name, or the number of CPU cores."""
     import jax
 
     device = jax.devices()[0]

@@ -1,11 +1,12 @@
-"""Training many networks of flexible size at once against training them one after the other in PyTorch: an epoch of
-784-500-10, every seed with both slopes of the gate.
+"""How much faster networks of flexible size train together than one after the other in PyTorch.
+
+Timed is an epoch of networks of 784-500-10 units, every seed with both slopes of the gate.
 
     python -m benchmarks.flexible_seeds               about a minute
     python -m benchmarks.flexible_seeds --seeds 30    the runs of J10: 30 seeds, 2 slopes
 
 Promised on 4 cores: at least 2.5 times the seed-epochs per second of PyTorch's eager loop over runs. The strongest
-set-up of PyTorch, one single-threaded process per core, is measured beside it. How it is done is said in `seeds`.
+set-up of PyTorch, one single-threaded process per core, is measured beside it. `seeds` explains how all is measured.
 """
 
 import dataclasses
@@ -22,8 +23,11 @@ LOOP = "PyTorch, run by run"
 SPEED_UPS = {LOOP: 2.5}
 SLOPES = (0.4, 1.0)
 TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "sizes": 0.2}
-"""Largest differences from jaxsize after the first epoch: of the losses of all steps, relative; of the weights,
-relative to how far they were moved; and of the sizes, in units. A penalty or a rate that is wrong by 1 % is seen."""
+"""Largest differences from jaxsize's results that are allowed after the first epoch.
+
+losses: of all steps, relative. weights: relative to how far they moved. sizes: in units. A penalty or a learning rate
+that is wrong by 1 % exceeds them.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,11 @@ class Flags:
 
 
 def differences(start: Arrays, ours: Result, other: Result) -> dict[str, float]:
-    """`distances`, and `sizes`: how far sizes are apart at most, in units. SystemExit if ours hardly moved."""
+    """Return `distances`, and under `sizes` the largest difference of sizes, in units.
+
+    Raises:
+        SystemExit: when a size of jaxsize moved by less than a unit.
+    """
     sizes, our_sizes = (params["hidden.size"] for _, params in (other, ours))
     if np.abs(our_sizes - start["hidden.size"]).min() < 1:
         raise SystemExit("a size moved by less than a unit: the check does not cover sizes")
@@ -52,6 +60,7 @@ def differences(start: Arrays, ours: Result, other: Result) -> dict[str, float]:
 
 
 def main(flags: Flags) -> int:
+    """Check, measure, print and write the results; return the exit status."""
     problem = make_flexible_problem(flags.seeds, SLOPES, flags.steps, flags.batch_size, flags.start_size)
     apart = functools.partial(differences, flat(problem.params))
     seconds, checked = race(

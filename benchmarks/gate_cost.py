@@ -3,9 +3,9 @@
     python -m benchmarks.gate_cost
 
 Promised: the gradient of the gated network takes at most 1.02 times the temporary memory of the ungated one (the
-compiler's figure), and a step of training, gradient and SGD, at most 1.05 times its time. Beside them the gate as
-automatic differentiation does it, jax.nn.relu(x) * jax.nn.relu(liveness), which is not free. One quarter of all gates
-is exactly 0.
+compiler's figure), and a training step (gradient and SGD) takes at most 1.05 times the time. The plain gate,
+jax.nn.relu(x) * jax.nn.relu(liveness) with the gradient of automatic differentiation, is measured beside them: it is
+not free. One quarter of all gates is exactly 0.
 
 Checked first: the gradients of both forms of gate agree, at closed gates too.
 """
@@ -25,13 +25,15 @@ import tyro
 
 from benchmarks._timing import Promise, device_name, machine, medians, report, time_in_turns
 from jaxsize.gates import relu
-from jaxsize.layers import conv, dense, init_conv, init_dense, init_gate, unit_gates
-from jaxsize.networks import Network, mlp
-from jaxsize.tables import format_table
+from jaxsize.networks import Network, conv, dense, init_conv, init_dense, init_gate, mlp, unit_gates
+from jaxsize.text_tables import format_table
 
 MOST_MEMORY, MOST_TIME = 1.02, 1.05
 TOLERANCE = 1e-4
-"""Largest difference of the two gradients, per leaf and relative to its norm: float32, sums in another order."""
+"""Largest difference of the two gradients that is allowed, per leaf and relative to the leaf's norm.
+
+It is not 0, because sums in float32 are in another order.
+"""
 FORMS = ("no gate", "gate", "plain gate")
 
 Tree = Any
@@ -44,12 +46,12 @@ class Flags:
     repetitions: int = 31
     """Timings of each form; their median counts."""
     seconds: float = 0.1
-    """About how long one timing is; as many steps as fit, at least one."""
+    """Length of one timing, about: as many steps as fit in, at least one."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A network in three forms that differ in their gates only, and the batch that it sees."""
+    """A network in three forms that differ only in their gates, and the shape of its batch."""
 
     name: str
     networks: dict[str, Network]
@@ -58,6 +60,8 @@ class Case:
 
 
 def mlp_case(widths: tuple[int, ...], batch_size: int) -> Case:
+    """Make the case of a multilayer perceptron of these widths, inputs and outputs included."""
+
     def plain(params: Tree, inputs: jax.Array) -> jax.Array:
         for layer in params["hidden"]:
             inputs = jax.nn.relu(dense(layer, inputs)) * jax.nn.relu(layer["liveness"])[None, :]
@@ -69,7 +73,7 @@ def mlp_case(widths: tuple[int, ...], batch_size: int) -> Case:
 
 
 def conv_case(channels: tuple[int, int, int], size: int, batch_size: int) -> Case:
-    """Two convolutions of 3 x 3, the second with stride 2, flattened into a dense layer with 10 outputs."""
+    """Make the case of two convolutions of 3 x 3, the second with stride 2, and a dense layer with 10 outputs."""
     positions = math.ceil(size / 2) ** 2
 
     def init(seed: int, gated: bool) -> Tree:
@@ -111,7 +115,7 @@ CASES = (
 
 
 def close_a_quarter(params: Tree) -> Tree:
-    """`params` with gates drawn from (0, 1], and every fourth gate exactly 0."""
+    """Return parameters with gates drawn from (0, 1], of which every fourth is set to exactly 0."""
 
     def close(path: tuple, leaf: np.ndarray) -> np.ndarray:
         if getattr(path[-1], "key", None) != "liveness":
@@ -123,14 +127,19 @@ def close_a_quarter(params: Tree) -> Tree:
 
 
 def measure(case: Case, flags: Flags) -> tuple[dict[str, Any], list[Promise]]:
+    """Check and measure one case, and return a row of results and the promises.
+
+    Raises:
+        SystemExit: when the gradients of both gates differ by more than `TOLERANCE`.
+    """
     rng = np.random.default_rng(0)
     inputs = rng.standard_normal((case.batch_size, *case.input_shape), np.float32)
     batch = jax.device_put((inputs, rng.integers(0, 10, case.batch_size, np.int32)))
     params = {form: jax.device_put(close_a_quarter(net.init(0))) for form, net in case.networks.items()}
     gradients = {form: _gradient(net).lower(params[form], *batch).compile() for form, net in case.networks.items()}
 
-    found = {form: gradients[form](params[form], *batch)[1] for form in ("gate", "plain gate")}
-    difference = _difference(found["gate"], found["plain gate"])
+    ours, plain = (gradients[form](params[form], *batch)[1] for form in ("gate", "plain gate"))
+    difference = _difference(ours, plain)
     if not difference <= TOLERANCE:
         raise SystemExit(f"{case.name}: the gradients differ by {difference:.1e}, more than {TOLERANCE:g}; not timed")
 
@@ -191,6 +200,7 @@ def _difference(ours: Tree, other: Tree) -> float:
 
 
 def main(flags: Flags) -> int:
+    """Check, measure, print and write the results; return the exit status."""
     rows, promises, lines = [], [], []
     for case in CASES:
         row, judged = measure(case, flags)

@@ -1,4 +1,4 @@
-"""Training many seeds at once against training them in other ways: an epoch of the sparsifier, 784-500-10.
+"""How much faster many seeds of the sparsifier train together than in other ways: an epoch of 784-500-10 units.
 
     python -m benchmarks.seeds                    on a CPU: five ways to train 11 runs
     python -m benchmarks.seeds --runs 30          on a GPU: 30 runs against 1 run
@@ -6,13 +6,14 @@
 Promised on 4 cores: at least 2.5 times the seed-epochs per second of PyTorch's eager loop over seeds, 1.7 times those
 of `torch.func.vmap`, and 1.4 times those of a JAX loop over seeds on one device with all threads. The strongest
 set-up of PyTorch, one single-threaded process per core, is measured beside them. Promised on a GPU: 30 runs take at
-most twice the time of 1. A speed-up is the smaller of two, of the medians and of the fastest epochs: on cores that
-are shared, PyTorch's spinning threads can stall for seconds, and medians may say more than is true.
+most twice the time of 1. A speed-up is the smaller one of two ratios, that of the medians and that of the fastest
+epochs: on cores that are shared with others, PyTorch's spinning threads can stall for seconds, and medians may say more
+than is true.
 
-Every contender lives in processes of its own (JAX and PyTorch slow each other down in one), which are stopped while
-it is not its turn: not even a spinning thread of theirs runs. All start with the same weights and train the first
-epoch with the same order of rows; what they reach is compared before anything is timed. From then on each draws its
-own orders and goes on training.
+Every contender has processes of its own (JAX and PyTorch slow each other down within one process). Its processes are
+stopped while it is not their turn, so that not even a spinning thread runs. All contenders start with the same weights
+and train the first epoch with the same orders of rows, and their results are compared before anything is timed. From
+then on each draws its own orders and goes on training.
 """
 
 import contextlib
@@ -32,15 +33,18 @@ import tyro
 
 from benchmarks._seeds_jax import WIDTHS, Arrays, Jaxsize, Problem, flat, make_problem
 from benchmarks._timing import Promise, device_name, machine, medians, num_cores, report, time_in_turns
-from jaxsize.runs import use_all_cores
-from jaxsize.tables import format_table
+from jaxsize.programs import use_all_cores
+from jaxsize.text_tables import format_table
 
 SPEED_UPS = {"PyTorch, seed by seed": 2.5, "torch.func.vmap": 1.7, "JAX, seed by seed": 1.4}
 MOST_TIMES_ONE_RUN = 2.0
 TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "gates": 1e-3}
-"""Largest differences from jaxsize after the first epoch: of the losses, relative; of the weights, relative to how far
-they were moved; and the share of gates that are closed in one and open in the other. Float32, with sums in another
-order: where that lets a single relu close or not, Adam turns the difference into one of the size of its steps."""
+"""Largest differences from jaxsize's results that are allowed after the first epoch.
+
+losses: relative. weights: relative to how far they moved. gates: the share that is closed in one result and open in the
+other. They are not 0, because sums in float32 are in another order: where a single relu is open in one and closed in
+the other for that reason, Adam turns the difference into one of the size of its steps.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,14 +60,14 @@ class Flags:
     steps: int = 100
     """Steps per epoch."""
     against: Literal["contenders", "one_run"] | None = None
-    """What is measured beside the batch of runs. Default: one_run on a GPU, contenders elsewhere."""
+    """What the batch of runs is compared with. Default: one_run on a GPU, contenders elsewhere."""
 
 
-# --- Their processes.
+# --- The processes of the contenders.
 
 
 def _serve(contender: str, problem: Problem, cores: set[int], devices: bool, pipe: Connection) -> None:
-    """The life of a worker: prepares, says so, and then answers until it is killed, or nobody is there to ask."""
+    """The work of a process: prepare the contender, say so, and answer requests until killed or the pipe is closed."""
     os.sched_setaffinity(0, cores)  # before JAX or PyTorch counts its threads
     if devices:
         use_all_cores()
@@ -77,7 +81,15 @@ def _serve(contender: str, problem: Problem, cores: set[int], devices: bool, pip
 
 
 class Worker:
-    """A contender in `len(parts)` processes, each with a part of the seeds, which stand still between requests."""
+    """A contender in `len(parts)` processes, each with a part of the seeds. They are stopped between requests.
+
+    Args:
+        contender: MODULE:CLASS of the contender.
+        problem: what it trains.
+        parts: the seeds of each process.
+        pinned: each process may use one core only.
+        devices: every core is a JAX device.
+    """
 
     def __init__(
         self, contender: str, problem: Problem, parts: list[range], *, pinned: bool = False, devices: bool = False
@@ -106,20 +118,24 @@ class Worker:
             os.kill(process.pid, which)
 
     def ask(self, *request: Any) -> list[Any]:
+        """Call a method of the contender in all processes, with these arguments, and return the answers."""
         self._signal(signal.SIGCONT)
         for pipe in self.pipes:
             pipe.send(request)
         return self._receive()
 
     def epoch(self, first: bool = False) -> None:
+        """Train one epoch."""
         self.ask("epoch", first)
 
     def result(self) -> tuple[np.ndarray, Arrays]:
+        """Return the contender's result, of all seeds in order."""
         losses, params = zip(*self.ask("result"), strict=True)
         joined = {name: np.concatenate([part[name] for part in params])[self.order] for name in params[0]}
         return np.concatenate(losses)[self.order], joined
 
     def close(self) -> None:
+        """Kill the processes."""
         for process in self.processes:
             process.kill()
             process.join()
@@ -132,7 +148,10 @@ Result = tuple[np.ndarray, Arrays]
 
 
 def distances(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
-    """How far two results are apart: losses, relative; weights, relative to how far ours were moved from `start`."""
+    """Return the largest differences of two results: of losses, relative; and of weights.
+
+    Those of weights are relative to how far ours moved from `start`.
+    """
     (our_losses, our_params), (losses, params) = ours, other
     moved = {name: np.linalg.norm(our_params[name] - start[name]) for name in start}
     weights = [np.linalg.norm(params[name] - our_params[name]) / moved[name] for name in start]
@@ -140,7 +159,7 @@ def distances(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
 
 
 def differences(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
-    """`distances` and `gates`, the share of gates that are closed in one and open in the other."""
+    """Return `distances`, and under `gates` the share of gates that are closed in one result and open in the other."""
     closed, our_closed = (values["hidden.liveness"] == 0 for _, values in (other, ours))
     return distances(ours, other, start) | {"gates": float(np.mean(closed != our_closed))}
 
@@ -148,30 +167,46 @@ def differences(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
 def require_close(
     results: dict[str, Result], apart: Callable[[Result, Result], dict[str, float]], tolerances: dict[str, float]
 ) -> dict[str, dict[str, float]]:
-    """What `apart` says of all results and the first, printed. SystemExit if any of it is too large."""
+    """Print and return the differences of all results from the first one.
+
+    Args:
+        results: by name of the contender.
+        apart: measures the differences of a result (its second argument) from the first one.
+        tolerances: the largest differences that are allowed.
+
+    Raises:
+        SystemExit: when a difference is larger.
+    """
     (first, ours), *others = results.items()
-    found = {name: apart(ours, result) for name, result in others}
-    rows = [[name, *(f"{value:.1e}" for value in values.values())] for name, values in found.items()]
+    distances_of = {name: apart(ours, result) for name, result in others}
+    rows = [[name, *(f"{value:.1e}" for value in values.values())] for name, values in distances_of.items()]
     print(f"after one epoch, apart from {first}:\n{format_table(['', *tolerances], rows)}\n")
     wrong = [
-        name for name, values in found.items() if not all(values[key] <= bound for key, bound in tolerances.items())
+        name
+        for name, values in distances_of.items()
+        if not all(values[key] <= bound for key, bound in tolerances.items())
     ]
     if wrong:
         raise SystemExit(f"{', '.join(wrong)}: further from {first} than {tolerances}; nothing was timed")
-    return found
+    return distances_of
 
 
 def check(results: dict[str, Result], start: Arrays) -> dict[str, dict[str, float]]:
-    """Differences of all results from the first. SystemExit if one is too large, or no gate was closed."""
+    """Print and return the differences of all results from the first one.
+
+    Raises:
+        SystemExit: when one is above `TOLERANCES`, or no gate was closed.
+    """
     ours = next(iter(results.values()))
     print(f"{np.mean(ours[1]['hidden.liveness'] == 0):.1%} of the gates closed;", end=" ")
-    found = require_close(results, lambda mine, other: differences(mine, other, start), TOLERANCES)
+    checked = require_close(results, lambda ours, other: differences(ours, other, start), TOLERANCES)
     if not np.any(ours[1]["hidden.liveness"] == 0):
         raise SystemExit("no gate was closed: the check does not cover closed gates")
-    return found
+    return checked
 
 
 def against_contenders(flags: Flags) -> int:
+    """Compare the batch of runs with the other ways to train; return the exit status."""
     problem = make_problem(flags.runs, flags.steps, flags.batch_size)
     contenders = {
         "PyTorch, seed by seed": "benchmarks._seeds_torch:TorchLoop",
@@ -179,7 +214,11 @@ def against_contenders(flags: Flags) -> int:
         "JAX, seed by seed": "benchmarks._seeds_jax:JaxLoop",
     }
     seconds, checked = race(
-        flags, problem, "benchmarks._seeds_jax:Jaxsize", contenders, lambda found: check(found, flat(problem.params))
+        flags,
+        problem,
+        "benchmarks._seeds_jax:Jaxsize",
+        contenders,
+        lambda results: check(results, flat(problem.params)),
     )
     return report_seeds(flags, seconds, checked, speed_ups(seconds, SPEED_UPS), dict.fromkeys(seconds, flags.runs))
 
@@ -187,8 +226,18 @@ def against_contenders(flags: Flags) -> int:
 def race(
     flags: Any, problem: Problem, ours: str, others: dict[str, str], check: Callable[[dict[str, Result]], Any]
 ) -> tuple[dict[str, list[float]], Any]:
-    """Seconds of every epoch of ours, of the others (the first of them also in a process per core), and what `check`
-    said of their results after the first epoch."""
+    """Time epochs of all contenders in turns.
+
+    Args:
+        flags: the flags of the benchmark.
+        problem: what is trained.
+        ours: MODULE:CLASS of jaxsize's contender.
+        others: the same of the others, by name; the first of them is also measured in a process per core.
+        check: compares the results after the first epoch.
+
+    Returns:
+        The seconds of every epoch by contender, and what `check` returned.
+    """
     num_runs = len(problem.seeds)
     everything, cores = [range(num_runs)], min(num_cores(), num_runs)
     workers: dict[str, Worker] = {}
@@ -213,7 +262,10 @@ def race(
 
 
 def speed_ups(seconds: dict[str, list[float]], bounds: dict[str, float]) -> list[Promise]:
-    """Of the first over others: the smaller of two, of the medians and of the fastest."""
+    """Make the promises about the speed-up of the first contender over others.
+
+    A speed-up is the smaller one of two ratios: that of the medians and that of the fastest epochs.
+    """
     typical = medians(seconds)
     first = next(iter(seconds))
     return [
@@ -227,6 +279,7 @@ def speed_ups(seconds: dict[str, list[float]], bounds: dict[str, float]) -> list
 
 
 def against_one_run(flags: Flags) -> int:
+    """Compare the batch of runs with a single run; return the exit status."""
     use_all_cores()
     problem = make_problem(flags.runs, flags.steps, flags.batch_size)
     names = {f"{flags.runs} runs": flags.runs, "1 run": 1}
@@ -249,10 +302,11 @@ def against_one_run(flags: Flags) -> int:
 
 
 def print_table(typical: dict[str, float], seconds: dict[str, list[float]], num_runs: dict[str, int]) -> None:
+    """Print seed-epochs per second, seconds per epoch, and how many times faster the first contender is."""
     first = next(iter(typical))
 
     def times(values: dict[str, float], name: str) -> str:
-        """How often one seed-epoch of the first could be done in the time of one of `name`."""
+        """How many seed-epochs the first contender does in the time of one seed-epoch of `name`."""
         return f"{values[name] / num_runs[name] / (values[first] / num_runs[first]):.2f}"
 
     fastest = {name: min(values) for name, values in seconds.items()}
@@ -280,7 +334,7 @@ def report_seeds(
     name: str = "seeds",
     tolerances: dict[str, float] = TOLERANCES,
 ) -> int:
-    """Prints and writes what was measured, as `_timing.report`."""
+    """Print and write what was measured, as `_timing.report` does; return the exit status."""
     row = machine("torch", "tyro") | {
         "device": device_name(),
         "dtype": "float32",
@@ -297,6 +351,7 @@ def report_seeds(
 
 
 def main(flags: Flags) -> int:
+    """Run the comparison that the flags or the machine choose; return the exit status."""
     against = flags.against or ("one_run" if jax.default_backend() == "gpu" else "contenders")
     return (against_one_run if against == "one_run" else against_contenders)(flags)
 

@@ -1,20 +1,20 @@
-"""What removing dead units saves: 784-2048-2048-10 whose live units fall to 128 over 30 epochs.
+"""What removing dead units saves: a network of 784-2048-2048-10 units whose live units fall to 128 over 30 epochs.
 
     python -m benchmarks.shrinking                              one run, 234 steps an epoch: minutes
     python -m benchmarks.shrinking --steps 20                   short epochs
     python -m benchmarks.shrinking --runs 11 --steps 60         11 runs at once
-    python -m benchmarks.shrinking --runs 11 --steps 60 --spread    half of which keep all their units
+    python -m benchmarks.shrinking --runs 11 --steps 60 --spread    11 runs, of which half keep all their units
 
-Batch 256, Adam, a gate on every unit; which units die when is a schedule (geometric, at the end of every epoch), so
-that every contender does the same. Timed are compiling, training with an evaluation per epoch, fetching the state and
-removing units; no records and no checkpoints. Contenders: masks only (compiling, plus the median of a few epochs for
-each epoch; its state is not even fetched), and the bound: every epoch at exactly the live units in programs compiled
-before, with nothing fetched or removed.
+Batch 256, Adam, a gate on every unit. A schedule (geometric, at the end of every epoch) says which units die when, so
+that all contenders do the same. What is timed: compiling, training with an evaluation per epoch, fetching the state and
+removing units; records and checkpoints are not written. The contenders are "masks only" (the time of compiling, plus
+the median of a few epochs for each epoch; its state is not even fetched) and "bound" (every epoch at exactly the live
+units, in programs compiled before, with nothing fetched or removed).
 
-Promised for one run at 234 steps: 3.5 times faster than masks only and within 1.15 times the bound, removal below 1 %
-of the time, fewer than 16 compilations. For short epochs: no slower than masks only. For 11 runs: 2.5 times faster.
+Promised for one run at 234 steps: 3.5 times faster than masks only, at most 1.15 times the bound, removal below 1 % of
+the time, fewer than 16 compilations. For short epochs: no slower than masks only. For 11 runs: 2.5 times faster.
 
-Checked first, small: outputs after a shrinking training equal those of the masked one.
+Checked first, at a small scale: the outputs after a training that removes units equal those of the masked training.
 """
 
 import dataclasses
@@ -29,16 +29,16 @@ import numpy as np
 import tyro
 
 from benchmarks._timing import Promise, device_name, machine, report
-from jaxsize.batches import Batch, Program
-from jaxsize.datasets import Dataset, Split
-from jaxsize.liveness import count_live, read_liveness, replace_liveness
+from jaxsize.data import Dataset, Split
+from jaxsize.gates import count_live, read_liveness, replace_liveness
+from jaxsize.learners import TASKS, Hparams, Learner
+from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.networks import mlp, num_mlp_parameters
-from jaxsize.runs import use_all_cores
-from jaxsize.shrinking import Shrinking
-from jaxsize.sparsifier import FORMS, make_learner
-from jaxsize.tables import format_table
-from jaxsize.teams import Teams
-from jaxsize.training import TASKS, Config, Hparams, Learner
+from jaxsize.programs import Batch, Config, use_all_cores
+from jaxsize.programs._program import Program
+from jaxsize.resizing import Shrinking
+from jaxsize.text_tables import format_table
+from jaxsize.training._teams import Teams
 
 BATCH_SIZE = 256
 TOLERANCE = 1e-4
@@ -49,32 +49,34 @@ Tree = Any
 
 @dataclasses.dataclass(frozen=True)
 class Flags:
-    """The problem."""
+    """The network, its schedule, and how long it trains."""
 
     runs: int = 1
     """Seeds trained at once."""
     steps: int = 234
     """Steps per epoch."""
     epochs: int = 30
+    """Epochs of a training."""
     width: int = 2048
     """Units of both hidden layers before training."""
     final: int = 128
     """Live units at the end."""
     spread: bool = False
-    """Every second run keeps all its units."""
+    """Let every second run keep all its units."""
     masked_epochs: int = 4
     """Epochs of the masked network that are timed."""
 
 
 def live_units(flags: Flags, epochs_done: int, final: int | None = None) -> int:
+    """Return the live units of a layer after a number of epochs, by the schedule."""
     share = (final or flags.final) / flags.width
     return round(flags.width * share ** (epochs_done / (flags.epochs - 1)))
 
 
-def scheduled_trainer(flags: Flags, network: Any) -> Learner:
-    """The sparsifier's learner, except that units die by the schedule, in the order of their gates at the start.
+def scheduled_learner(flags: Flags, network: Any) -> Learner:
+    """Make the sparsifier's learner, except that units die by the schedule, in the order of their gates at the start.
 
-    The penalty weight of a run says which share of its units lives at the end.
+    The penalty weight of a run is the share of its units that lives at the end.
     """
     plain = make_learner(network, TASKS["classification"], FORMS["corrected"])
 
@@ -104,7 +106,7 @@ def scheduled_trainer(flags: Flags, network: Any) -> Learner:
 
 
 def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
-    """Runs from `width` units; data of MNIST's shape and kind, but random."""
+    """Make the batch of all runs from `width` units, on random data of MNIST's shape and type."""
     widths = (784, width, width, 10)
     network = mlp(widths)
     rng = np.random.default_rng(0)
@@ -143,7 +145,7 @@ def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
         init=init,
         num_parameters=num_mlp_parameters(widths),
         hparams=Hparams(constant(1e-3), shares, constant(0), constant(1e-3)),
-        learner=scheduled_trainer(flags, network),
+        learner=scheduled_learner(flags, network),
         dataset=dataset,
         config=Config(batch_size=BATCH_SIZE),
         num_epochs=flags.epochs,
@@ -153,10 +155,14 @@ def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
 
 
 def shrunk(flags: Flags) -> tuple[dict[str, float], Teams, list[Any]]:
-    """Seconds of a whole training that removes units: in all, compiling and removing."""
+    """Run a whole training that removes units.
+
+    Returns:
+        Its seconds (in total, of compiling, and of removing), the training's teams, and those that are left at the end.
+    """
     batch = make_batch(flags, flags.width, Shrinking())
     for index in range(flags.runs):
-        batch.init(index)  # drawing weights is not what is measured
+        batch.init(index)  # so that drawing weights is not timed
     start, removing = time.perf_counter(), 0.0
     roster = Teams(batch, range(flags.runs))
     teams = roster.start()
@@ -172,7 +178,7 @@ def shrunk(flags: Flags) -> tuple[dict[str, float], Teams, list[Any]]:
 
 
 def epoch_seconds(program: Program, runs: range, epochs: range) -> list[float]:
-    """Seconds of some epochs of a program that is compiled, from its start."""
+    """Return the seconds of some epochs of a compiled program, which begins anew."""
     state, seconds = program.start(runs), []
     for epoch in epochs:
         clock = time.perf_counter()
@@ -183,6 +189,7 @@ def epoch_seconds(program: Program, runs: range, epochs: range) -> list[float]:
 
 
 def masked(flags: Flags) -> dict[str, Any]:
+    """Return the seconds of a training with masks only; of its epochs a few are timed."""
     clock = time.perf_counter()
     program = Program(make_batch(flags, flags.width, None), flags.runs)
     compiling = time.perf_counter() - clock
@@ -192,7 +199,7 @@ def masked(flags: Flags) -> dict[str, Any]:
 
 
 def bound(flags: Flags) -> dict[str, Any]:
-    """Every epoch at exactly the units that live when it starts, in programs compiled before."""
+    """Return the seconds of a training in which every epoch has exactly its live units, in programs compiled before."""
     seconds = []
     for epoch in range(flags.epochs):
         width = live_units(flags, epoch)
@@ -202,7 +209,11 @@ def bound(flags: Flags) -> dict[str, Any]:
 
 
 def check() -> float:
-    """Largest difference of the outputs of a shrunk and a masked network, relative to the largest output."""
+    """Return the largest difference of the outputs of a shrunk and a masked network, relative to the largest output.
+
+    Raises:
+        SystemExit: when it is above `TOLERANCE`.
+    """
     flags = Flags(runs=2, steps=4, epochs=4, width=64, final=8)
     finals = []
     for shrinking in (Shrinking(program_cost=0), None):
@@ -225,8 +236,9 @@ def check() -> float:
 
 
 def main(flags: Flags) -> int:
+    """Check, measure, print and write the results; return the exit status."""
     checked = check()
-    # Masks before and after, so that a machine that slows down meanwhile is seen in both.
+    # Masks are timed before and after, so that a machine that slows down in between shows.
     before = masked(flags)
     seconds, roster, teams = shrunk(flags)
     after = masked(flags)

@@ -1,14 +1,14 @@
-"""How long an experiment takes from its command to its first row of results.
+"""How long a study takes from its command to its first row of results.
 
     python -m benchmarks.start_up
 
-`python -m experiments.sparsifier`, with so few rows and seeds that the training before the first row takes
-milliseconds: on the digits, and a 784-500-10 network on synthetic files in MNIST's format. Cold: with an empty folder
-of compiled programs. Warm: with the folder that an earlier run left. From both, the time of a process that does
-`import jax; jax.devices()` is taken off. Promised: at most 2.5 s cold, 1.5 s warm.
+What is started is `python -m experiments.sparsifier`, with so few rows and seeds that the training before the first row
+takes milliseconds: once on the digits, and once with a 784-500-10 network on synthetic files in MNIST's format. A cold
+start has an empty folder of compiled programs, a warm start the folder that an earlier run left. From both, the time of
+a process that does `import jax; jax.devices()` is subtracted. Promised: at most 2.5 s cold, 1.5 s warm.
 
-Checked first: the rows of a cold and of a warm run are the same. Where the time goes is printed at the end, and kept
-in the row file.
+Checked first: the rows of a cold and of a warm run are the same. Where the time goes is printed at the end, and written
+to the file of results.
 """
 
 import collections
@@ -30,7 +30,7 @@ import numpy as np
 import tyro
 
 from benchmarks._timing import Promise, device_name, machine, medians, report, time_in_turns
-from jaxsize.tables import format_table
+from jaxsize.text_tables import format_table
 
 MOST_COLD, MOST_WARM = 2.5, 1.5
 FEW = ("--num-seeds", "2", "--penalties", "0.1", "0.01", "--epochs", "2")
@@ -54,7 +54,7 @@ class Flags:
 
 
 def write_mnist(folder: Path) -> None:
-    """Random images in the four files of MNIST: few of them, so that an epoch is short."""
+    """Write random images as the four files of MNIST; they are few, so that an epoch is short."""
     rng = np.random.default_rng(0)
     folder.mkdir(parents=True)
     for part, num_rows in (("train", 768), ("t10k", 128)):
@@ -66,7 +66,7 @@ def write_mnist(folder: Path) -> None:
 
 @contextmanager
 def process(command: Sequence[str], cache: Path, **options: Any) -> Iterator[subprocess.Popen]:
-    """Runs Python with `cache` as its folder of compiled programs; kills it at the end of the block."""
+    """Run Python with `cache` as its folder of compiled programs, and kill it at the end of the `with` block."""
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     started = subprocess.Popen([sys.executable, *command], env=environment, cwd=REPOSITORY, **options)
     try:
@@ -77,7 +77,7 @@ def process(command: Sequence[str], cache: Path, **options: Any) -> Iterator[sub
 
 
 def first_rows(command: Sequence[str], cache: Path, **options: Any) -> list[dict[str, Any]]:
-    """Starts an experiment and returns when the rows of its first epoch are on the disk; then it is killed."""
+    """Start a study, wait until the rows of its first epoch are on the disk, kill it, and return the rows."""
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder, "out", "metrics.jsonl")
         with process([*command, "--out", str(rows.parent)], cache, stdout=subprocess.DEVNULL, **options) as started:
@@ -90,31 +90,35 @@ def first_rows(command: Sequence[str], cache: Path, **options: Any) -> list[dict
 
 
 def only_jax(cache: Path) -> None:
+    """Run a process that only imports JAX and looks for devices."""
     with process(["-c", ONLY_JAX], cache, stdout=subprocess.PIPE) as started:
         assert started.stdout is not None and started.stdout.readline() == b"\n"
 
 
 # --- Where the time goes.
 
-STAGES = (  # what is called once before the first row, in this order; each takes from its call to its return
-    ("data", "experiments.sparsifier", "load_datasets"),
-    ("devices, memory", "experiments.sparsifier", "require_room"),
-    ("folder", "experiments.sparsifier", "open_folder"),
-    ("programs: trace, lower, compile", "jaxsize.batches", "Program.__init__"),
-    ("initial weights and state", "jaxsize.batches", "Program.start"),
-    ("dispatch of the epoch", "jaxsize.batches", "Program.epoch"),
+STAGES = (  # functions that are called once before the first row, in this order; timed from their call to their return
+    ("data", "experiments.sparsifier.study", "load_datasets"),
+    ("devices, memory", "experiments.sparsifier.study", "require_room"),
+    ("folder", "experiments.sparsifier.study", "open_results"),
+    ("programs: trace, lower, compile", "jaxsize.programs._program", "Program.__init__"),
+    ("initial weights and state", "jaxsize.programs._program", "Program.start"),
+    ("dispatch of the epoch", "jaxsize.programs._program", "Program.epoch"),
 )
-END = ("jaxsize.records", "Rows.append")  # stages end when the first rows are there to be written
+END = ("jaxsize.results.rows", "Rows.append")  # the function whose first call ends the stages
 
 
 def trace(clock: float, path: str, arguments: Sequence[str]) -> None:
-    """Runs the experiment in this process and writes the seconds of every stage to `path`, before any row is written.
+    """Run the study in this process, and write the seconds of every stage to `path` before any row is written.
 
-    `clock`: time.time() when the process was asked for.
+    Args:
+        clock: time.time() when the process was started.
+        path: the JSON file to write.
+        arguments: the command line of the study.
     """
     stages = {"interpreter": time.time() - clock}
     before = time.time()
-    experiment = importlib.import_module("experiments.sparsifier")
+    experiment = importlib.import_module("experiments.sparsifier.study")
     stages["imports"] = time.time() - before
 
     import jax
@@ -141,9 +145,9 @@ def trace(clock: float, path: str, arguments: Sequence[str]) -> None:
 
     def ending(function: Callable) -> Callable:
         def call(*positional: Any, **named: Any) -> Any:
-            told = sum(value for name, value in stages.items() if not name.startswith("of all"))
+            known = sum(value for name, value in stages.items() if not name.startswith("of all"))
             if not os.path.exists(path):
-                Path(path).write_text(json.dumps(stages | {"rest, training included": time.time() - clock - told}))
+                Path(path).write_text(json.dumps(stages | {"rest, training included": time.time() - clock - known}))
             return function(*positional, **named)
 
         return call
@@ -151,9 +155,7 @@ def trace(clock: float, path: str, arguments: Sequence[str]) -> None:
     for label, module, attribute in STAGES:
         _wrap(module, attribute, lambda function, label=label: timed(label, function))
     _wrap(*END, ending)
-    from experiments.command_line import main as run_command
-
-    run_command(experiment.SparsifierFlags, experiment.PRESETS, experiment.run, experiment.NAME, list(arguments))
+    experiment.COMMAND.main(list(arguments))
 
 
 def _wrap(module: str, attribute: str, wrapper: Callable[[Callable], Callable]) -> None:
@@ -165,6 +167,7 @@ def _wrap(module: str, attribute: str, wrapper: Callable[[Callable], Callable]) 
 
 
 def stages_of(arguments: Sequence[str], cache: Path) -> dict[str, float]:
+    """Return the seconds of every stage of one start of the study."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "stages.json")
         code = "import sys; from benchmarks.start_up import trace; trace(float(sys.argv[1]), sys.argv[2], sys.argv[3:])"
@@ -173,7 +176,11 @@ def stages_of(arguments: Sequence[str], cache: Path) -> dict[str, float]:
 
 
 def imports_of(start: Callable[[Any], object]) -> dict[str, float]:
-    """Seconds of importing, by package and without what each imports in turn, as `python -X importtime` has them."""
+    """Return the seconds of importing by package, without what a package imports in turn.
+
+    Args:
+        start: runs a process with `python -X importtime`, with the file that it gets as its standard error.
+    """
     with tempfile.TemporaryFile() as errors:
         start(errors)
         errors.seek(0)
@@ -188,10 +195,12 @@ def imports_of(start: Callable[[Any], object]) -> dict[str, float]:
 
 
 def without_clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows without the column of times."""
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
 def main(flags: Flags) -> int:
+    """Check, measure, print and write the results; return the exit status."""
     with tempfile.TemporaryDirectory() as scratch:
         temporary = Path(scratch)
         write_mnist(temporary / "data" / "mnist")
@@ -225,7 +234,9 @@ def main(flags: Flags) -> int:
         imports = {
             "experiment": imports_of(
                 lambda errors: first_rows(
-                    ["-X", "importtime", "-m", "experiments.sparsifier", *first], temporary / "warm", stderr=errors
+                    ["-X", "importtime", "-m", "experiments.sparsifier", *first],
+                    temporary / "warm",
+                    stderr=errors,
                 )
             ),
             "only JAX": imports_of(

@@ -4,10 +4,11 @@
     python -m experiments.random_slope --dataset mnist fashion_mnist      two sets, 6 seeds
     python -m experiments.random_slope --dataset mnist fashion_mnist --full    J10's scale: 30 seeds, 60 epochs
 
-One hidden layer that starts at size 0 and costs nothing (seed `003_d2c286111c329776.txt`, "Random Slope" and "Random
-activation"; experiments J10 and J11). `original`: slope .4 against gray zones from U(1, 20), as the journal ran it.
-`corrected`: against slopes with the same mean gray zone (10.5) and the same mean slope, which are not the same thing;
-units are added when the size comes near the width. Answers C21, C22 and C23.
+One hidden layer that starts at size 0 and costs nothing (the journal, seed `003_d2c286111c329776.txt`, "Random Slope"
+and "Random activation"; experiments J10 and J11). `original`: random gray zones from U(1, 20) against the fixed slope
+.4, as the journal ran it. `corrected`: against two fixed slopes, one with the same mean gray zone (10.5) and one with
+the same mean slope, which are not the same thing; units are added when the size comes near the width. Answers C21, C22
+and C23.
 """
 
 import dataclasses
@@ -16,17 +17,22 @@ from typing import Any, Literal
 
 import numpy as np
 
-from experiments import random_slope_report as report
-from experiments.command_line import main, told
-from experiments.flexible_flags import FlexibleFlags
-from experiments.flexible_study import Question, Setup, answer
-from jaxsize.batches import Batch
-from jaxsize.datasets import Form
-from jaxsize.flexible import FORMS
-from jaxsize.flexible_gates import ODDS, slope_of
+from experiments.flags.flexible import FlexibleFlags
+from jaxsize.data import Form
+from jaxsize.errors import InputError
+from jaxsize.gates import slope_of
+from jaxsize.gates.ramp import ODDS
+from jaxsize.learners.flexible import FORMS
+from jaxsize.plots import growth
+from jaxsize.programs import Batch
+from jaxsize.results import Runs
+from jaxsize.statistics import Part, Verdict, bootstrap_interval, claim, fit_laws, paired_difference, verdict
+from jaxsize.studies import Command, listing
+from jaxsize.studies.study import Question, Setup, run_question
 
 NAME = "random_slope"
 LOW, HIGH = 1.0, 20.0
+"""The ends of the uniform distribution of gray zones, in units."""
 MEAN_SLOPE = ODDS * np.log(HIGH / LOW) / (HIGH - LOW)
 CONTROLS: dict[Form, dict[str, float]] = {
     "original": {"slope .4": 0.4, "slope 1": 1.0},  # as run, and as the text says
@@ -43,16 +49,19 @@ class RandomSlopeFlags(FlexibleFlags):
     start_size: float = 0.0
     """Units that are on before training."""
     gates: tuple[Literal["fixed", "random", "bernoulli"], ...] = ("fixed", "random", "bernoulli")
-    """Which gates are trained: with fixed slopes, with random ones, and units that are on or off at random."""
+    """Which gates are trained. fixed: with fixed slopes. random: with a slope drawn for every step.
+    bernoulli: units are on or off at random."""
 
     def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags; see `Flags.defaults`."""
         return super().defaults() | ({"epochs": 30} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_numbers("start_size", high=1e6)
         if not self.gates or len(set(self.gates)) < len(self.gates):
-            raise ValueError(f"--gates: expected different ones, got {told(self.gates)}")
+            raise InputError(f"expected different ones, got {listing(self.gates)}", field="gates")
 
 
 PRESETS = {
@@ -62,7 +71,7 @@ PRESETS = {
 
 
 def batches(setup: Setup) -> list[Batch]:
-    """Fixed slopes, random slopes, and Bernoulli gates with every estimator: a program each."""
+    """Make a batch each of fixed slopes, random slopes, and Bernoulli gates with every estimator."""
     flags, form = setup.flags, setup.form
     shared = {"start_size": flags.start_size, **flags.rates()}
     fixed = [
@@ -83,13 +92,140 @@ def batches(setup: Setup) -> list[Batch]:
     return made
 
 
-QUESTION = Question(NAME, batches, report.results, report.claims, report.pictures)
+BERNOULLI = ("none", "straight_through", "score_function")
+FEW_EPOCHS = "needs at least 4 epochs"
+
+
+def arms(runs: Runs, dataset: str, form: Form) -> dict[str, dict[str, Any]]:
+    """Return, by name, the columns that select the runs of each arm, one per seed."""
+    where = {"dataset": dataset, "form": form}
+    controls = runs.values("control", arm="fixed", **where)
+    slopes = {name: where | {"arm": "fixed", "control": name} for name in controls} | {
+        "random": where | {"arm": "random"}
+    }
+    samplers = {f"bernoulli {name}": where | {"arm": f"bernoulli {name}"} for name in BERNOULLI}
+    return {name: which for name, which in (slopes | samplers).items() if runs.values("arm", **which)}
+
+
+def results(runs: Runs, dataset: str, form: Form) -> list[dict[str, Any]]:
+    """Make the table: a row per arm with size, live units, losses and score at the end."""
+    kind = runs.score(dataset)[0]
+    rows = []
+    for name, which in arms(runs, dataset, form).items():
+        ends = runs.described(["size", "live_units", "train_loss", "test_loss", kind], **which)
+        rows.append(
+            {"dataset": dataset, "form": form, "gate": name} | {k: v for k, v in ends.items() if k not in which}
+        )
+    return rows
+
+
+def claims(runs: Runs, form: Form) -> dict[str, dict[str, Any]]:
+    """Answer C21 to C23 in one form."""
+    return {"C21": grows_as_logarithm(runs, form), "C22": random_is_worse(runs, form), "C23": no_gradient(runs, form)}
+
+
+def grows_as_logarithm(runs: Runs, form: Form) -> dict[str, Any]:
+    """Answer C21: without a penalty the size grows as a logarithm of the epochs and reaches no plateau.
+
+    The parts are, per run, the AIC of other laws less that of the logarithm, fitted to the sizes at the end of each
+    epoch; and the growth over the last third of the epochs, as a share of the size.
+    """
+    parts: list[Part] = []
+    for dataset in runs.settings["dataset"]:
+        for name, which in arms(runs, dataset, form).items():
+            sizes = runs.curve("size", **which)
+            if name.startswith("bernoulli") or sizes.shape[1] < 4:
+                continue
+            times = np.arange(1, sizes.shape[1] + 1)
+            laws = [fit_laws(times, line) for line in sizes if np.isfinite(line).all()]
+            for law in ("saturating", "power"):
+                worse = bootstrap_interval([fit[law]["aic"] - fit["logarithmic"]["aic"] for fit in laws])
+                parts.append(
+                    ({"dataset": dataset, "gate": name, "aic_less_logarithm": law}, worse, verdict(worse, "positive"))
+                )
+            late = bootstrap_interval((sizes[:, -1] - sizes[:, -1 - len(times) // 3]) / sizes[:, -1])
+            parts.append(({"dataset": dataset, "gate": name, "growth": "last third"}, late, verdict(late, "positive")))
+    return claim("without a penalty, size grows as a logarithm and reaches no plateau", parts, FEW_EPOCHS)
+
+
+def random_is_worse(runs: Runs, form: Form) -> dict[str, Any]:
+    """Answer C22: a random slope means a noisier gradient, slower growth and a higher loss.
+
+    The parts are differences, random less fixed, paired over seeds: of the end size, of the loss of the last epoch's
+    steps, and of the log of the variance of the size's gradient within an epoch, averaged over epochs.
+    """
+    parts: list[Part] = []
+    for dataset in runs.settings["dataset"]:
+        by_gate = arms(runs, dataset, form)
+        random = by_gate.get("random")
+        for name, which in by_gate.items():
+            if which["arm"] != "fixed" or random is None:
+                continue
+            pairs = [(of(runs, random), of(runs, which)) for of in (_size, _loss, _noise)]
+            for what, pair, direction in zip(
+                ("end size", "loss", "log variance of gradient"),
+                pairs,
+                ("negative", "positive", "positive"),
+                strict=True,
+            ):
+                less = paired_difference(*pair)
+                parts.append(({"dataset": dataset, "random_less": name, "of": what}, less, verdict(less, direction)))
+    return claim(
+        "a random slope means a noisier gradient, slower growth and a higher loss", parts, "needs --gates fixed random"
+    )
+
+
+def _size(runs: Runs, which: dict[str, Any]) -> np.ndarray:
+    return runs.last("size", **which)
+
+
+def _loss(runs: Runs, which: dict[str, Any]) -> np.ndarray:
+    return runs.per_epoch("loss", **which)[:, -1].mean(-1)
+
+
+def _noise(runs: Runs, which: dict[str, Any]) -> np.ndarray:
+    variance = runs.per_epoch("size_gradient_0", **which).var(-1)
+    return np.log(np.maximum(variance, 1e-30)).mean(-1)
+
+
+def no_gradient(runs: Runs, form: Form) -> dict[str, Any]:
+    """Answer C23: without an estimator, the gradient of the size is exactly 0 at every step of every run."""
+    parts: list[Part] = []
+    for dataset in runs.settings["dataset"]:
+        for name, which in arms(runs, dataset, form).items():
+            if not name.startswith("bernoulli"):
+                continue
+            largest = np.abs(runs.steps("size_gradient_0", **which)).max(-1)
+            label: dict[str, Any] = {"dataset": dataset, "gate": name, "of": "largest |gradient|"}
+            estimate = bootstrap_interval(largest)
+            if name != "bernoulli none":
+                label["uninformative"] = "these estimators exist to have one"
+            parts.append((label, estimate, _zero(largest)))
+    return claim("Bernoulli gates give the size no gradient", parts, "needs --gates bernoulli")
+
+
+def _zero(largest: np.ndarray) -> Verdict:
+    if not np.isfinite(largest).all():
+        return Verdict("open", f"{np.count_nonzero(~np.isfinite(largest))} of {largest.size} runs are not there")
+    outcome = "holds" if (largest == 0).all() else "refuted"
+    return Verdict(outcome, f"{np.count_nonzero(largest)} of {largest.size} runs have a gradient other than 0")
+
+
+def pictures(runs: Runs, dataset: str) -> dict[str, Any]:
+    """Draw the size, its gradient and the loss against epochs, a row per form."""
+    return {"slopes": growth(runs, dataset, arms, "gate")}
+
+
+QUESTION = Question(NAME, batches, results, claims, pictures)
 
 
 def run(flags: RandomSlopeFlags) -> dict[str, Any]:
-    """Trains everything, writes the results folder and returns what is in its summary.json."""
-    return answer(flags, QUESTION)
+    """Train everything, write the results folder, and return the content of its summary.json."""
+    return run_question(flags, QUESTION)
+
+
+COMMAND = Command(NAME, RandomSlopeFlags, PRESETS, run)
 
 
 if __name__ == "__main__":
-    sys.exit(main(RandomSlopeFlags, PRESETS, run, NAME))
+    sys.exit(COMMAND.main())

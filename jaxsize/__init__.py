@@ -1,35 +1,127 @@
 """jaxsize: learn how large a neural network should be while training it.
 
 At the root: gates, penalties, layers and networks, pure functions; `unit_groups` and `compact`, which remove units from
-any network; networks saved and loaded. They need JAX alone until they are called. All else is imported by module:
-`jaxsize.training`, `jaxsize.sparsifier`, `jaxsize.runs`, `jaxsize.study`, `jaxsize.datasets`, `jaxsize.records`,
-`jaxsize.statistics`, ... Importing jaxsize reads no data and touches no device.
+any network; networks saved and loaded. All else is in sub-packages, which are imported when they are first used:
+`jaxsize.learners`, `jaxsize.programs`, `jaxsize.training`, `jaxsize.data`, ... Importing jaxsize reads no data and
+touches no device.
+
+Example:
+    >>> import jax, jaxsize
+    >>> network = jaxsize.mlp((4, 8, 2))
+    >>> params = network.init(0)
+    >>> network.apply(params, jax.numpy.ones((3, 4))).shape
+    (3, 2)
+    >>> params["hidden"][0]["liveness"][2:] = 0
+    >>> groups = jaxsize.unit_groups(network.apply, params, jax.numpy.ones((3, 4)))
+    >>> small = jaxsize.compact(groups, params, groups.live(params))
+    >>> small.params["hidden"][0]["kernel"].shape
+    (4, 2)
 """
 
-from jaxsize.compaction import Compacted as Compacted
-from jaxsize.compaction import compact as compact
-from jaxsize.export import fold_gates as fold_gates
-from jaxsize.export import load_network as load_network
-from jaxsize.export import save_network as save_network
-from jaxsize.gates import gated_conv as gated_conv
-from jaxsize.gates import gated_matmul as gated_matmul
-from jaxsize.gates import liveness_gate as liveness_gate
-from jaxsize.gates import relu as relu
-from jaxsize.gates import size_gate as size_gate
-from jaxsize.gates import size_gates as size_gates
-from jaxsize.groups import Group as Group
-from jaxsize.groups import UnitGroups as UnitGroups
-from jaxsize.groups import unit_groups as unit_groups
-from jaxsize.layers import conv as conv
-from jaxsize.layers import dense as dense
-from jaxsize.layers import init_conv as init_conv
-from jaxsize.layers import init_dense as init_dense
-from jaxsize.layers import init_gate as init_gate
-from jaxsize.layers import unit_gates as unit_gates
-from jaxsize.networks import Network as Network
-from jaxsize.networks import mlp as mlp
-from jaxsize.penalties import group_norms as group_norms
-from jaxsize.penalties import liveness_penalty as liveness_penalty
-from jaxsize.penalties import size_penalty as size_penalty
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from jaxsize.errors import InputError
+from jaxsize.export import fold_gates, load_network, save_network
+from jaxsize.gates import (
+    gated_conv,
+    gated_matmul,
+    group_norms,
+    liveness_gate,
+    liveness_penalty,
+    relu,
+    size_gate,
+    size_gates,
+    size_penalty,
+)
+from jaxsize.networks import Network, conv, dense, init_conv, init_dense, init_gate, mlp, unit_gates
+from jaxsize.units import Compacted, Group, UnitGroups, compact, unit_groups
+
+if TYPE_CHECKING:
+    from jaxsize import (
+        data,
+        export,
+        gates,
+        learners,
+        networks,
+        plots,
+        programs,
+        resizing,
+        results,
+        statistics,
+        studies,
+        sweeps,
+        training,
+        units,
+    )
 
 __version__ = "0.1.0"
+_PACKAGES = (
+    "data",
+    "export",
+    "gates",
+    "learners",
+    "networks",
+    "plots",
+    "programs",
+    "resizing",
+    "results",
+    "statistics",
+    "studies",
+    "sweeps",
+    "training",
+    "units",
+)
+__all__ = [
+    "Compacted",
+    "Group",
+    "InputError",
+    "Network",
+    "UnitGroups",
+    "compact",
+    "conv",
+    "data",
+    "dense",
+    "export",
+    "fold_gates",
+    "gated_conv",
+    "gated_matmul",
+    "gates",
+    "group_norms",
+    "init_conv",
+    "init_dense",
+    "init_gate",
+    "learners",
+    "liveness_gate",
+    "liveness_penalty",
+    "load_network",
+    "mlp",
+    "networks",
+    "plots",
+    "programs",
+    "relu",
+    "resizing",
+    "results",
+    "save_network",
+    "size_gate",
+    "size_gates",
+    "size_penalty",
+    "statistics",
+    "studies",
+    "sweeps",
+    "training",
+    "unit_gates",
+    "unit_groups",
+    "units",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a sub-package when it is first asked for (PEP 562), so that `import jaxsize` stays quick."""
+    if name in _PACKAGES:
+        return importlib.import_module(f"jaxsize.{name}")
+    raise AttributeError(f"module 'jaxsize' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PACKAGES})

@@ -11,10 +11,10 @@ jax.config.update("jax_debug_key_reuse", True)
 @pytest.fixture(scope="session", autouse=True)
 def save_every_epoch():
     """Every epoch is saved, however short: what is saved is tested."""
-    from jaxsize import parts
+    from jaxsize.training import _loop as loop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "SAVE_SECONDS", 0.0)
+        patch.setattr(loop, "SAVE_SECONDS", 0.0)
         yield
 
 
@@ -27,18 +27,17 @@ def programs(tmp_path_factory):
 def command(request, monkeypatch, programs, capsys):
     """Runs an experiment's command in this process: (exit status, standard output, standard error).
 
-    That of the sparsifier, unless the test's module has EXPERIMENT = (class of its flags, its module).
+    That of the sparsifier, unless the test's module has another `COMMAND`.
     """
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
 
     from experiments import sparsifier
-    from experiments.command_line import main
 
-    flags, experiment = getattr(request.module, "EXPERIMENT", (sparsifier.SparsifierFlags, sparsifier))
+    default = getattr(request.module, "COMMAND", sparsifier.COMMAND)
 
-    def call(*arguments):
-        status = main(flags, experiment.PRESETS, experiment.run, experiment.NAME, list(arguments))
+    def call(*arguments, study=default):
+        status = study.main(list(arguments))
         return (status, *capsys.readouterr())
 
     return call

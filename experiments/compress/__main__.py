@@ -1,0 +1,7 @@
+"""`python -m experiments.compress`"""
+
+import sys
+
+from experiments.compress import COMMAND
+
+sys.exit(COMMAND.main())

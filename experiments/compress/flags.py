@@ -1,0 +1,119 @@
+"""The flags of `python -m experiments.compress`, their defaults, presets and checks."""
+
+import dataclasses
+import math
+from typing import Any, Literal, get_args
+
+from experiments.compress.scales import BATCH_SIZES, START_WIDTHS
+from experiments.flags.penalty import PenaltyFlags
+from jaxsize.data import Dataset
+from jaxsize.errors import InputError
+from jaxsize.learners.sparsifier import FORMS, SparsifierConfig
+from jaxsize.studies import listing
+
+PartnerArm = Literal["from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned"]
+Arm = Literal[PartnerArm, "group_lasso"]
+ARMS: tuple[Arm, ...] = (*get_args(PartnerArm), "group_lasso")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CompressFlags(PenaltyFlags):
+    """Does a network that starts far too large, and shrinks while it trains, beat the alternatives?"""
+
+    num_seeds: int = 10
+    """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""
+    depth: tuple[int, ...] = (1,)
+    """Numbers of hidden layers, from 1 to 4; several are compared."""
+    start_width: tuple[int, ...] = ()
+    """Units of every hidden layer before training, one number per --depth.
+    Default with 1 to 4 hidden layers: 1000, 600, 400, 250; with --full 10000, 6000, 4000, 2500, as in the source."""
+    epochs: int = 30
+    """Most passes over the training rows; --time-limit may end a training before. 20 unless the data set is digits."""
+    penalties: tuple[float, ...] = (1e-2, 1e-3, 1e-4)
+    """What an open gate adds to the loss; a network is trained for each number, and always one without a penalty.
+    As in the source, the numbers are multiplied by 1e4 for add10 and airfoil (for a sum over the batch).
+    For poker they are multiplied by .1."""
+    batch_size: int = 0
+    """Rows per step. 0: add10 100, airfoil 50, poker 1000, digits and teacher 32, others 128."""
+    penalty_decay: float = 1.0
+    """The penalty is divided by this after every epoch.
+    The source names 2^(1/10), which halves it in 10 epochs, and used 1."""
+    time_limit: float = math.inf
+    """Seconds after which no further epoch starts; results then depend on the machine.
+    The compressed runs of a depth have this time together, and the runs with a group lasso as well."""
+    partners: tuple[Arm, ...] = ARMS
+    """What compressed networks are compared with.
+    Of the same widths: from_scratch; from_found (trained on from the compressed weights).
+    Also pruned (cut out of the unpenalised network by magnitude, and fine-tuned).
+    From scratch, too: half_widths; double_widths; random_widths (of equal total, with two or more hidden layers).
+    From the same start: group_lasso."""
+    static_epochs: int = 0
+    """Most epochs of a network from scratch, which is given the time and the multiply-adds of the compressed one.
+    If it is 0: three times --epochs."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags; see `Flags.defaults`."""
+        large = {"num_seeds": 6, "epochs": 20} if self.dataset != ("digits",) else {}
+        scale = "smoke" if self.smoke else "journal" if self.full else ""
+        widths = tuple(START_WIDTHS[scale].get(depth, 1) for depth in self.depth) if scale else ()
+        return super().defaults() | large | {"start_width": widths}
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole(
+            "depth", *(["start_width"] if len(set(self.start_width)) == len(self.start_width) > 0 else [])
+        )
+        if max(self.depth) > 4:
+            raise InputError(f"expected 1 to 4 hidden layers, got {listing(self.depth)}", field="depth")
+        if self.start_width and (len(self.start_width) != len(self.depth) or min(self.start_width) < 1):
+            raise InputError(
+                f"expected a width above 0 per --depth, got {listing(self.start_width)}", field="start_width"
+            )
+        self.require_few(len(self.depth))
+        decay = self.penalty_decay
+        if not (0 < decay < 1e30 and min(decay, 1.0) ** self.epochs > 1e-30):  # in single precision 0 / 0 is near
+            raise InputError(f"expected above 0, its power --epochs above 1e-30, got {decay}", field="penalty_decay")
+        if not self.time_limit > 0:
+            raise InputError(f"expected seconds above 0, got {self.time_limit}", field="time_limit")
+        if len(set(self.partners)) < len(self.partners):
+            raise InputError(f"expected different ones, got {listing(self.partners)}", field="partners")
+        for name in ("batch_size", "static_epochs"):
+            if getattr(self, name) < 0:
+                raise InputError(f"expected 0 or more, got {getattr(self, name)}", field=name)
+
+    def width(self, depth: int) -> int:
+        """Return the units of every hidden layer before training."""
+        return self.start_width[self.depth.index(depth)] if self.start_width else START_WIDTHS["laptop"][depth]
+
+    def rows_per_step(self, dataset: Dataset) -> int:
+        """Return the batch size for a data set.
+
+        Raises:
+            InputError: when the data set has fewer training rows.
+        """
+        batch_size = self.batch_size or BATCH_SIZES.get(dataset.name, 128)
+        if batch_size > len(dataset.train):
+            raise InputError(
+                f"{dataset.name} has {len(dataset.train)} train rows, got {batch_size}", field="batch_size"
+            )
+        return batch_size
+
+    def config(self, *, unit_norm: bool = False) -> SparsifierConfig:
+        """Return the form's configuration; with `unit_norm` its penalty is a group lasso."""
+        return dataclasses.replace(FORMS[self.form], unit_norm=unit_norm)
+
+    def rates(self) -> dict[str, float]:
+        """Return the hyperparameters that all runs share."""
+        return super().rates() | {"penalty_decay": self.penalty_decay}
+
+
+PRESETS = {
+    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "depth": (1, 2), "epochs": 3},
+    "full": {
+        "num_seeds": 6,
+        "penalties": tuple(10.0**-power for power in range(1, 7)),
+        "depth": (1, 2, 3, 4),
+        "epochs": 60,
+    },
+}

@@ -1,0 +1,86 @@
+"""The networks of fixed widths that every compressed network is compared with."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.compress.flags import CompressFlags
+from experiments.compress.networks import compress_network
+from jaxsize.data import Dataset
+from jaxsize.networks import num_mlp_multiply_adds
+from jaxsize.programs import Batch
+from jaxsize.sweeps import Partner, partner_batches, random_widths
+from jaxsize.training import Trained
+from jaxsize.units import prune_by_magnitude
+
+COPIED = ("dataset", "depth", "seed", "penalty", "start_width")
+
+
+def make_partners(
+    flags: CompressFlags, dataset: Dataset, batch: Batch, trained: Trained, first_run: int, **common: Any
+) -> list[Batch]:
+    """Make the partners of every penalised run whose loss stayed finite and whose layers all kept units.
+
+    In the original form all partners have gates, which are trained as scales, as in the source.
+
+    Args:
+        flags: the flags of the study.
+        dataset: the data set.
+        batch: the batch of compressed networks.
+        trained: its results.
+        first_run: the number of the first partner.
+        **common: fields that compressed networks and partners share.
+    """
+    best = best_rows(batch, trained)
+    compressed = {row["run"]: row for row in best.values() if row["penalty"] and usable(row)}
+    networks = {label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)}
+    dense = {row["seed"]: networks[row["run"]] for row in best.values() if not row["penalty"] and usable(row)}
+    longest = max((equal_epochs(flags, dataset, trained, row) for row in compressed.values()), default=0)
+    lengths = {"from_scratch": min(max(longest, flags.epochs), flags.static_epochs or 3 * flags.epochs)}
+    partners: list[Partner] = []
+    for run, row in compressed.items():
+        widths, seed = tuple(row["live_units_per_layer"]), row["seed"]
+        arms: dict[str, Any] = {  # a compressed network may still hold dead units (--no-shrink)
+            "from_scratch": (widths, None),
+            "from_found": (widths, lambda run=run, widths=widths: prune_by_magnitude(networks[run], widths)),
+            "half_widths": (tuple(max(1, width // 2) for width in widths), None),
+            "double_widths": (tuple(2 * width for width in widths), None),
+        }
+        if len(widths) > 1:  # with one layer the only width of equal total is the one found
+            arms["random_widths"] = random_widths(sum(widths), len(widths), run), None
+        if seed in dense and all(
+            fits(width, layer) for width, layer in zip(widths, dense[seed]["hidden"], strict=True)
+        ):
+            arms["pruned"] = widths, lambda seed=seed, widths=widths: prune_by_magnitude(dense[seed], widths)
+        for arm in (arm for arm in flags.partners if arm in arms):
+            hidden, start = arms[arm]
+            label = {"arm": arm, "run": first_run + len(partners), "partner": run} | {key: row[key] for key in COPIED}
+            network = compress_network((dataset.num_inputs, *hidden, dataset.num_outputs), gated=False)
+            init = start or (lambda network=network, seed=seed: network.init(seed))
+            partners.append(Partner(label, hidden, init, lengths.get(arm, flags.epochs)))
+    common["gated"] = flags.form == "original"
+    return partner_batches(partners, dataset, flags.config(), name=f"{batch.name}.partners", **common)
+
+
+def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:
+    """Return, by run, the row of the epoch whose network was chosen."""
+    rows = {(row["run"], row["epoch"]): row for row in trained.rows}
+    pairs = zip(batch.labels, trained.networks, strict=True)
+    return {label["run"]: rows[label["run"], network.epoch] for label, network in pairs}
+
+
+def fits(width: int, layer: dict[str, np.ndarray]) -> bool:
+    """Return whether `width` units can be cut out of a layer; unpenalised gates may have died as well."""
+    return width <= len(layer["bias"])
+
+
+def usable(row: dict[str, Any]) -> bool:
+    """Return whether the loss is finite and every layer has live units."""
+    return row["train_loss"] is not None and min(row["live_units_per_layer"]) > 0
+
+
+def equal_epochs(flags: CompressFlags, dataset: Dataset, trained: Trained, row: dict[str, Any]) -> int:
+    """Return after how many epochs a network of the row's widths has done the multiply-adds of the compressed run."""
+    widths = (dataset.num_inputs, *[flags.width(row["depth"])] * row["depth"], dataset.num_outputs)
+    of_epochs = [other["multiply_adds"] for other in trained.rows if other["run"] == row["run"]]
+    return -(-int(np.sum([num_mlp_multiply_adds(widths), *of_epochs[:-1]])) // row["multiply_adds"])

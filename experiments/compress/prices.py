@@ -1,0 +1,136 @@
+"""What the epochs of a compress study cost in time, by one price list for compressed and static networks.
+
+The price of an epoch is that of the units that live when it starts, as if dead units were removed after every epoch;
+compressed networks pay for removing units as well. epoch_seconds.json in the results folder holds the prices, in
+device-seconds.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import jax
+
+from experiments.compress.flags import CompressFlags
+from experiments.compress.networks import compress_network
+from jaxsize.networks import num_mlp_multiply_adds
+from jaxsize.programs import Batch
+from jaxsize.results import Folder
+from jaxsize.results.json_files import read_json, write_json
+from jaxsize.sweeps import penalty_sweep
+from jaxsize.training.epoch_times import EpochTimes, Widths, ladder, measure_epochs, runs_that_fill
+
+FILE = "epoch_seconds.json"
+LEARNING = ("compress", "group_lasso")
+"""The arms whose networks lose units while they train."""
+Row = Mapping[str, Any]
+
+
+def measure_times(flags: CompressFlags, batch: Batch, folder: Folder, **common: Any) -> None:
+    """Measure the prices of a batch's epochs and of its partners', and add them to epoch_seconds.json if they are new.
+
+    Call it while nothing trains. Networks with and without gates are timed on separate ladders of widths. On an
+    accelerator as many runs are timed together as were trained together.
+
+    Args:
+        flags: the flags of the study.
+        batch: the batch of compressed networks.
+        folder: the results folder, with the rows of the batch and its partners.
+        **common: fields that compressed networks and partners share.
+    """
+    dataset, (name, depth) = batch.dataset, (batch.labels[0][key] for key in ("dataset", "depth"))
+    tables = _tables(folder)
+    if any((table["dataset"], table["depth"]) == (name, depth) for table in tables):
+        return
+    parts = folder.checkpoints / batch.name / "parts.json"
+    num_runs = runs_that_fill(read_json(parts)[0] if parts.exists() else len(batch))
+
+    def cost(widths: Widths) -> int:
+        return num_mlp_multiply_adds((dataset.num_inputs, *widths, dataset.num_outputs))
+
+    def made(gated: bool, widths: Widths) -> Batch:
+        network = compress_network((dataset.num_inputs, *widths, dataset.num_outputs), gated=gated)
+        more = {"name": "timed", "label": {}, "penalties": (0.0,), "first_run": 0, "num_epochs": 1, **common}
+        return penalty_sweep(dataset, network, widths, flags.config(), num_seeds=num_runs, **more)
+
+    rows = [row for row in folder.rows.read() if (row["dataset"], row["depth"]) == (name, depth)]
+    widths_that_occur = occurring(flags, rows).items()
+    kinds = [(gated, widths) for gated, shapes in widths_that_occur for widths in ladder(shapes, cost)]
+    seconds = measure_epochs([made(*kind) for kind in kinds])
+    epochs = [
+        {"gated": gated, "widths": widths, "multiply_adds": cost(widths), "seconds": of_one}
+        for (gated, widths), of_one in zip(kinds, seconds, strict=True)
+    ]
+    table = {"dataset": name, "depth": depth, "devices": len(jax.devices()), "runs": num_runs, "epochs": epochs}
+    write_json(folder.path / FILE, [*tables, table])
+
+
+def occurring(flags: CompressFlags, rows: Iterable[Row]) -> dict[bool, set[Widths]]:
+    """Return the widths of compressed networks and of those from scratch in these rows, by whether they have gates."""
+    widths: dict[bool, set[Widths]] = {}
+    for row in rows:
+        if row["arm"] in ("compress", "from_scratch"):
+            shapes = widths.setdefault(has_gates(row["arm"], flags.form), set())
+            if row["arm"] == "compress":
+                shapes.add((row["start_width"],) * row["depth"])
+            if min(row["live_units_per_layer"]) > 0:
+                shapes.add(tuple(row["live_units_per_layer"]))
+    return widths
+
+
+def has_gates(arm: str, form: str) -> bool:
+    """Return whether the networks of an arm have gates: partners do in the original form only."""
+    return arm in LEARNING or form == "original"
+
+
+def _tables(folder: Folder) -> list[dict[str, Any]]:
+    path = folder.path / FILE
+    return read_json(path) if path.exists() else []
+
+
+@dataclasses.dataclass(frozen=True)
+class Prices:
+    """The price list of a study."""
+
+    tables: Mapping[tuple[str, int, bool], EpochTimes]
+    """The measured times, by data set, depth and whether the networks have gates."""
+    devices: int = 1
+    """The number of devices, all of which wait while units are removed."""
+    removals: Sequence[Row] = ()
+    """The rows of events.jsonl about removals of units."""
+    form: str = "corrected"
+    """The form of the study."""
+
+    def has(self, dataset: str, depth: int) -> bool:
+        """Return whether the epochs of compressed networks and of those from scratch have prices."""
+        return all((dataset, depth, has_gates(arm, self.form)) in self.tables for arm in ("compress", "from_scratch"))
+
+    def spent(self, path: Sequence[Row], multiply_adds: Sequence[float]) -> list[float]:
+        """Return the price of each epoch of a run, in device-seconds.
+
+        The time of a removal of units is divided among the runs that were trained together.
+
+        Args:
+            path: the rows of the run.
+            multiply_adds: those of one row of data, in each epoch.
+        """
+        first = path[0]
+        gated = has_gates(first["arm"], self.form)
+        seconds = self.tables[first["dataset"], first["depth"], gated].at(multiply_adds)
+        for event in self.removals:
+            if first["run"] in event["runs"] and event["epoch"] <= len(path):
+                seconds[event["epoch"] - 1] += event["seconds"] * self.devices / len(event["runs"])
+        return seconds.tolist()
+
+
+def read_prices(folder: Folder, form: str) -> Prices:
+    """Read the price list from epoch_seconds.json and events.jsonl; it has no tables if nothing was measured."""
+    tables, devices = {}, 1
+    for table in _tables(folder):
+        devices = table["devices"]
+        for gated in {row["gated"] for row in table["epochs"]}:
+            rows = [row for row in table["epochs"] if row["gated"] == gated]
+            times = EpochTimes(*(tuple(row[key] for row in rows) for key in ("multiply_adds", "seconds")))
+            tables[table["dataset"], table["depth"], gated] = times
+    removals = [event for event in folder.events.read() if event["event"] == "compaction"]
+    return Prices(tables, devices, removals, form)

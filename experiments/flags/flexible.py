@@ -1,0 +1,91 @@
+"""The flags that the studies of flexible-size networks share: networks whose layers have a trained size."""
+
+import dataclasses
+import math
+from typing import Any
+
+from experiments.flags.penalty import MOST_RUNS
+from jaxsize.data import Dataset
+from jaxsize.errors import InputError
+from jaxsize.programs import Config
+from jaxsize.studies import FormsFlags, listing
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlexibleFlags(FormsFlags):
+    """The flags that the studies of flexible-size networks share."""
+
+    num_seeds: int = 10
+    """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""
+    epochs: int = 20
+    """Passes over the training rows. 15 unless the data set is digits."""
+    width: int = 200
+    """Hidden units that a network has room for. 500 unless the data set is digits."""
+    batch_size: int = 32
+    """Rows per step. 128 unless the data set is digits."""
+    learning_rate: float = 1e-3
+    """Step size of Adam for the weights."""
+    size_learning_rate: float = 1.0
+    """Step size of Adam for the sizes, in units."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags; see `Flags.defaults`."""
+        large = {"num_seeds": 6, "epochs": 15, "width": 500, "batch_size": 128}
+        return large if self.dataset != ("digits",) else {}
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole("epochs", "batch_size")
+        if self.width < 2:
+            raise InputError(f"expected a whole number from 2 on, got {self.width}", field="width")
+        for name in ("learning_rate", "size_learning_rate"):
+            if not 0 < getattr(self, name) < 1e30:
+                raise InputError(f"expected a finite number above 0, got {getattr(self, name)}", field=name)
+
+    def require_numbers(self, name: str, *, low: float = 0.0, high: float = 1e30, above: bool = False) -> None:
+        """Require that a field holds a finite number, or different ones, from `low` to `high`.
+
+        Args:
+            name: the field.
+            low: the smallest number that is allowed.
+            high: the largest number that is allowed.
+            above: `low` itself is not allowed.
+
+        Raises:
+            InputError: when there is no number, or one is out of range or given twice.
+        """
+        values = getattr(self, name)
+        values = values if isinstance(values, tuple) else (values,)
+        fine = all(math.isfinite(value) and low <= value <= high and not (above and value == low) for value in values)
+        if not values or not fine or len(set(values)) < len(values):
+            bound = (f"above {low:g}" if above else f"from {low:g} on") + (f", up to {high:g}" if high < 1e30 else "")
+            raise InputError(f"expected different finite numbers {bound}, got {listing(values)}", field=name)
+
+    def require_runs(self, settings: int) -> None:
+        """Refuse more than `MOST_RUNS` runs: `settings` in each form, on each data set, with each seed.
+
+        Raises:
+            InputError: when there are more.
+        """
+        num_runs = self.num_seeds * settings * len(self.dataset) * len(self.form)
+        if num_runs > MOST_RUNS:
+            raise InputError(
+                f"these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible", field="num_seeds"
+            )
+
+    def config(self, dataset: Dataset) -> Config:
+        """Return how a data set's runs are trained.
+
+        Raises:
+            InputError: when the data set has fewer training rows than a batch.
+        """
+        if self.batch_size > len(dataset.train):
+            raise InputError(
+                f"{dataset.name} has {len(dataset.train)} train rows, got {self.batch_size}", field="batch_size"
+            )
+        return Config(batch_size=self.batch_size)
+
+    def rates(self) -> dict[str, float]:
+        """Return the learning rates, which are settings of every run."""
+        return {"learning_rate": self.learning_rate, "size_learning_rate": self.size_learning_rate}

@@ -1,0 +1,152 @@
+"""Broken forms, kept as specimens to look at: the gate as the journal first wrote it, and the size as its own price.
+
+Nothing else uses them. They are from seed `003_d2c286111c329776.txt`, "Implement a metric-less resizing" and "Improve
+numerical stability" (J7). One is the gate "1 - 1 / (1 + exp(k (x0 - i)))" with k and x0 trained and the sum of all
+gates as the price; it is compared with `size_gates` and `size_penalty`. The other is the price x0, which has no lower
+bound; it is compared with the integral of the gates.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsize.data import Dataset
+from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
+from jaxsize.learners import mean_over_rows, task_of
+from jaxsize.learners.flexible import FORMS
+from jaxsize.networks import dense, mlp
+from jaxsize.programs import Batch
+from jaxsize.studies.study import Setup
+from jaxsize.sweeps import size_sweep
+from jaxsize.trees import Tree
+
+GATE_PENALTY = 1e-2
+"""What a unit adds to the loss in the runs with the naive gate."""
+PRICES = (1e-3, 1e-2, 1e-1, 1.0)
+"""What a unit adds to the loss in the runs that compare the size with the integral as the price."""
+START = 10.0
+"""Units that are on before training in the runs that compare prices."""
+STEPS = 50
+"""Steps per epoch, at most: only the rows of so many batches are used."""
+SLOPES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+SIZES = (*(-(10.0**power) for power in range(4, -1, -1)), 0.0, *(10.0**power for power in range(5)))
+WIDTHS = (10, 100, 1000, 10_000)
+
+
+def naive_gates(size: jax.Array, slope: jax.Array, width: int) -> jax.Array:
+    """Return the naive gates 1 - 1 / (1 + exp(slope (size - i))) of units i = 0..width-1, [width].
+
+    They equal `size_gates` until the exponential overflows.
+    """
+    return 1 - 1 / (1 + jnp.exp(slope * (size - jnp.arange(width, dtype=size.dtype))))
+
+
+def naive_price(params: Tree) -> jax.Array:
+    """Return the sum of all naive gates, []."""
+    gates = [naive_gates(layer["size"], layer["slope"], layer["bias"].shape[0]) for layer in params["hidden"]]
+    return sum((jnp.sum(of_layer) for of_layer in gates), start=jnp.zeros(()))
+
+
+def naive_outputs(params: Tree, inputs: jax.Array) -> jax.Array:
+    """Return the outputs [B, O] of an `mlp(gate="size")` with naive gates in place of its own."""
+    activations = inputs
+    for layer in params["hidden"]:
+        gates = naive_gates(layer["size"], layer["slope"], layer["bias"].shape[0])
+        activations = relu(dense(layer, activations)) * jnp.expand_dims(gates, 0)
+    return dense(params["output"], activations)
+
+
+def size_price(params: Tree) -> jax.Array:
+    """Return the sum of all sizes, []."""
+    return sum(read_sizes(params).values(), start=jnp.zeros(()))
+
+
+def batches(setup: Setup) -> list[Batch]:
+    """Make the batches: naive and stable gates with trained slopes, from all units on and from 1; and both prices."""
+    flags, form, dataset = setup.flags, setup.form, _few_rows(setup.dataset, STEPS * setup.flags.batch_size)
+    seeds = range(flags.num_seeds)
+    shared = {"weight_decay": flags.decays(form)[0], **flags.rates()}
+    gates = [
+        {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY, "seed": seed} | shared
+        for start, seed in itertools.product((float(flags.width), 1.0), seeds)
+    ]
+    prices = [
+        {"start_size": START, "slope": flags.slope[0], "penalty": price, "seed": seed} | shared
+        for price, seed in itertools.product(PRICES, seeds)
+    ]
+    widths = (dataset.num_inputs, flags.width, dataset.num_outputs)
+    stable = mlp(widths, gate="size").apply
+    trained = dataclasses.replace(FORMS[form], slope="trained")
+    made: list[Batch] = []
+    for arm, settings, config, objective in (
+        ("naive_gate", gates, trained, _objective(dataset, naive_outputs, naive_price)),
+        ("stable_gate", gates, trained, None),
+        ("size_price", prices, FORMS[form], _objective(dataset, stable, size_price)),
+        ("integral_price", prices, FORMS[form], None),
+    ):
+        fields = setup.after(*made).batch(arm) | {"num_epochs": flags.specimen_epochs}
+        fields["label"] |= {"specimen": True}
+        batch = size_sweep(dataset, [flags.width], config, settings, **fields)
+        if objective is not None:
+            batch = dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
+        made.append(batch)
+    return made
+
+
+def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:
+    train = dataset.train
+    few = dataclasses.replace(train, inputs=train.inputs[:num_rows], targets=train.targets[:num_rows])
+    return dataclasses.replace(dataset, train=few)
+
+
+def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable:
+    """A `Learner.objective`: the mean loss of these outputs, plus the penalty weight times this price."""
+    task = task_of(dataset)
+
+    def objective(params, inputs, targets, weights, hparams):
+        predictions = outputs(params, inputs)
+        loss = mean_over_rows(task.loss(predictions, targets), weights)
+        score = mean_over_rows(task.score(predictions, targets), weights)
+        return loss + hparams.penalty_weight * price(params), {"loss": loss, "score": score}
+
+    return objective
+
+
+def grid() -> list[dict[str, Any]]:
+    """Evaluate both gates on a grid of slopes and sizes, and count what goes wrong.
+
+    Returns:
+        A row per `width`: `cells`, the number of pairs of a slope and a size; in how many of them something is not
+        finite (a gate, the price, or a derivative of either by size or slope) with `naive` and with `stable` gates; and
+        in how many the integral is `outside` 0..width.
+    """
+    sizes, slopes = (np.array(of, np.float32).ravel() for of in np.meshgrid(SIZES, SLOPES))
+    rows = []
+    for width in WIDTHS:
+        naive, _ = _not_finite(naive_gates, lambda *at: jnp.sum(naive_gates(*at)), sizes, slopes, width)
+        stable, prices = _not_finite(size_gates, size_penalty, sizes, slopes, width)
+        outside = ~((prices >= 0) & (prices <= width))
+        counts = {name: int(of.sum()) for name, of in (("naive", naive), ("stable", stable), ("outside", outside))}
+        rows.append({"width": width, "cells": sizes.size} | counts)
+    return rows
+
+
+def _not_finite(
+    gates: Callable, price: Callable, sizes: np.ndarray, slopes: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """In which cells something is not finite, bool [cells], and the prices, [cells]."""
+
+    def one(size: jax.Array, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
+        at = (size, slope)
+        value, by_price = jax.value_and_grad(lambda *at: price(*at, width), (0, 1))(*at)
+        by_gates = jax.grad(lambda *at: jnp.sum(gates(*at, width)), (0, 1))(*at)
+        seen = jnp.concatenate([gates(*at, width), jnp.stack([value, *by_price, *by_gates])])
+        return ~jnp.isfinite(seen).all(), value
+
+    bad, values = jax.jit(jax.vmap(one))(sizes, slopes)
+    return np.asarray(bad), np.asarray(values)

@@ -1,0 +1,7 @@
+"""`python -m experiments.plateau`"""
+
+import sys
+
+from experiments.plateau import COMMAND
+
+sys.exit(COMMAND.main())

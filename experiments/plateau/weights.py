@@ -1,0 +1,126 @@
+"""Outgoing weights of the units of flexible layers before and after training, and how long an unused weight lives."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxsize.gates import gray_zone
+from jaxsize.learners import Hparams
+from jaxsize.learners.flexible import FlexibleConfig, make_optimizer
+from jaxsize.results import Folder, Runs, write_arrays
+from jaxsize.studies.study import Learned
+
+MOST_STEPS = 20_000
+"""The most steps that are simulated."""
+
+
+def outgoing(params: Any, width: int) -> np.ndarray:
+    """Return the sum over outputs of |outgoing weight| of the first `width` units, [width], as the journal plots it."""
+    return np.abs(np.asarray(params["output"]["kernel"], float)[:width]).sum(-1)
+
+
+def write_norms(folder: Folder, dataset: str, form: str, learned: Learned, width: int) -> None:
+    """Write norms_DATASET_FORM.npz: the outgoing weights of every run of one-layer networks.
+
+    It holds the numbers of the runs, `run` [R], and the sums of |outgoing weights| of the units that they started with,
+    `before` and `after` training, [R, width] each.
+    """
+    runs, before, after = [], [], []
+    for batch, trained in learned.values():
+        for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
+            runs.append(label["run"])
+            before.append(outgoing(batch.init(index), width))
+            after.append(outgoing(network.params, width))
+    path = _path(folder, dataset, form)
+    write_arrays(path, run=np.array(runs), before=np.array(before, "f4"), after=np.array(after, "f4"))
+
+
+def _path(folder: Folder, dataset: str, form: str) -> Path:
+    return folder.path / f"norms_{dataset}_{form}.npz"
+
+
+def read_norms(runs: Runs, which: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Read the sums of |outgoing weights| before and after training, [num_seeds, width] each; NaN for a missing run.
+
+    Args:
+        runs: the runs of the study.
+        which: the columns that select the runs, one per seed.
+    """
+    with np.load(_path(runs.folder, which["dataset"], which["form"])) as file:
+        numbers, both = file["run"].tolist(), (file["before"], file["after"])
+    lines = [numbers.index(int(run)) if np.isfinite(run) else None for run in runs.last("run", **which)]
+    empty = np.full(both[0].shape[1], np.nan)
+    before, after = (np.array([empty if line is None else of[line] for line in lines], float) for of in both)
+    return before, after
+
+
+def norms_beyond(runs: Runs, which: dict[str, Any]) -> np.ndarray:
+    """Return what is left of the outgoing weights of disabled units, as a share, [num_seeds].
+
+    It is the mean over the units beyond size + gray zone at the end of training of their sum of |outgoing weights|,
+    relative to that before training; NaN where there is no such unit.
+    """
+    before, after = read_norms(runs, which)
+    sizes, slopes = runs.last("size", **which), runs.last("slope", **which)
+    left = np.full(len(sizes), np.nan)
+    for seed, (size, slope) in enumerate(zip(sizes, slopes, strict=True)):
+        beyond = np.arange(before.shape[1]) > size + gray_zone(slope)
+        if beyond.any():
+            left[seed] = (after[seed] / before[seed])[beyond].mean()
+    return left
+
+
+def steps_to_a_tenth(
+    optimisers: Mapping[str, FlexibleConfig], rates: Mapping[str, float], decays: Sequence[float], width: int
+) -> list[dict[str, Any]]:
+    """Count after how many steps with a gradient of 0 a typical outgoing weight has shrunk to a tenth.
+
+    The weight starts at .5 / sqrt(width). Steps are simulated in float64; beyond `MOST_STEPS` they are extrapolated,
+    since such a weight shrinks by the same factor at every step.
+
+    Args:
+        optimisers: by name, how weights are trained.
+        rates: the learning rate of the weights, by name of the optimiser.
+        decays: weight decays; 0 is skipped.
+        width: units of the layer.
+
+    Returns:
+        A row per optimiser and decay above 0.
+    """
+    rows = []
+    first = 0.5 / math.sqrt(width)
+    for arm, config in optimisers.items():
+        for decay in decays:
+            if decay:
+                steps, left = _shrink(config, rates[arm], decay, first)
+                simulated = left <= 0.1
+                needed = steps if simulated else math.log(10) / -math.log(left) * steps
+                rows.append({"optimiser": arm, "learning_rate": rates[arm], "weight_decay": decay, "steps": needed})
+    return rows
+
+
+def _shrink(config: FlexibleConfig, rate: float, decay: float, first: float) -> tuple[int, float]:
+    """Steps until a weight has shrunk to a tenth, at most `MOST_STEPS`, and the share of it that is left then."""
+    with jax.enable_x64(True):
+        hparams = Hparams(learning_rate=jnp.float64(rate), weight_decay=jnp.float64(decay))
+        optimizer = make_optimizer(config, hparams)
+        params = {"kernel": jnp.float64(first)}
+
+        def go_on(carry):
+            steps, params, _ = carry
+            return (steps < MOST_STEPS) & (params["kernel"] > 0.1 * first)
+
+        def step(carry):
+            steps, params, state = carry
+            updates, state = optimizer.update({"kernel": jnp.zeros_like(params["kernel"])}, state, params)
+            return steps + 1, optax.apply_updates(params, updates), state
+
+        begin: Any = (0, params, optimizer.init(params))
+        steps, params, _ = jax.lax.while_loop(go_on, step, begin)
+        return int(steps), float(params["kernel"]) / first

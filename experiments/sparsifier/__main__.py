@@ -1,0 +1,7 @@
+"""`python -m experiments.sparsifier`"""
+
+import sys
+
+from experiments.sparsifier import COMMAND
+
+sys.exit(COMMAND.main())

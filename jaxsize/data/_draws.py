@@ -1,0 +1,33 @@
+"""Independent streams of random numbers, one for each purpose, and rows held out with one of them."""
+
+import zlib
+
+import numpy as np
+
+
+def generator(seed: int, *purpose: str) -> np.random.Generator:
+    """Make the generator of random numbers that belongs to a seed and a purpose.
+
+    Equal arguments give equal streams on every machine; another seed or another purpose gives an independent stream.
+
+    Args:
+        seed: not negative.
+        *purpose: the words that name the purpose, such as "add10", "test".
+    """
+    spawn_key = tuple(zlib.crc32(word.encode()) for word in purpose)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=spawn_key))
+
+
+def hold_out(num_rows: int, num_held: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw rows to hold out.
+
+    Args:
+        num_rows: how many rows there are.
+        num_held: how many of them to draw, 0..num_rows.
+        rng: where the draws come from.
+
+    Returns:
+        The indices of the rows kept and of those held out, both int64 and ascending.
+    """
+    order = rng.permutation(num_rows)
+    return np.sort(order[num_held:]), np.sort(order[:num_held])

@@ -1,0 +1,1 @@
+"""Files that data sets lie in: finding, fetching and reading them."""

@@ -1,0 +1,29 @@
+"""Ways of learning: what is minimised, by which optimiser, and what happens after a step.
+
+A `Learner` is a tuple of pure functions of one run. The modules `sparsifier`, `flexible` and `plain` make one each from
+a static config: each module has its config class and its `make_learner`.
+"""
+
+from jaxsize.learners import flexible, importance, leaf_rates, plain, sampled_gates, sparsifier
+from jaxsize.learners.input_scaling import Start, for_scaled_inputs, rebalance
+from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.tasks import TASKS, Task, mean_over_rows, regression, task_of
+
+__all__ = [
+    "TASKS",
+    "Hparams",
+    "Learner",
+    "Start",
+    "Task",
+    "flexible",
+    "for_scaled_inputs",
+    "importance",
+    "leaf_rates",
+    "mean_over_rows",
+    "plain",
+    "rebalance",
+    "regression",
+    "sampled_gates",
+    "sparsifier",
+    "task_of",
+]

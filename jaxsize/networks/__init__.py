@@ -1,0 +1,31 @@
+"""Networks as pairs of pure functions with explicit parameters: layers, the `mlp`, initial weights."""
+
+from jaxsize.networks.counts import mlp_sizes, num_mlp_multiply_adds, num_mlp_parameters
+from jaxsize.networks.initializers import BiasInitializer, Initializer, init_bias, init_kernel, init_liveness
+from jaxsize.networks.layers import Gate, Params, conv, dense, init_conv, init_dense, init_gate, unit_gates
+from jaxsize.networks.mlp import mlp
+from jaxsize.networks.network import Network
+from jaxsize.networks.padding import pad_mlp, with_gates
+
+__all__ = [
+    "BiasInitializer",
+    "Gate",
+    "Initializer",
+    "Network",
+    "Params",
+    "conv",
+    "dense",
+    "init_bias",
+    "init_conv",
+    "init_dense",
+    "init_gate",
+    "init_kernel",
+    "init_liveness",
+    "mlp",
+    "mlp_sizes",
+    "num_mlp_multiply_adds",
+    "num_mlp_parameters",
+    "pad_mlp",
+    "unit_gates",
+    "with_gates",
+]

@@ -1,0 +1,95 @@
+"""Dense networks with a gate on every hidden unit."""
+
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import jax
+
+from jaxsize.errors import InputError
+from jaxsize.gates.liveness import relu
+from jaxsize.networks.initializers import BiasInitializer, Initializer
+from jaxsize.networks.layers import Gate, dense, init_dense, init_gate, unit_gates
+from jaxsize.networks.network import Network
+from jaxsize.trees import Tree
+
+
+def mlp(
+    widths: Sequence[int],
+    *,
+    gate: Gate | None = "liveness",
+    gate_inputs: bool = False,
+    liveness: float | Literal["uniform"] = 1.0,
+    size: float | None = None,
+    slope: float = 1.0,
+    initializer: Initializer = "pytorch",
+    bias: BiasInitializer | None = "pytorch",
+    activation: Callable[[jax.Array], jax.Array] = relu,
+) -> Network:
+    """Make a dense network with a gate after the activation of every hidden layer.
+
+    Its parameters are {"hidden": [layer, ...], "output": layer}. A layer holds `kernel` [D, U], `bias` [U] and the
+    leaves of its gate: `liveness` [U], or `size` [] and `slope` []. With `gate_inputs` the parameters hold
+    {"inputs": {"liveness": [D]}} as well, so that inputs can be pruned like units.
+
+    Args:
+        widths: (inputs, hidden ..., outputs), positive integers.
+        gate: "liveness" for relu(liveness), "signed" for liveness itself (on inputs too), "size" for a trained width,
+            or None.
+        gate_inputs: whether the inputs have gates, too: signed ones where `gate` is "signed", relu gates otherwise.
+        liveness: the gates before training: one value above 0, or "uniform" for U(0, 1].
+        size: the size of every hidden layer before training; half the units by default.
+        slope: the slope of every hidden layer before training, at least 0.
+        initializer: the distribution of the weights (see `init_kernel`).
+        bias: the distribution of the biases (see `init_bias`); None for layers without biases.
+        activation: an elementwise function.
+
+    Returns:
+        The network; its `apply` maps inputs [B, inputs] to outputs [B, outputs].
+
+    Raises:
+        InputError: when `widths` are not two or more positive integers.
+
+    Example:
+        >>> import jax
+        >>> import jax.numpy as jnp
+        >>> from jaxsize.networks import mlp
+        >>> network = mlp((4, 8, 3))
+        >>> params = network.init(0)
+        >>> {name: leaf.shape for name, leaf in sorted(params["hidden"][0].items())}
+        {'bias': (8,), 'kernel': (4, 8), 'liveness': (8,)}
+        >>> jax.jit(network.apply)(params, jnp.ones((2, 4))).shape
+        (2, 3)
+    """
+    if len(widths) < 2 or any(not isinstance(width, numbers.Integral) or width < 1 for width in widths):
+        raise InputError(
+            f"mlp: expected widths (inputs, hidden ..., outputs), all positive integers, got {tuple(widths)}"
+        )
+    *fans_in, last_fan_in = widths[:-1]
+    hidden_widths = widths[1:-1]
+    signed = gate == "signed"
+    has_liveness = gate_inputs or gate in ("liveness", "signed")
+
+    def init(seed: int) -> Tree:
+        params: dict[str, Any] = {"hidden": []}
+        if gate_inputs:
+            params["inputs"] = init_gate(
+                seed, "inputs", widths[0], "signed" if signed else "liveness", liveness=liveness
+            )
+        for layer, (fan_in, width) in enumerate(zip(fans_in, hidden_widths, strict=True)):
+            name = f"hidden.{layer}"
+            weights = init_dense(seed, name, fan_in, width, initializer=initializer, bias=bias)
+            gates = init_gate(seed, name, width, gate, liveness=liveness, size=size, slope=slope)
+            params["hidden"].append(weights | gates)
+        params["output"] = init_dense(seed, "output", last_fan_in, widths[-1], initializer=initializer, bias=bias)
+        return params
+
+    def apply(params: Tree, inputs: jax.Array) -> jax.Array:
+        activations = inputs
+        gates = unit_gates(params.get("inputs", {}), inputs.shape[-1], signed)
+        for layer in params["hidden"]:
+            activations = activation(dense(layer, activations, gates))
+            gates = unit_gates(layer, activations.shape[-1], signed)
+        return dense(params["output"], activations, gates)
+
+    return Network(init, apply, signed if has_liveness else None)

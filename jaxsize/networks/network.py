@@ -1,0 +1,30 @@
+"""The type of a network: a pair of pure functions."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+
+from jaxsize.trees import Tree
+
+
+class Network(NamedTuple):
+    """A network as a pair of pure functions with explicit parameters.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxsize.networks import Network
+        >>> def init(seed):
+        ...     return {"kernel": np.random.default_rng(seed).normal(size=(3, 2))}
+        >>> network = Network(init, lambda params, inputs: inputs @ params["kernel"])
+        >>> network.apply(network.init(0), np.ones((4, 3))).shape
+        (4, 2)
+    """
+
+    init: Callable[[int], Tree]
+    """Function of a seed; returns parameters of NumPy arrays."""
+    apply: Callable[[Tree, jax.Array], jax.Array]
+    """Function of parameters and a batch of inputs; returns a batch of outputs."""
+    signed: bool | None = None
+    """Whether leaves named `liveness` are signed gates (True) or relu gates (False); None where there are none, or
+    nothing is known."""

@@ -1,0 +1,22 @@
+"""Pictures for papers: one look, values over runs with their spread, logarithmic axes.
+
+matplotlib is imported only when a picture is drawn.
+"""
+
+from jaxsize.plots.axes import log_axis
+from jaxsize.plots.growth import growth
+from jaxsize.plots.marks import band, points
+from jaxsize.plots.style import STYLE, colors, legend, save, style, subplots
+
+__all__ = [
+    "STYLE",
+    "band",
+    "colors",
+    "growth",
+    "legend",
+    "log_axis",
+    "points",
+    "save",
+    "style",
+    "subplots",
+]

@@ -1,0 +1,136 @@
+"""The flags that every study has, and their checks."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from jaxsize.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flags:
+    """The flags of every study, to be extended by its own.
+
+    A field's docstring is the text that --help prints for it; line breaks within it are kept.
+
+    Example:
+        >>> from jaxsize.studies import Flags
+        >>> flags = Flags(dataset=("digits", "teacher"), num_seeds=0)
+        >>> print(flags.folder("sparsifier").as_posix())
+        results/sparsifier/digits+teacher
+        >>> flags.check()
+        Traceback (most recent call last):
+        jaxsize.errors.InputError: num_seeds: expected whole numbers from 1 on, got 0
+    """
+
+    dataset: tuple[str, ...] = ("digits",)
+    """One or several data sets, trained one after the other.
+    They are digits, teacher, add10, mnist, fashion_mnist, cifar10, cifar_like, airfoil, airfoil_iid, poker, census."""
+    num_seeds: int = 10
+    """Runs per setting, with seeds 0, 1, ..."""
+    data_dir: Path | None = None
+    """Folder with the files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
+    out: Path | None = None
+    """Results folder. Default: results/STUDY/DATASET, the names of several data sets joined by +."""
+    teacher_width: int = 8
+    """Hidden units of the random network that labels the data set teacher: the size to be found."""
+    teacher_task: Literal["classification", "regression"] = "classification"
+    """Labels of the data set teacher: the number of that network's largest output, or the output itself."""
+    resume: bool = False
+    """Continue an unfinished study with the same settings, from what its results folder holds."""
+    smoke: bool = False
+    """Run everything at the smallest scale, in seconds. Flags given beside it win over its settings."""
+    full: bool = False
+    """Run the study at its real scale, in hours. Flags given beside it win over its settings."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags, by field.
+
+        Values that the command line, --smoke or --full set win over them.
+        """
+        return {}
+
+    def check(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            InputError: when a value is out of its range; its `field` is the name of the flag's field.
+        """
+        self.require_whole("num_seeds", "teacher_width")
+
+    def require_whole(self, *names: str) -> None:
+        """Require that each of these fields holds a whole number from 1 on, or a tuple of different ones.
+
+        Raises:
+            InputError: when a number is below 1, or a tuple is empty or holds a number twice.
+        """
+        for name in names:
+            value = getattr(self, name)
+            values = value if isinstance(value, tuple) else (value,)
+            if not values or len(set(values)) < len(values) or min(values) < 1:
+                raise InputError(f"expected whole numbers from 1 on, got {listing(values)}", field=name)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields that determine the results, by name.
+
+        Left out are the fields that say where to read and write (`data_dir`, `out`), `resume`, and the presets, whose
+        values are in the other fields.
+        """
+        return {
+            k: v for k, v in dataclasses.asdict(self).items() if k not in ("data_dir", "out", "resume", "smoke", "full")
+        }
+
+    def folder(self, experiment: str) -> Path:
+        """Return the path of the results folder: `out`, else results/EXPERIMENT/DATASET+DATASET+..."""
+        return self.out or Path("results", experiment, "+".join(self.dataset))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FormsFlags(Flags):
+    """The flags of a study that runs in two forms side by side: as its source did it, and with the flaws mended.
+
+    Example:
+        >>> from jaxsize.studies import FormsFlags
+        >>> FormsFlags().form
+        ('original', 'corrected')
+        >>> FormsFlags(form=("original", "original")).check()
+        Traceback (most recent call last):
+        jaxsize.errors.InputError: form: expected different forms, got original original
+    """
+
+    form: tuple[Literal["original", "corrected"], ...] = ("original", "corrected")
+    """original: as the source of the study did it, data preparation included.
+    corrected: with the flaws mended. Both are run side by side by default."""
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`.
+
+        Raises:
+            InputError: also when `form` is empty or holds a form twice.
+        """
+        super().check()
+        if not self.form or len(set(self.form)) < len(self.form):
+            raise InputError(f"expected different forms, got {listing(self.form)}", field="form")
+
+
+def flag(name: str) -> str:
+    """Return the flag of a field, as the command line has it.
+
+    Example:
+        >>> from jaxsize.studies import flag
+        >>> flag("num_seeds")
+        '--num-seeds'
+    """
+    return "--" + name.replace("_", "-")
+
+
+def listing(values: Sequence[Any]) -> str:
+    """Return values as they would stand on a command line, separated by spaces; "none" if there are none.
+
+    Example:
+        >>> from jaxsize.studies import listing
+        >>> listing((0.1, 0.01)), listing(())
+        ('0.1 0.01', 'none')
+    """
+    return " ".join(map(str, values)) or "none"

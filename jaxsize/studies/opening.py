@@ -1,0 +1,63 @@
+"""Opening what a study reads and writes: its data sets and its results folder."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jaxsize import data
+from jaxsize.errors import InputError
+from jaxsize.programs import run_axis
+from jaxsize.results.folder import Folder, open_folder
+from jaxsize.studies.flags import Flags, listing
+
+
+def load_datasets(flags: Flags, form: data.Form) -> list[data.Dataset]:
+    """Load the data sets that the flags name, in their order.
+
+    Args:
+        flags: `dataset`, `data_dir` and the flags of the data set teacher are read.
+        form: how the data are prepared.
+
+    Raises:
+        InputError: when no name is given, or a name is unknown or given twice; and when files of a data set are missing
+            or damaged.
+    """
+    if len(set(flags.dataset)) < len(flags.dataset) or not flags.dataset:
+        raise InputError(f"expected different names, got {listing(flags.dataset)}", field="dataset")
+    unknown = [name for name in flags.dataset if name not in data.NAMES]
+    if unknown:
+        raise InputError(f"expected some of {', '.join(data.NAMES)}, got {unknown[0]!r}", field="dataset")
+    options = {"teacher": {"width": flags.teacher_width, "task": flags.teacher_task}}
+    return [data.load(name, data_dir=flags.data_dir, form=form, **options.get(name, {})) for name in flags.dataset]
+
+
+def open_results(
+    flags: Flags,
+    name: str,
+    data: Sequence[data.Dataset] | Mapping[str, data.Dataset],
+    as_text: Callable[[Any], str],
+) -> Folder:
+    """Open the results folder of a study, new or for going on.
+
+    The folder's config.json holds every setting and a fingerprint of every data set. If the folder holds the finished
+    study, its summary is printed.
+
+    Args:
+        flags: the flags of the study.
+        name: the study's name.
+        data: the data sets that are trained on; a mapping gives the names that their fingerprints get.
+        as_text: turns the summary of a finished study into text.
+
+    Returns:
+        The folder; its `status` is "finished" where nothing is left to do.
+
+    Raises:
+        InputError: when the folder holds something else, other settings, or an unfinished study and --resume is not
+            given.
+    """
+    named = data if isinstance(data, Mapping) else {dataset.name: dataset for dataset in data}
+    prints = {key: dataset.fingerprint() for key, dataset in named.items()}  # --resume must not go on with other rows
+    settings = flags.settings() | {"data": prints}
+    folder = open_folder(flags.folder(name), settings, resume=flags.resume, device=run_axis.describe_devices())
+    if folder.status == "finished":
+        print(f"{folder.path} holds the finished run; delete it to run again\n\n{as_text(folder.read_summary())}")
+    return folder

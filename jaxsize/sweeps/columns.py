@@ -1,0 +1,72 @@
+"""The columns about gates and sizes in the rows of a study."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def gate_columns(
+    gates: Sequence[str], sizes: Callable[[dict[str, int]], dict[str, int]]
+) -> Callable[..., dict[str, Any]]:
+    """Make the function that computes a row's columns about gates, for `Batch.columns`.
+
+    Args:
+        gates: names of the gates (see `jaxsize.gates.leaves.read_liveness`).
+        sizes: {gate name: live units} -> further columns, such as the `parameters` of the network without its dead
+            units.
+
+    Returns:
+        A function of the live units per gate before and after an epoch, int [gates] each in the sorted order of the
+        gates' names. Its columns are `live_units` (of all layers), `live_units_per_layer`, `deaths_per_layer` (in this
+        epoch), then those of `sizes`, then `live_inputs` if inputs are gated. Layers are in the order of their numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxsize.networks import mlp_sizes
+        >>> from jaxsize.sweeps.columns import gate_columns
+        >>> columns = gate_columns(["hidden.0", "hidden.1"], lambda live: mlp_sizes(4, live, 2))
+        >>> for name, value in columns(np.array([5, 3]), np.array([4, 3])).items():
+        ...     print(name, value)
+        live_units 7
+        live_units_per_layer [4, 3]
+        deaths_per_layer [1, 0]
+        parameters 43
+        multiply_adds 34
+    """
+    names = sorted(gates)
+    layers = sorted((i for i, name in enumerate(names) if name != "inputs"), key=lambda i: _in_numbers(names[i]))
+
+    def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
+        counts = dict(zip(names, after.tolist(), strict=True))
+        live = [counts[names[index]] for index in layers]
+        inputs = {"live_inputs": counts["inputs"]} if "inputs" in counts else {}
+        return (
+            {
+                "live_units": sum(live),
+                "live_units_per_layer": live,
+                "deaths_per_layer": [int(before[index] - after[index]) for index in layers],
+            }
+            | sizes(counts)
+            | inputs
+        )
+
+    return columns
+
+
+def _in_numbers(name: str) -> list[tuple[int, str]]:
+    """Make a key that sorts `hidden.2` before `hidden.10`."""
+    return [(int(part) if part.isdigit() else -1, part) for part in name.split(".")]
+
+
+def total_live_units(gates: Sequence[str]) -> Callable[[np.ndarray], np.ndarray]:
+    """Make the function that adds up the live units of all layers, without inputs.
+
+    Args:
+        gates: names of the gates (see `jaxsize.gates.leaves.read_liveness`).
+
+    Returns:
+        A function of what the learner observes, [..., gates] in the sorted order of the gates' names -> [...].
+    """
+    units = [index for index, name in enumerate(sorted(gates)) if name != "inputs"]
+    return lambda observed: observed[..., units].sum(-1)

@@ -1,0 +1,148 @@
+"""Networks of fixed widths that learned ones are compared with, trained in few batches.
+
+A partner is such a network. It shares the seed of the network that it is compared with, and as much of its start as the
+widths allow. Partners whose widths fall into the same buckets share a program: they are padded by units that stay
+inert.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxsize.data import Dataset
+from jaxsize.errors import InputError
+from jaxsize.learners.learner import Hparams
+from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
+from jaxsize.learners.tasks import task_of
+from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
+from jaxsize.networks.mlp import mlp
+from jaxsize.networks.padding import pad_mlp, with_gates
+from jaxsize.programs.batch import Batch
+from jaxsize.resizing.buckets import bucket
+from jaxsize.trees import Tree
+
+
+class Partner(NamedTuple):
+    """A network of fixed widths to train.
+
+    Example:
+        >>> from jaxsize import mlp
+        >>> from jaxsize.sweeps import Partner
+        >>> label = {"run": 7, "seed": 0, "arm": "from_scratch", "partner": 3}
+        >>> partner = Partner(label, (5,), lambda: mlp((3, 5, 2), gate=None).init(0), epochs=10)
+        >>> partner.init()["hidden"][0]["kernel"].shape
+        (3, 5)
+    """
+
+    label: dict[str, Any]
+    """The columns that identify the network in its rows: `run`, `seed`, `arm`, `partner` (the run that it is compared
+    with), ..."""
+    widths: tuple[int, ...]
+    """Units of each hidden layer."""
+    init: Callable[[], Tree]
+    """A function that returns the NumPy parameters before training, those of an `mlp(gate=None)`."""
+    epochs: int
+    """For how many epochs the network is trained."""
+
+
+def partner_batches(
+    partners: Sequence[Partner],
+    dataset: Dataset,
+    sparsifier: SparsifierConfig,
+    *,
+    name: str,
+    hparams: Mapping[str, float],
+    factor: float = 1.5,
+    gated: bool = False,
+    **batch: Any,
+) -> list[Batch]:
+    """Make the batches that train all partners without a penalty: one per set of buckets and number of epochs.
+
+    Args:
+        partners: the networks to train.
+        dataset: the data set to train on.
+        sparsifier: how weights (and gates, if `gated`) are moved.
+        name: first part of the batches' names, which are used as file names.
+        hparams: fields of `Hparams`, the same for all.
+        factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
+            `run_seconds` in the rows are those of padded networks.
+        gated: whether every unit gets a relu gate at 1, which is trained as a scale.
+        batch: further fields of `Batch`.
+
+    Returns:
+        The batches, those of fewer epochs first, then by ascending widths.
+
+    Example:
+        >>> from jaxsize import mlp
+        >>> from jaxsize.data import load
+        >>> from jaxsize.learners.sparsifier import SparsifierConfig
+        >>> from jaxsize.programs import Config
+        >>> from jaxsize.sweeps import Partner, partner_batches
+        >>> dataset = load("teacher", seed=0, num_rows=20, num_inputs=3, width=2, num_classes=3)
+        >>> partners = [
+        ...     Partner({"run": run, "seed": 0}, (width,), lambda width=width: mlp((3, width, 3), gate=None).init(0), 1)
+        ...     for run, width in enumerate((5, 9, 30))
+        ... ]
+        >>> batches = partner_batches(
+        ...     partners, dataset, SparsifierConfig(), name="partners", hparams={"learning_rate": 0.01}, config=Config()
+        ... )
+        >>> [(batch.name, [label["live_units"] for label in batch.labels]) for batch in batches]
+        [('partners.16', [5, 9]), ('partners.32', [30])]
+    """
+    groups: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}
+    for partner in partners:
+        padded = tuple(bucket(width, factor=factor) for width in partner.widths)
+        groups.setdefault((partner.epochs, padded), []).append(partner)
+
+    def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
+        widths = (dataset.num_inputs, *padded, dataset.num_outputs)
+        more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
+        return Batch(
+            name=f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else ""),
+            labels=[partner.label | sizes_of(partner.widths, dataset) for partner in group],
+            init=lambda index: pad_mlp((with_gates if gated else dict)(group[index].init()), padded),
+            num_parameters=num_mlp_parameters(widths),
+            hparams=Hparams(**hparams),
+            learner=make_learner(mlp(widths, gate="liveness" if gated else None), task_of(dataset), sparsifier),
+            dataset=dataset,
+            num_epochs=epochs,
+            shrinking=None,
+            **more,
+        )
+
+    lengths = {epochs for epochs, _ in groups}
+    return [batch_of(*key, groups[key]) for key in sorted(groups)]
+
+
+def sizes_of(widths: Sequence[int], dataset: Dataset) -> dict[str, Any]:
+    """Return the columns that tell how large a network of these hidden widths is.
+
+    They are `live_units`, `live_units_per_layer`, `parameters` and `multiply_adds`.
+    """
+    layers = {f"hidden.{layer}": width for layer, width in enumerate(widths)}
+    sizes = mlp_sizes(dataset.num_inputs, layers, dataset.num_outputs)
+    return {"live_units": sum(widths), "live_units_per_layer": list(widths)} | sizes
+
+
+def random_widths(total: int, num_layers: int, seed: int) -> tuple[int, ...]:
+    """Draw widths of at least 1 that add up to a total, every such tuple being equally likely.
+
+    Args:
+        total: sum of the widths.
+        num_layers: how many widths, from 1 to `total`.
+        seed: seed of the draw.
+
+    Raises:
+        InputError: when `num_layers` is below 1 or above `total`.
+
+    Example:
+        >>> from jaxsize.sweeps import random_widths
+        >>> widths = random_widths(100, 3, seed=0)
+        >>> len(widths), sum(widths), min(widths) >= 1, widths == random_widths(100, 3, seed=0)
+        (3, 100, True, True)
+    """
+    if not 1 <= num_layers <= total:
+        raise InputError(f"random_widths: expected a total of at least {num_layers} >= 1 layers, got {total}")
+    cuts = np.sort(np.random.default_rng(seed).choice(total - 1, num_layers - 1, replace=False)) + 1
+    return tuple(int(width) for width in np.diff([0, *cuts, total]))

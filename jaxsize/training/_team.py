@@ -1,0 +1,102 @@
+"""A team: the runs of a part that train at the same widths by one program; and the network that a run ends with."""
+
+import dataclasses
+import logging
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+from jaxsize.errors import InputError
+from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.programs._program import Program
+from jaxsize.programs.epoch import TrainState
+from jaxsize.resizing._regrouping import Cohort
+from jaxsize.trees import Tree
+from jaxsize.units.compaction import compact
+from jaxsize.units.groups import UnitGroups
+
+logger = logging.getLogger(__name__)
+
+
+class FinalNetwork(NamedTuple):
+    """The network that a run ended with.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxsize.training import FinalNetwork
+        >>> params = {"hidden": [{"kernel": np.ones((3, 2))}]}
+        >>> network = FinalNetwork(params, survivors={"hidden.0": np.array([1, 4])}, epoch=20)  # of 5 units, 2 are left
+        >>> network.params["hidden"][0]["kernel"].shape[1] == len(network.survivors["hidden.0"])
+        True
+    """
+
+    params: Tree
+    """NumPy arrays, without dead units unless the batch only masks them."""
+    survivors: dict[str, np.ndarray]
+    """By group the original index of every unit that is left, int [U]; empty where the batch only masks dead units."""
+    epoch: int
+    """Epochs that the network was trained."""
+
+
+@dataclasses.dataclass
+class Team:
+    """A cohort with its program and its state, on the devices and, after every epoch, on the host."""
+
+    cohort: Cohort
+    program: Program
+    groups: UnitGroups
+    survivors: dict[str, np.ndarray]
+    """By group that can change its size the original index of every unit: int [runs of the cohort, width]."""
+    counts: np.ndarray
+    """Live units per run and group, when last looked at: int [runs of the cohort, groups]."""
+    host: TrainState
+    """The state on the host, NumPy arrays [runs of the cohort, ...], as it was after the last epoch."""
+    state: TrainState
+    """The state on the devices."""
+
+    def on_host(self) -> dict[str, Tree]:
+        """Collect what a checkpoint holds of the team."""
+        runs = np.array(self.cohort.runs)
+        return {"runs": runs, "survivors": self.survivors, "counts": self.counts, "state": self.host}
+
+
+def removable(learner: Learner, groups: UnitGroups, params_shape: Tree) -> list[str]:
+    """Find the groups whose units can be removed without a change of the outputs or of how training goes on.
+
+    It is tried out on zeros, before training: nothing that the optimiser or `after_step` does may mix units of the
+    group, as a norm over the weights of dead units does. A warning is logged for every other group with gates.
+
+    Args:
+        learner: how the runs learn.
+        groups: the unit groups of the network.
+        params_shape: shapes and dtypes of one run's parameters.
+
+    Returns:
+        The names of the groups, in the order of `groups`.
+    """
+    optimizer = learner.optimizer(Hparams())
+
+    def after_step(updates: Tree, params: Tree) -> Tree:
+        params, _ = learner.after_step(params, learner.init_bookkeeping(params), Hparams())
+        return jax.tree.map(lambda update, leaf: update + leaf, updates, params)
+
+    step = optax.chain(optimizer, optax.stateless(after_step))
+    params, opt_state = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype), (params_shape, jax.eval_shape(step.init, params_shape))
+    )
+    bookkeeping = jax.eval_shape(learner.init_bookkeeping, params_shape)
+    bookkeeping = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), bookkeeping)
+    known = set(groups.live_by_gate(learner.live(bookkeeping)))
+    names = []
+    for name, group in groups.groups.items():
+        if name in known and not group.ordered:
+            fewer = {name: np.arange(group.size - 1)}
+            try:
+                compact(groups, params, fewer, optimizer=step, opt_state=opt_state, bookkeeping=bookkeeping)
+            except InputError as error:
+                logger.warning("units of %s are masked but not removed: %s", name, error)
+            else:
+                names.append(name)
+    return names

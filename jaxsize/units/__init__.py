@@ -1,0 +1,22 @@
+"""Units of any network: which belong together, how they are removed or put in another order, and what they cost."""
+
+from jaxsize.units._places import Place
+from jaxsize.units.compaction import Compacted, compact
+from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units.prices import Per, unit_prices
+from jaxsize.units.pruning import prune_by_magnitude
+from jaxsize.units.reading import unit_groups
+from jaxsize.units.reordering import reorder_units
+
+__all__ = [
+    "Compacted",
+    "Group",
+    "Per",
+    "Place",
+    "UnitGroups",
+    "compact",
+    "prune_by_magnitude",
+    "reorder_units",
+    "unit_groups",
+    "unit_prices",
+]

@@ -1,0 +1,205 @@
+"""A pure function as a flat list of steps over values: its jaxpr with every call opened up.
+
+`jit`, `checkpoint`, custom derivatives and calls are replaced by the steps of the function that they call, anew for
+every call, since JAX shares the body of a function among its callers. A `cond` is replaced by the steps of all its
+branches and a `select_n`, and a cast of a known number by the number. A `scan` stays one step with a body.
+"""
+
+import dataclasses
+import os
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+
+from jaxsize.gates.fused import FUSED
+from jaxsize.units._program.axes import Axis
+
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+_PATHS = [sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")] + [
+    sys.modules["jaxsize"].__path__[0]
+]
+_JAX = os.path.dirname(jax.__file__) + os.sep
+_LIBRARIES = tuple(path + os.sep for path in _PATHS)
+
+
+@dataclasses.dataclass(eq=False)
+class Value:
+    """An array of the program."""
+
+    shape: tuple[int, ...]
+    constant: np.ndarray | None = None
+    """The array itself, where it is known while tracing."""
+    axes: list[Axis] = dataclasses.field(default_factory=list)
+    """One per dimension, found by `axis_rules`; empty before."""
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the value is known while tracing, and 0 everywhere."""
+        return self.constant is not None and not np.any(self.constant)
+
+
+@dataclasses.dataclass(eq=False)
+class Step:
+    """One primitive applied to values."""
+
+    name: str
+    """Name of the primitive in `jax.lax`, such as `dot_general`."""
+    params: dict[str, Any]
+    """Parameters of the primitive, as in a jaxpr."""
+    inputs: list[Value]
+    outputs: list[Value]
+    where: str
+    """The primitive and the line of the user's code that it comes from, such as `dot_general at model.py:12`."""
+    body: "Program | None" = None
+    """What a `scan` does in one turn."""
+
+
+def loop_counts(step: Step) -> tuple[int, int]:
+    """Count how many inputs of a scan are constants of its body, and how many are carried from turn to turn.
+
+    The ranks decide, since versions of JAX keep these numbers in different places: an input that the scan walks along
+    has one dimension more outside than in the body.
+    """
+    assert step.body is not None
+    inputs = zip(step.inputs, step.body.inputs, strict=True)
+    num_whole = sum(len(outer.shape) == len(inner.shape) for outer, inner in inputs)
+    outputs = zip(step.outputs, step.body.outputs, strict=True)
+    num_carry = sum(len(outer.shape) == len(inner.shape) for outer, inner in outputs)
+    return num_whole - num_carry, num_carry
+
+
+@dataclasses.dataclass(eq=False)
+class Program:
+    """A function as a list of steps, in the order in which they run."""
+
+    inputs: list[Value]
+    outputs: list[Value]
+    steps: list[Step]
+
+
+def flatten(function: Callable, *arguments: Any) -> Program:
+    """Trace function(*arguments) into a program with one input per leaf of the arguments.
+
+    Args:
+        function: a function that JAX can trace.
+        arguments: pytrees of arrays or of jax.ShapeDtypeStruct.
+
+    Returns:
+        The program, whose values have no axes yet.
+    """
+    return _program(jax.make_jaxpr(function)(*arguments))
+
+
+def _program(closed: ClosedJaxpr, caller: str = "") -> Program:
+    inputs = [Value(tuple(var.aval.shape)) for var in closed.jaxpr.invars]
+    steps: list[Step] = []
+    return Program(inputs, _run(closed, inputs, steps, caller), steps)
+
+
+def _run(closed: ClosedJaxpr | Jaxpr, inputs: Sequence[Value], steps: list[Step], caller: str = "") -> list[Value]:
+    """Append the steps of a jaxpr to `steps`, and return its results.
+
+    Args:
+        closed: the jaxpr.
+        inputs: the values it is called with.
+        steps: the steps of the program so far.
+        caller: the line of code that calls it, as `model.py:12`, or empty.
+    """
+    jaxpr, consts = (closed.jaxpr, closed.consts) if isinstance(closed, ClosedJaxpr) else (closed, [])
+    values = dict(zip(jaxpr.invars, inputs, strict=True))
+    values |= {var: _constant(const) for var, const in zip(jaxpr.constvars, consts, strict=True)}
+
+    def read(atom: Any) -> Value:
+        return _constant(atom.val) if isinstance(atom, Literal) else values[atom]
+
+    for eqn in jaxpr.eqns:
+        results = _step(eqn, [read(atom) for atom in eqn.invars], steps, caller)
+        values.update(zip(eqn.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _step(eqn: JaxprEqn, inputs: list[Value], steps: list[Step], caller: str) -> list[Value]:
+    """Append what one equation of a jaxpr does to `steps`, and return its results."""
+    name, params = eqn.primitive.name, eqn.params
+    line = line_of(eqn, caller)
+    if name in CALLS and CALLS[name] in params:
+        called = params[CALLS[name]]
+        return (_gated if _is_gated(called) else _run)(called, inputs, steps, line)
+    if name == "convert_element_type" and inputs[0].constant is not None and inputs[0].shape == ():
+        with np.errstate(all="ignore"):
+            return [Value((), inputs[0].constant.astype(params["new_dtype"]))]
+    where = f"{name} at {line or 'an unknown line'}"
+    if name == "cond":
+        branches = [_run(branch, inputs[1:], steps, line) for branch in params["branches"]]
+        joined = [Value(values[0].shape) for values in zip(*branches, strict=True)]
+        for value, *choices in zip(joined, *branches, strict=True):
+            steps.append(Step("select_n", {}, [inputs[0], *choices], [value], where))
+        return joined
+    outputs = [Value(tuple(getattr(var.aval, "shape", ()))) for var in eqn.outvars]
+    body = _program(params["jaxpr"], line) if name == "scan" else None
+    steps.append(Step(name, params, inputs, outputs, where, body))
+    return outputs
+
+
+def _is_gated(called: ClosedJaxpr | Jaxpr) -> bool:
+    """Tell whether a call comes from `gated_matmul` or `gated_conv`, whose jaxprs have the name `FUSED`."""
+    info = called.jaxpr.debug_info if isinstance(called, ClosedJaxpr) else called.debug_info
+    return info is not None and info.func_name == FUSED
+
+
+def _gated(called: ClosedJaxpr | Jaxpr, inputs: Sequence[Value], steps: list[Step], caller: str) -> list[Value]:
+    """Append a fused gate as a multiplication and the contraction that reads it, and return their result.
+
+    The fused function multiplies the gate onto the activations or onto the kernel, whichever is smaller. Here it is
+    always the activations, so that the program is the same at any size.
+    """
+    activations, gate, kernel = inputs
+    fused: list[Step] = []
+    _run(called, inputs, fused, caller)
+    contraction = fused[-1]
+    row, scaled = Value(activations.shape), Value(activations.shape)
+    along = {"shape": activations.shape, "broadcast_dimensions": (len(activations.shape) - 1,), "sharding": None}
+    steps.append(Step("broadcast_in_dim", along, [gate], [row], contraction.where))
+    steps.append(Step("mul", {}, [activations, row], [scaled], contraction.where))
+    steps.append(dataclasses.replace(contraction, inputs=[scaled, kernel]))
+    return contraction.outputs
+
+
+def _constant(value: Any) -> Value:
+    known = not jax.numpy.issubdtype(jax.numpy.result_type(value), jax.dtypes.extended)  # not a typed random key
+    return Value(tuple(np.shape(value)), np.asarray(value) if known else None)
+
+
+def line_of(eqn: JaxprEqn, caller: str) -> str:
+    """Find the line of the user's code that an equation comes from.
+
+    Args:
+        eqn: the equation.
+        caller: the line that calls the jaxpr of the equation, or empty. It is needed where JAX has traced a function
+            before: the equations of such a function do not know who calls it.
+
+    Returns:
+        The innermost line of code that is neither jaxsize's nor that of an installed package, as `model.py:12`;
+        otherwise the caller's line; otherwise the innermost line outside JAX; empty where there is none.
+    """
+    traceback = eqn.source_info.traceback
+    frames = [] if traceback is None else [frame for frame in traceback.frames if not frame.file_name.startswith("<")]
+    user_frames = [frame for frame in frames if not frame.file_name.startswith(_LIBRARIES)]
+    if not user_frames and caller:
+        return caller
+    frames = user_frames or [frame for frame in frames if not frame.file_name.startswith(_JAX)]
+    return f"{os.path.basename(frames[0].file_name)}:{frames[0].line_num}" if frames else ""

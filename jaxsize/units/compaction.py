@@ -1,0 +1,232 @@
+"""Compaction: dead units leave parameters, optimiser state and bookkeeping, and nothing else changes.
+
+One generic gather: every axis of every array keeps the entries of the units that stay. The optimiser's state is reached
+through its leaves that are shaped like parameters, so that training goes on as if nothing had happened. Source: seed
+`003_d2c286111c329776.txt` and its paper; D8.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxsize.errors import InputError
+from jaxsize.trees import Array, Tree, named_leaves, with_leaves
+from jaxsize.units._cutting import cut_bookkeeping, cut_opt_state, gather, one_run
+from jaxsize.units._optimizer_states import new_state, require_per_unit
+from jaxsize.units._program.axes import Axis
+from jaxsize.units._program.entries import kept_of
+from jaxsize.units.groups import Group, UnitGroups
+
+
+class Compacted(NamedTuple):
+    """What is left of a network, and of the state of its training, after `compact`.
+
+    Example:
+        >>> import jax, jaxsize
+        >>> network = jaxsize.mlp((4, 3, 2))
+        >>> params = network.init(0)
+        >>> params["hidden"][0]["liveness"][1] = -0.5
+        >>> groups = jaxsize.unit_groups(network.apply, params, jax.numpy.ones((1, 4)))
+        >>> small = jaxsize.compact(groups, params, {"hidden.0": [0, 2]})
+        >>> small.groups["hidden.0"].size, small.survivors["hidden.0"].tolist()
+        (2, [0, 2])
+    """
+
+    params: Tree
+    """The parameters that are left."""
+    opt_state: Tree
+    """What is left of the optimiser's state; None if none was given."""
+    bookkeeping: Tree
+    """What is left of the bookkeeping; None if none was given."""
+    groups: UnitGroups
+    """The same groups, at their new sizes."""
+    survivors: dict[str, np.ndarray]
+    """Per group the original index of every unit that is left, ascending: int [U], or [R, U] for a batch of runs."""
+
+
+def compact(
+    groups: UnitGroups,
+    params: Tree,
+    live: Mapping[str, Array | Sequence[int]],
+    *,
+    optimizer: Any = None,
+    opt_state: Tree = None,
+    trained: Callable[[Tree], Tree] = lambda params: params,
+    bookkeeping: Tree = None,
+    survivors: Mapping[str, Array] | None = None,
+    widths: Mapping[str, int] | None = None,
+    exact: bool = True,
+) -> Compacted:
+    """Remove the units that are not live from everything that has one entry per unit.
+
+    A batch of R runs has a leading axis [R] in every array. NumPy arrays stay NumPy arrays, JAX arrays stay JAX arrays.
+    Nothing that is given is changed.
+
+    Args:
+        groups: unit groups of the function that `params` belong to, at their present size.
+        params: the parameters, of one run or of a batch of runs.
+        live: per group which units stay, either bool [U] or their indices, int [n] (for a batch of runs bool [R, U] or
+            int [R, n]). Groups that are not named stay whole.
+        optimizer: the optax transformation that made `opt_state`.
+        opt_state: the optimiser's state; every leaf that is shaped like a parameter is cut like this parameter.
+        trained: picks the part of `params` that the optimiser was given, such as
+            `lambda variables: variables["params"]`.
+        bookkeeping: arrays of the shape of a gate, each below a dict key that is the gate's name, as death rules keep
+            them.
+        survivors: the `survivors` of an earlier compaction, whose original indices are carried on.
+        widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs: as many as
+            the run with most has live). Where a run has fewer live units, its first dead units fill the width up, so
+            that runs share their shapes. At least one unit stays.
+        exact: whether to refuse what would change the network's outputs, or how it goes on training.
+
+    Returns:
+        What is left.
+
+    Raises:
+        InputError: when units are out of range or repeated; when a group is unknown, fixed or not exact; when a width
+            is below the number of live units or above that of all units; when a unit that goes has an open gate; when
+            parameters have other shapes than the groups; when the optimiser's state cannot be cut, or its next steps
+            would change.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxsize.units import compact, unit_groups
+        >>> def apply(params, inputs):
+        ...     return (inputs @ params["first"] * params["liveness"]) @ params["second"]
+        >>> params = {"first": np.ones((4, 3)), "liveness": np.array([1.0, 0.0, 0.5]), "second": np.ones((3, 2))}
+        >>> inputs = np.ones((1, 4))
+        >>> groups = unit_groups(apply, params, inputs)
+        >>> small = compact(groups, params, groups.live(params))
+        >>> small.params["first"].shape, small.params["second"].shape
+        ((4, 2), (2, 2))
+        >>> apply(params, inputs).tolist(), apply(small.params, inputs).tolist()
+        ([[6.0, 6.0]], [[6.0, 6.0]])
+    """
+    leaves = named_leaves(params)
+    num_runs = _num_runs(groups, leaves)
+    kept: dict[Axis, np.ndarray] = {}
+    staying: dict[str, np.ndarray] = {}
+    for name, given in live.items():
+        group = groups[name]
+        mask = _as_mask(group, given, num_runs)
+        width = (widths or {}).get(name, max(1, int(mask.sum(-1).max())))
+        _require_removable(group, width, exact)
+        staying[name] = kept[groups.atoms[name]] = _filled(group, mask, width)
+    if unknown := set(widths or {}) - set(live):
+        raise InputError(f"compact: expected widths of groups in `live` ({', '.join(live)}), got {min(unknown)!r}")
+    if exact:
+        _require_closed(groups, params, staying)
+
+    leaf_names = with_leaves(params, {leaf: leaf for leaf in leaves})
+    plans = {leaf: tuple(kept_of(axis, kept) for axis in axes) for leaf, axes in groups.axes.items()}
+    smaller = with_leaves(params, {leaf: gather(value, plans[leaf], num_runs) for leaf, value in leaves.items()})
+    if opt_state is not None:
+        if optimizer is None:
+            raise InputError("compact: expected the optimizer that made `opt_state`, got None")
+        if exact:
+            cut = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
+            require_per_unit(optimizer, one_run(trained(params), num_runs), trained(leaf_names), groups, cut)
+        before, after = (new_state(optimizer, one_run(trained(tree), num_runs)) for tree in (params, smaller))
+        opt_state = cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, before, after, num_runs)
+    original = {name: _all_units(group, num_runs) for name, group in groups.groups.items()}
+    original |= {name: _checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
+    return Compacted(
+        smaller,
+        opt_state,
+        cut_bookkeeping(groups, bookkeeping, plans, num_runs),
+        groups.resized({name: index.shape[-1] for name, index in staying.items()}),
+        {
+            name: np.take_along_axis(ids, staying[name], -1) if name in staying else ids
+            for name, ids in original.items()
+        },
+    )
+
+
+def _num_runs(groups: UnitGroups, leaves: Mapping[str, Array]) -> int | None:
+    """Find the length of the run axis, None without one, and refuse parameters that are not those of the groups."""
+    if list(leaves) != list(groups.axes):
+        odd = min(set(leaves) ^ set(groups.axes), default="their order")
+        raise InputError(f"compact: expected the parameters that the groups were read from, got a difference in {odd}")
+    runs = set()
+    for name, axes in groups.axes.items():
+        expected, shape = tuple(axis.size for axis in axes), np.shape(leaves[name])
+        runs.add(shape[: len(shape) - len(expected)])
+        if shape[len(shape) - len(expected) :] != expected or len(runs) > 1 or len(min(runs)) > 1:
+            raise InputError(f"compact: expected {name} {list(expected)}, or one run axis before, got {list(shape)}")
+    (leading,) = runs or {()}
+    return leading[0] if leading else None
+
+
+def _all_units(group: Group, num_runs: int | None) -> np.ndarray:
+    """Index of every unit, int [U] or [R, U]."""
+    units = np.arange(group.size)
+    return units if num_runs is None else np.tile(units, (num_runs, 1))
+
+
+def _checked_survivors(group: Group, given: Array, num_runs: int | None) -> np.ndarray:
+    """Original index of every unit as it was given, int [U] or [R, U]; refused if it has another shape or type."""
+    ids = np.asarray(given)
+    expected = (group.size,) if num_runs is None else (num_runs, group.size)
+    if ids.shape != expected or ids.dtype.kind not in "iu":
+        array_text = f"{ids.dtype}{list(ids.shape)}"
+        raise InputError(f"compact: {group.name}: expected survivors as int{list(expected)}, got {array_text}")
+    return ids
+
+
+def _as_mask(group: Group, given: Array | Sequence[int], num_runs: int | None) -> np.ndarray:
+    """Turn live units, given as a mask or as indices, into a mask: bool [U] or [R, U]."""
+    given = np.asarray(given)
+    leading = () if num_runs is None else (num_runs,)
+    if given.dtype == bool and given.shape == (*leading, group.size):
+        return given
+    if not given.size:  # an empty list is one of floats
+        given = given.astype(int)
+    if given.dtype.kind not in "iu" or given.shape[:-1] != leading or given.ndim != len(leading) + 1:
+        shape = f"{[*leading, group.size]}"
+        array_text = f"{given.dtype}{list(given.shape)}"
+        raise InputError(f"compact: {group.name}: expected live units as bool{shape} or as indices, got {array_text}")
+    if outside := [unit for unit in given.reshape(-1).tolist() if not 0 <= unit < group.size]:
+        raise InputError(f"compact: {group.name}: expected indices from 0 to {group.size - 1}, got {outside[0]}")
+    mask = np.zeros((*leading, group.size), bool)
+    np.put_along_axis(mask, given.astype(int), True, -1)
+    if (mask.sum(-1) != given.shape[-1]).any():
+        raise InputError(f"compact: {group.name}: expected different indices, got one twice")
+    return mask
+
+
+def _require_removable(group: Group, width: int, exact: bool) -> None:
+    """Refuse to cut a group that can lose no units, or not exactly."""
+    if width == group.size:
+        return
+    why = group.fixed or (group.inexact if exact else "")
+    if why:
+        raise InputError(f"compact: {group.name} ({group.places[0].leaf}) cannot lose units: {why}")
+
+
+def _filled(group: Group, mask: np.ndarray, width: int) -> np.ndarray:
+    """List the units that stay, ascending, int [width] or [R, width]: the live ones, then the first dead ones."""
+    most = int(mask.sum(-1).max())
+    if not max(most, 1) <= width <= group.size:
+        raise InputError(f"compact: {group.name}: expected a width from {max(most, 1)} to {group.size}, got {width}")
+    index = np.sort(np.argsort(~mask, axis=-1, kind="stable")[..., :width], axis=-1)
+    if group.ordered and (index != np.arange(width)).any():
+        raise InputError(
+            f"compact: {group.name}: only its last units can be removed, since {group.ordered} counts them"
+        )
+    return index
+
+
+def _require_closed(groups: UnitGroups, params: Tree, staying: Mapping[str, np.ndarray]) -> None:
+    """Refuse to remove a unit that has an open gate. staying: the units that stay, per group."""
+    live = groups.live(params)
+    for name, index in staying.items():
+        if index.shape[-1] == groups[name].size:
+            continue
+        gone = np.ones_like(live[name])
+        np.put_along_axis(gone, index, False, -1)
+        if (opened := np.argwhere(gone & live[name])).size:
+            *run, unit = opened[0].tolist()
+            unit_text = f"unit {unit}" + (f" of run {run[0]}" if run else "")
+            gates = " or ".join(sorted(" and ".join(map(str, gate_set)) for gate_set in groups[name].gates))
+            raise InputError(f"compact: {name}: {unit_text} is to be removed but its gate is open, expected {gates}")

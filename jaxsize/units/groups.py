@@ -1,0 +1,250 @@
+"""Unit groups: units that live and die together, with every parameter axis that they occupy."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from jaxsize.errors import InputError
+from jaxsize.gates._names import gate_name
+from jaxsize.text_tables import format_table
+from jaxsize.trees import Array, Tree, named_leaves
+from jaxsize.units._places import Place, places_of
+from jaxsize.units._program.axes import Axis
+from jaxsize.units._program.entries import resized, size_with, units_of
+from jaxsize.units._program.gate_sets import Gate, GateSets
+from jaxsize.units._program.multiply_adds import Cost, total
+from jaxsize.units._program.retrace import shapes_with
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Units that can only be removed together, from all their places.
+
+    Example:
+        >>> import jax, jaxsize
+        >>> network = jaxsize.mlp((4, 3, 2))
+        >>> groups = jaxsize.unit_groups(network.apply, network.init(0), jax.numpy.ones((1, 4)))
+        >>> print(groups["hidden.0"])
+        hidden.0: 3 units, closed by hidden.0.liveness <= 0
+        parameter          axis  stride  layout
+        -----------------  ----  ------  ------
+        hidden.0.bias         0       1     [3]
+        hidden.0.kernel       1       1     [3]
+        hidden.0.liveness     0       1     [3]
+        output.kernel         0       1     [3]
+        >>> groups["hidden.0"].exact
+        True
+        >>> groups["output.kernel[1]"].fixed
+        'reaches the outputs'
+    """
+
+    name: str
+    """Path of its gate without the last part (`hidden.0`); without a gate, its first place (`hidden.0.kernel[1]`)."""
+    size: int
+    """Number of units."""
+    places: tuple[Place, ...]
+    """Every axis of a parameter that the units occupy."""
+    gates: GateSets
+    """Sets of gates: a unit can be removed exactly if all gates of one set are closed."""
+    fixed: str
+    """Why its units cannot be removed at all, or empty."""
+    inexact: str
+    """Why removing a unit would change what the function computes, or empty."""
+    ordered: str
+    """What counts the units by position, so that only the last ones can be removed, or empty."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether units can be removed without changing what the function computes."""
+        return not (self.fixed or self.inexact)
+
+    def __str__(self) -> str:
+        rows = [[place.leaf, str(place.axis), str(place.stride), place.layout] for place in self.places]
+        closing = f"fixed: {self.fixed}" if self.fixed else _closing_text(self.gates)
+        lines = [f"{self.name}: {self.size} units, {closing}"]
+        lines += [f"not exact: {self.inexact}"] if self.inexact else []
+        lines += [f"only the last units can be removed: {self.ordered}"] if self.ordered and not self.fixed else []
+        return "\n".join([*lines, format_table(["parameter", "axis", "stride", "layout"], rows)])
+
+
+def _closing_text(gate_sets: GateSets) -> str:
+    if not gate_sets:
+        return "closed by no gate"
+    return "closed by " + " or ".join(sorted(" and ".join(sorted(map(str, gate_set))) for gate_set in gate_sets))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class UnitGroups:
+    """All unit groups of a function. `print` shows a table for each group that can lose units, then the other groups.
+
+    Example:
+        >>> import jax, jaxsize
+        >>> network = jaxsize.mlp((4, 3, 2))
+        >>> params = network.init(0)
+        >>> params["hidden"][0]["liveness"][1] = -0.5
+        >>> groups = jaxsize.unit_groups(network.apply, params, jax.numpy.ones((1, 4)))
+        >>> list(groups.groups)
+        ['hidden.0', 'hidden.0.kernel[0]', 'output.kernel[1]']
+        >>> groups.num_parameters(), groups.num_parameters({"hidden.0": 1})
+        (26, 10)
+        >>> groups.live(params)["hidden.0"].tolist()
+        [True, False, True]
+    """
+
+    groups: dict[str, Group]
+    """The groups, by name."""
+    axes: dict[str, tuple[Axis, ...]]
+    """Axes of every parameter, by path."""
+    atoms: dict[str, Axis]
+    """The axis of every group, by name of the group."""
+    costs: tuple[Cost, ...]
+    """Multiply-adds of every contraction and convolution."""
+    origin: "UnitGroups | None" = None
+    """The groups as they were read off the function, if units have been removed since."""
+
+    def __getitem__(self, name: str) -> Group:
+        if name not in self.groups:
+            known = ", ".join(self.groups) or "none"
+            raise InputError(f"unit groups: expected one of {known}, got {name!r}")
+        return self.groups[name]
+
+    def __str__(self) -> str:
+        free = [str(group) for group in self.groups.values() if not group.fixed]
+        rest = [f"{name}: {group.size}, {group.fixed}" for name, group in self.groups.items() if group.fixed]
+        return "\n\n".join(free + (["fixed:\n" + "\n".join(f"  {line}" for line in rest)] if rest else []))
+
+    def live(self, params: Tree) -> dict[str, np.ndarray]:
+        """Tell which units have an open gate.
+
+        Args:
+            params: the parameters of the function, of one run or of a batch of R runs (a leading axis [R] everywhere).
+
+        Returns:
+            Per group with gates that can lose units exactly: bool [U], or [R, U] for a batch of runs.
+        """
+        leaves = named_leaves(params)
+
+        def closed(gate: Gate) -> np.ndarray:
+            value = np.asarray(leaves[gate.leaf])
+            return value <= 0 if gate.closed_below else value == 0
+
+        return self._open(closed)
+
+    def live_by_gate(self, live: Mapping[str, Array]) -> dict[str, np.ndarray]:
+        """Tell which units are live, given the live units of gates, as death rules keep them.
+
+        Args:
+            live: for some gates, by name (as `gates.read_liveness` gives them): bool, of the shape of the gate [*gate],
+                or [R, *gate] for a batch of R runs.
+
+        Returns:
+            Per group of which all gates are given and that can lose units exactly: bool [U], or [R, U].
+        """
+
+        def given(group: Group) -> bool:
+            return all(gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set)
+
+        return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool), given)
+
+    def _open(
+        self, closed: Callable[[Gate], np.ndarray], given: Callable[[Group], bool] = lambda group: True
+    ) -> dict[str, np.ndarray]:
+        """Tell which units are open, per group with gates that can lose units exactly.
+
+        Args:
+            closed: which entries of a gate are closed.
+            given: whether that is known for all gates of a group.
+        """
+
+        def unit_closed(name: str, gate: Gate) -> np.ndarray:
+            return _closed_units(closed(gate), self.axes[gate.leaf], self.atoms[name])
+
+        def unit_open(name: str, gate_sets: GateSets) -> np.ndarray:
+            by_gate_set = [np.all([unit_closed(name, gate) for gate in gate_set], axis=0) for gate_set in gate_sets]
+            return ~np.any(by_gate_set, axis=0)
+
+        return {
+            name: np.asarray(unit_open(name, group.gates))
+            for name, group in self.groups.items()
+            if group.gates and group.exact and given(group)
+        }
+
+    def resized(self, sizes: Mapping[str, int]) -> "UnitGroups":
+        """Copy the groups, with other numbers of units in the groups that `sizes` names."""
+        copies: dict[Axis, Axis] = {atom: Axis(size) for atom, size in self._by_atom(sizes).items()}
+        axes = {leaf: tuple(resized(axis, copies) for axis in of_leaf) for leaf, of_leaf in self.axes.items()}
+        new_atoms = {name: resized(atom, copies) for name, atom in self.atoms.items()}
+        costs = tuple(Cost(cost.factor, tuple(resized(axis, copies) for axis in cost.axes)) for cost in self.costs)
+        groups = {
+            name: dataclasses.replace(group, size=new_atoms[name].size, places=places_of(axes, new_atoms[name]))
+            for name, group in self.groups.items()
+        }
+        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self)
+
+    def shapes(self, params: Tree, sizes: Mapping[str, int]) -> Tree:
+        """Compute the shapes of parameters with other numbers of units in some groups.
+
+        Args:
+            params: the parameters of the function, or their shapes, of one run.
+            sizes: how many units the groups have that get another number, by name of the group.
+
+        Returns:
+            `params` with a jax.ShapeDtypeStruct in place of every leaf whose shape changes, and its other leaves.
+
+        Raises:
+            InputError: when there is no group of a name in `sizes`.
+
+        Example:
+            >>> import jax, jaxsize
+            >>> network = jaxsize.mlp((4, 3, 2))
+            >>> params = network.init(0)
+            >>> groups = jaxsize.unit_groups(network.apply, params, jax.numpy.ones((1, 4)))
+            >>> shapes = groups.shapes(params, {"hidden.0": 7})
+            >>> shapes["hidden"][0]["kernel"].shape, shapes["output"]["kernel"].shape, shapes["output"]["bias"].shape
+            ((4, 7), (7, 2), (2,))
+        """
+        return shapes_with(params, self.axes, self._by_atom(sizes))
+
+    def num_parameters(self, sizes: Mapping[str, int] | None = None) -> int:
+        """Count the entries of all parameters, with other numbers of units in the groups that `sizes` names.
+
+        Raises:
+            InputError: when there is no group of a name in `sizes`.
+        """
+        by_atom = self._by_atom(sizes)
+        return sum(int(np.prod([size_with(axis, by_atom) for axis in axes], dtype=int)) for axes in self.axes.values())
+
+    def num_multiply_adds(self, sizes: Mapping[str, int] | None = None) -> int:
+        """Count the multiply-adds of all contractions and convolutions of a call with inputs of the shapes traced.
+
+        The groups that `sizes` names have other numbers of units.
+
+        Raises:
+            InputError: when there is no group of a name in `sizes`.
+        """
+        return total(self.costs, self._by_atom(sizes))
+
+    def _by_atom(self, sizes: Mapping[str, int] | None) -> dict[Axis, int]:
+        """Give sizes by the atom of a group in place of its name."""
+        return {self.atoms[self[name].name]: size for name, size in (sizes or {}).items()}
+
+
+def _closed_units(closed: np.ndarray, axes: tuple[Axis, ...], atom: Axis) -> np.ndarray:
+    """Tell which units of an atom have no open entry in a gate.
+
+    Args:
+        closed: which entries of the gate are closed: bool [*gate], or [R, *gate] for a batch of runs.
+        axes: the axes of the gate.
+        atom: the atom, which one of these axes has.
+
+    Returns: bool [U], or [R, U].
+    """
+    if closed.ndim == len(axes) + 1:
+        return np.stack([_closed_units(of_run, axes, atom) for of_run in closed])
+    for dim, axis in enumerate(axes):
+        units = units_of(axis, atom)
+        if (units >= 0).any():
+            entries = np.moveaxis(closed, dim, 0).reshape(len(units), -1).all(axis=1)
+            return np.bincount(units[(units >= 0) & ~entries], minlength=atom.size) == 0
+    raise AssertionError("a gate has no axis of its group")

@@ -1,0 +1,129 @@
+"""Unit groups read off a program: which axis of which parameter belongs to which group of units.
+
+The units of a group live and die together: a unit of a dense layer is a column of its kernel, an entry of its bias and
+of its gate, and a row of the next kernel; a residual sum ties the channels of all layers that write to it.
+`unit_groups` walks once over the jaxpr of any pure function and finds the groups (`axis_rules`) and the gates that
+close them (`zeros`). Then it traces the function again at other sizes, to see that the function takes all its sizes
+from its parameters and computes no constant from them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxsize.gates._names import gate_name
+from jaxsize.gates._names import is_gate as is_named_liveness
+from jaxsize.trees import Tree, named_leaves
+from jaxsize.units._places import Place, places_of
+from jaxsize.units._program.axes import Axis, atoms, find, fix
+from jaxsize.units._program.axis_rules import tie_axes
+from jaxsize.units._program.flatten import flatten
+from jaxsize.units._program.gate_sets import ALWAYS, NEVER
+from jaxsize.units._program.multiply_adds import costs_of
+from jaxsize.units._program.retrace import Difference, changes_at_other_sizes
+from jaxsize.units._program.zeros import Consumer, closed_by, facts_of, find_consumers
+from jaxsize.units.groups import Group, UnitGroups
+
+
+def unit_groups(
+    apply: Callable[..., Any], params: Tree, *inputs: Any, is_gate: Callable[[str], bool] | None = None
+) -> UnitGroups:
+    """Find the unit groups of outputs = apply(params, *inputs), a pure function of any kind that JAX can trace.
+
+    Units of a group can be removed if neither the inputs, nor the outputs, nor a primitive without a rule have them.
+    They can be removed exactly if every step that sums over them reads 0 where their gates are closed. Each group says
+    what stands in the way, with the line of the function. The function must take its sizes from its parameters, which
+    is checked by tracing it again at two other sizes of all groups. Only shapes are read, and nothing is computed.
+    Source for removal: seed `003_d2c286111c329776.txt`.
+
+    Args:
+        apply: the function.
+        params: a pytree of arrays or of jax.ShapeDtypeStruct; batch statistics may be among them.
+        inputs: further arguments of `apply`, likewise.
+        is_gate: which parameters are gates, by path; by default those whose name is `liveness` (also `liveness.value`,
+            as Flax NNX has it).
+
+    Raises:
+        InputError: when two leaves of `params` have the same path.
+
+    Example:
+        >>> import jax.numpy as jnp, numpy as np
+        >>> from jaxsize.gates import liveness_gate
+        >>> from jaxsize.units import unit_groups
+        >>> def apply(params, inputs):
+        ...     units = liveness_gate(jnp.tanh(inputs @ params["first"]), params["liveness"])
+        ...     return units @ params["second"]
+        >>> params = {"first": np.ones((4, 6)), "liveness": np.ones(6), "second": np.ones((6, 3))}
+        >>> print(unit_groups(apply, params, np.ones((1, 4))))
+        liveness: 6 units, closed by liveness <= 0
+        parameter  axis  stride  layout
+        ---------  ----  ------  ------
+        first         1       1     [6]
+        liveness      0       1     [6]
+        second        0       1     [6]
+        <BLANKLINE>
+        fixed:
+          first[0]: 4, belongs to the inputs
+          second[1]: 3, reaches the outputs
+    """
+    is_gate = is_gate or is_named_liveness
+    program = flatten(apply, params, *inputs)
+    leaves = named_leaves(params)
+    values = dict(zip(leaves, program.inputs, strict=False))
+    for number, value in enumerate(program.inputs):
+        fixed = "" if number < len(leaves) else "belongs to the inputs"
+        value.axes = [Axis(size, fixed=fixed) for size in value.shape]
+    tie_axes(program)
+    for value in program.outputs:
+        for axis in value.axes:
+            fix(axis, "reaches the outputs")
+    axes = {name: tuple(map(find, value.axes)) for name, value in values.items()}
+    parameter_atoms = dict.fromkeys(atom for of_leaf in axes.values() for axis in of_leaf for atom in atoms(axis))
+    unit_atoms = [atom for atom in parameter_atoms if atom.size > 1]
+    removable = [atom for atom in unit_atoms if not atom.fixed]
+    changes = changes_at_other_sizes(apply, params, inputs, program, axes, removable)
+    consumers = find_consumers(program, facts_of(values, filter(is_gate, values)))
+    groups: dict[str, Group] = {}
+    by_name: dict[str, Axis] = {}
+    for atom in unit_atoms:
+        group = _group(atom, axes, consumers, changes.get(atom, Difference()), groups)
+        groups[group.name], by_name[group.name] = group, atom
+    return UnitGroups(groups, axes, by_name, tuple(costs_of(program)))
+
+
+def _group(
+    atom: Axis,
+    axes: dict[str, tuple[Axis, ...]],
+    consumers: list[Consumer],
+    change: Difference,
+    others: dict[str, Group],
+) -> Group:
+    """Make the group of an atom.
+
+    Args:
+        atom: the atom.
+        axes: the axes of every parameter, by path.
+        consumers: all steps that sum over an atom.
+        change: what happens to the function when the atom has another size.
+        others: the groups made so far, whose names are taken.
+    """
+    places = places_of(axes, atom)
+    gate_sets, reader = closed_by(consumers, atom)
+    inexact = change.changes
+    if reader is not None:
+        through = f" {reader.open_source}" if reader.open_source else ""
+        inexact = inexact or f"{reader.where} reads{through} past every gate"
+    elif not gate_sets:
+        inexact = inexact or "no step sums over these units"
+    elif gate_sets == ALWAYS:
+        gate_sets, inexact = NEVER, inexact or "they are multiplied by a constant 0, whatever the gates"
+    fixed = atom.fixed or (f"the function fixes this size itself ({change.fails})" if change.fails else "")
+    gates = sorted(gate.leaf for gate_set in gate_sets for gate in gate_set)
+
+    def is_made_by(place: Place) -> tuple[bool, int]:  # units are the last axis of the kernel that makes them
+        return place.axis == len(axes[place.leaf]) - 1, len(axes[place.leaf])
+
+    first = max(places, key=is_made_by)
+    name = gate_name(gates[0]) if gates else f"{first.leaf}[{first.axis}]"
+    while name in others:
+        name = f"{name}'"
+    return Group(name, atom.size, places, gate_sets, fixed, "" if fixed else inexact, atom.ordered)

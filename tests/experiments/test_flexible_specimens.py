@@ -1,0 +1,80 @@
+"""The broken forms of `experiments.flexible.specimens`: right where they should be, broken where they should be."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.flexible import specimen_claims as report
+from experiments.flexible import specimens
+from jaxsize.gates.ramp import size_gates
+from jaxsize.networks.mlp import mlp
+
+
+def test_naive_gates_are_the_stable_ones_until_the_exponential_overflows():
+    size, slope = jnp.float32(3.3), jnp.float32(0.8)
+    np.testing.assert_allclose(specimens.naive_gates(size, slope, 9), size_gates(size, slope, 9), rtol=1e-5, atol=1e-6)
+    by_slope = jax.grad(lambda slope: jnp.sum(specimens.naive_gates(jnp.float32(100), slope, 4)))
+    assert np.isnan(by_slope(jnp.float32(1)))  # exp(100) is infinite in float32
+    assert np.isfinite(by_slope(jnp.float32(0.5)))
+
+
+def test_naive_outputs_are_those_of_the_network():
+    network = mlp((3, 7, 2), gate="size", size=4.0, slope=0.5)
+    params = network.init(0)
+    inputs = jnp.linspace(-1, 1, 12).reshape(4, 3)
+    np.testing.assert_allclose(specimens.naive_outputs(params, inputs), network.apply(params, inputs), atol=1e-6)
+    assert float(specimens.size_price(params)) == 4
+    expected = np.sum(1 / (1 + np.exp(-0.5 * (4 - np.arange(7)))))
+    np.testing.assert_allclose(specimens.naive_price(params), expected, rtol=1e-5)
+
+
+def test_only_naive_gates_have_cells_that_are_not_finite():
+    rows = specimens.grid()
+    assert [row["width"] for row in rows] == list(specimens.WIDTHS)
+    for row in rows:
+        assert row["cells"] == len(specimens.SIZES) * len(specimens.SLOPES)
+        # unit 0 overflows wherever slope x size is above 88.7, whatever the width
+        products = np.outer(specimens.SIZES, specimens.SLOPES)
+        assert row["naive"] >= np.count_nonzero(products > 89) > 0
+        assert row["stable"] == row["outside"] == 0
+
+
+def test_the_first_step_that_is_not_finite_counts_from_one():
+    losses = np.array([[1.0, np.nan, np.nan], [1, 2, 3], [1, 2, np.inf]])
+    assert report.first_not_finite(losses).tolist() == [2, 3]
+
+
+def test_speed_is_in_rates_per_step():
+    steps = np.arange(40.0)
+    sizes = np.stack([10 - 0.5 * steps, np.full(40, -13.0), 0.25 * steps])
+    np.testing.assert_allclose(report.speeds(sizes, 0.5), [-1, 0, 0.5])
+
+
+class Made:
+    """Sizes that fall at full speed, priced by themselves, wherever the penalty is above `least`; the integral's stay,
+    or fall as well."""
+
+    def __init__(self, least, integral_falls=False):
+        self.least, self.integral_falls = least, integral_falls
+        self.settings = {"dataset": ("digits",), "size_learning_rate": 1.0}
+
+    def values(self, name, **where):
+        return [0.01, 0.1, 1.0]
+
+    def steps(self, key, **where):
+        falls = where["penalty"] > self.least and (where["arm"] == "size_price" or self.integral_falls)
+        return np.tile(10 - np.arange(40.0) if falls else np.full(40, 10.0), (7, 1))
+
+
+@pytest.mark.parametrize(
+    ("made", "outcome"),
+    [(Made(0.05), "holds"), (Made(2.0), "open"), (Made(0.05, True), "open")],
+)
+def test_running_off_is_judged_over_penalties(made, outcome):
+    claim = report.size_runs_off(made, "corrected")
+    assert claim["verdict"] == outcome
+    share = next(part for part in claim["parts"] if part.get("price") == "size less integral")
+    assert share["estimate"] == pytest.approx(2 / 3 if outcome == "holds" else 0)
+    single = {(part["price"], part["penalty"]): part["estimate"] for part in claim["parts"] if "penalty" in part}
+    assert single["size", 0.01] == 0 and single["size", 1.0] == (-1 if made.least < 1 else 0)

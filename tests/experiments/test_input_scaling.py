@@ -1,0 +1,121 @@
+"""The command `python -m experiments.input_scaling`: every recipe in one program, the answers and the pictures."""
+
+import json
+
+import matplotlib.image
+import numpy as np
+import pytest
+from helpers.experiments import rows_of
+
+from experiments.input_scaling import claims as input_scaling_claims
+from experiments.input_scaling import study as input_scaling
+from experiments.input_scaling import table as input_scaling_report
+from experiments.input_scaling.recipes import RECIPES
+from jaxsize.results.folder import Folder
+from jaxsize.results.runs import Runs
+from jaxsize.statistics.comparisons import paired_difference
+
+COMMAND = input_scaling.COMMAND
+SMALL = ["--smoke", "--dataset", "digits", "--width", "20", "--batch-size", "500", "--epochs", "3"]
+SMALL += ["--long-epochs", "5", "--sweep-scales", "16"]
+
+
+@pytest.fixture
+def study(command, tmp_path):
+    """(folder, summary, what was printed) of a smoke run in which R1 overflows at the first scale."""
+    arguments = [*SMALL, "--scales", "1e12", "256", "--tuned", "--out", str(tmp_path / "r")]
+    status, printed, error = command(*arguments)
+    assert (status, error) == (0, "")
+    status, again, _ = command(*arguments)
+    assert status == 0 and "holds the finished run" in again
+    return tmp_path / "r", json.loads((tmp_path / "r" / "summary.json").read_text()), printed
+
+
+def test_smoke_answers_its_claims_from_its_runs(study):
+    folder, summary, printed = study
+    rows = rows_of(folder)
+    # R0, ten recipes at two scales, R1, R2 and R8 at a third; R0 and R2 for two epochs more; in the corrected form
+    # eleven recipes at one scale and four rates, and 3 x 2 tuned networks.
+    original, corrected = (1 + 10 * 2 + 3) * 3 + (1 + 2) * 2, (11 * 4 + 6) * 3
+    assert len(rows) == 2 * (original + corrected)
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    # one program for all recipes and scales, and that of the runs that go on alone
+    assert [event["compiled"] for event in events if event["event"] == "programs"] == [2, 1, 1]
+    ends = {
+        (row["form"], row["recipe"], row["input_scale"], row["seed"]): row
+        for row in rows
+        if row.get("rate_factor") == 1.0 and row["epoch"] == 3
+    }
+    for form in ("original", "corrected"):
+        claims = summary["claims"][form]
+        assert set(claims) == {"C45", "C46", "C47"}
+        assert {claims[name]["verdict"] for name in ("C45", "C46")} == {"open"}  # two seeds settle nothing
+    for seed in (0, 1):  # the twin at a power of two is R0 in every number of its rows
+        reference, twin = (ends["original", *which, seed] for which in (("R0", 1.0), ("R8", 256.0)))
+        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
+            assert reference[name] == twin[name] is not None
+    (part,) = [part for part in summary["claims"]["original"]["C47"]["parts"] if part["of"].startswith("losses that")]
+    assert (part["estimate"], part["verdict"]) == (0, "refuted")
+    first_steps, growth, overflowed = summary["tables"].values()
+    assert {row["recipe"] for row in first_steps} == set(RECIPES) and {row["scale"] for row in growth} == {
+        16,
+        256,
+        1e12,
+    }
+    assert [row["step_1"] for row in growth if row["scale"] == 256] == [0]
+    assert overflowed == summary["not_finite"] and "runs whose loss was not finite" in printed
+    assert {row["run"] for row in rows if row["train_loss"] is None} <= {row["run"] for row in overflowed}
+    asked = {(row["recipe"], row["input_scale"]) for row in overflowed if row["form"] == "original"}
+    assert asked == {("R1", 1e12), ("R4", 1e12)}
+    assert "C46, corrected" in printed
+    for name in ("curves", "first_steps", "scales", "twin"):
+        assert matplotlib.image.imread(folder / f"{name}_digits.png").shape[0] > 300
+    numbers_are_of_the_runs(Runs(Folder(folder, "finished"), summary["settings"]), summary, rows)
+
+
+def numbers_are_of_the_runs(runs, summary, rows):
+    where = {"dataset": "digits", "form": "original", "arm": "recipes", "rate_factor": 1.0}
+    which = where | {"recipe": "R1", "input_scale": 1e12}
+    assert input_scaling_report.accuracy(runs, which).tolist() == [0.1, 0.1]  # it guesses
+    longest = where | {"recipe": "R2", "input_scale": 256.0}
+    assert runs.curve("epoch", **longest).shape == (2, 5) and runs.steps("loss", **longest).shape == (2, 15)
+    cell = {"form": "original", "recipe": "R2", "scale": 256.0}
+    of_r2 = [row for row in summary["results"] if cell.items() <= row.items()]
+    assert [row["epochs"] for row in of_r2] == [3, 5]
+    for row in of_r2:
+        shown = [r["test_accuracy"] for r in rows if longest.items() <= r.items() and r["epoch"] == row["epochs"]]
+        assert row["test_accuracy"]["median"] == pytest.approx(np.median(shown), abs=1e-6)
+    steps = runs.steps("zero_outputs", **where, recipe="R0", input_scale=1.0)
+    assert steps.shape == (2, 5 * 3) and (steps == 0).all()  # 1438 rows, 500 to a step
+    assert np.isnan(input_scaling_report.zero_from(steps)).all()
+    tuned = [row for row in summary["results"] if row["recipe"] == "tuned"]
+    assert len(tuned) == 6
+    best = max(tuned, key=lambda row: row["validation_accuracy"]["median"])
+    best_rows = [
+        row for row in rows if row["arm"] == "tuned" and (row["rate"], row["decay"]) == (best["rate"], best["decay"])
+    ]
+    scores = []
+    for seed in (0, 1):
+        path = [row for row in best_rows if row["seed"] == seed]
+        scores.append(max(path, key=lambda row: (row["validation_accuracy"], -row["epoch"]))["test_accuracy"])
+    (part,) = [part for part in summary["claims"]["corrected"]["C46"]["parts"] if part["of"].endswith("less 0.55")]
+    assert part["estimate"] == pytest.approx(np.median(scores) - 0.55) and "uninformative" in part
+
+
+def test_the_step_from_which_outputs_are_0_is_the_first_of_the_last_stretch():
+    lines = np.array([[0, 1, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1], [1, 1, 1, 1, 0]], float)
+    np.testing.assert_array_equal(input_scaling_report.zero_from(lines), [4, 1, 5, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("differences", "outcome"),
+    [
+        ([0.001, -0.002, 0.003, 0.0, 0.001, -0.001], "refuted"),  # R8 does as well
+        ([-0.1, -0.12, -0.09, -0.11, -0.1, -0.1], "holds"),
+        ([-0.1, 0.1, -0.12, 0.09, 0.1, -0.1], "open"),
+        ([0.0, 0.0, 0.0], "open"),  # too few
+    ],
+)
+def test_whether_both_layers_need_a_lower_rate(differences, outcome):
+    difference = paired_difference(differences, np.zeros(len(differences)))
+    assert input_scaling_claims._needs_both(difference).outcome == outcome

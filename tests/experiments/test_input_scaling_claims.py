@@ -1,0 +1,156 @@
+"""Verdicts on C45 to C47 from runs that are made up."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from experiments.input_scaling import claims as input_scaling_claims
+from experiments.input_scaling.recipes import RECIPES, UNSCALED
+from jaxsize.results.folder import open_folder
+from jaxsize.results.runs import Runs
+
+SEEDS, EPOCHS, LONG, STEPS, FACTORS = 6, 2, 4, 5, (0.01, 0.1, 1.0, 10.0)
+ASKED = {"R0": 0.5, "R1": 0.1, "R2": 0.43, "R3": 0.5, "R4": 0.1, "R5": 0.1, "R6": 0.2, "R7": 0.49, "R8": 0.5}
+ASKED |= {"R6b": 0.1, "R7b": 0.3}
+STEP_KEYS = ("loss", "zero_outputs", "dead_share_0", "gradient_norm_0", "gradient_norm_1")
+
+
+@pytest.fixture
+def made_up(tmp_path):
+    """Runs of every recipe at scale 4. test, validation: (recipe, factor, epoch from 1 on) -> accuracy; steps: of R1,
+    by key [EPOCHS * STEPS]; all others have losses of 1 and are alive."""
+
+    def make(form, test, validation=lambda *which: 0.5, steps=None, r8_loss=1.0):
+        settings = {"dataset": ["cifar10"], "scales": [4.0], "num_seeds": SEEDS, "epochs": EPOCHS}
+        settings |= {"long_epochs": LONG, "rate_factors": list(FACTORS)}
+        rows, lines = [], {key: [] for key in STEP_KEYS}
+        for name in RECIPES:
+            for factor in FACTORS if form == "corrected" else (1.0,):
+                for seed in range(SEEDS):
+                    length = LONG if name in ("R0", "R2") and form == "original" else EPOCHS
+                    label = {"run": len(lines["loss"]), "seed": seed, "dataset": "cifar10", "form": form}
+                    label |= {"arm": "recipes", "batch": "b", "recipe": name, "rate_factor": factor, "num_classes": 10}
+                    label |= {"input_scale": 1.0 if name == UNSCALED else 4.0}
+                    for epoch in range(1, length + 1):
+                        scores = {"validation_accuracy": validation(name, factor, epoch)}
+                        scores |= {"test_accuracy": test(name, factor, epoch) + 1e-3 * (seed % 3)}
+                        rows.append(label | {"epoch": epoch, "train_loss": math.log(10)} | scores)
+                    for key, made in lines.items():
+                        line = np.full(LONG * STEPS, np.nan)
+                        line[: length * STEPS] = float(key.startswith(("loss", "gradient")))
+                        if name == "R1" and steps is not None:
+                            line[: EPOCHS * STEPS] = steps[key]
+                        if name == "R8" and key == "loss":
+                            line[: EPOCHS * STEPS] = r8_loss
+                        made.append(line[: (LONG if form == "original" else EPOCHS) * STEPS])
+        folder = open_folder(tmp_path / "r", {})
+        folder.rows.append(rows)
+        (folder.path / "steps").mkdir()
+        for key, made in lines.items():
+            np.save(folder.path / "steps" / f"b.{key}.npy", np.array(made, np.float32))
+        return Runs(folder, settings)
+
+    return make
+
+
+def parts_of(claim, informative=True):
+    """Verdicts by what they are of."""
+    json.dumps(claim)
+    return {part["of"]: part["verdict"] for part in claim["parts"] if informative is ("uninformative" not in part)}
+
+
+def as_asked(name, factor, epoch):
+    """R2 is closed after more epochs."""
+    return 0.5 if name == "R2" and epoch > EPOCHS else ASKED[name]
+
+
+def test_c46_holds_of_what_was_asked(made_up):
+    claim = input_scaling_claims.what_recovers(made_up("original", as_asked), "original")
+    names = [f"{name} less R0" for name in ("R2", "R3", "R4", "R5", "R6", "R7")]
+    assert parts_of(claim) == dict.fromkeys([*names, f"R2, {LONG} epochs, less R0"], "holds")
+    assert claim["verdict"] == "holds"
+    described = parts_of(claim, informative=False)
+    assert described["R6b less R0"] == "holds" and described["R7b less R0"] == "refuted"
+    (estimate,) = [part["estimate"] for part in claim["parts"] if part["of"] == "R2 less R0"]
+    assert estimate == pytest.approx(-0.07)  # after EPOCHS, not after LONG
+
+
+@pytest.mark.parametrize(
+    ("recipe", "accuracy", "verdict"),
+    [
+        ("R2", 0.495, "holds"),  # lower at all
+        ("R2", 0.51, "refuted"),
+        ("R3", 0.485, "holds"),  # up to .02
+        ("R3", 0.47, "refuted"),
+        ("R4", 0.495, "refuted"),  # lower, but by less than .02
+        ("R4", 0.47, "holds"),
+        ("R7", 0.47, "refuted"),
+    ],
+)
+def test_what_fails_and_what_recovers_do_not_overlap(made_up, recipe, accuracy, verdict):
+    runs = made_up("original", lambda name, *rest: accuracy if name == recipe else as_asked(name, *rest))
+    assert parts_of(input_scaling_claims.what_recovers(runs, "original"))[f"{recipe} less R0"] == verdict
+
+
+def test_rates_are_chosen_on_validation_rows_and_that_is_what_counts(made_up):
+    """By validation R4 is best at .1 and R7 at 10, by test both at 1; by rate 1 alone R4 would recover."""
+
+    def test_accuracy(name, factor, epoch):
+        return 0.5 if factor == 1 else ASKED[name] if name in ("R2", "R7") else 0.3
+
+    def validation(name, factor, epoch):
+        return 0.6 if factor == {"R4": 0.1, "R7": 10.0}.get(name, 1.0) else 0.4
+
+    claim = input_scaling_claims.what_recovers(made_up("corrected", test_accuracy, validation), "corrected")
+    counted = parts_of(claim)
+    assert counted["R4 less R0, rates chosen anew, times 0.1 and 1"] == "holds"
+    assert counted["R7 less R0, rates chosen anew, times 10, an edge and 1"] == "holds"
+    assert counted["R3 less R0, rates chosen anew, times 1 and 1"] == "holds"
+    assert "R4 less R0" not in counted and parts_of(claim, informative=False)["R4 less R0"] == "refuted"
+    assert not any(of.startswith(("R1", "R8", "R6b", "R7b")) for of in counted) and len(counted) == 6
+
+
+def dying(**changes):
+    """R1: gradients grow a hundredfold in the second step, from the third step on all units are dead."""
+    dead = (np.arange(EPOCHS * STEPS) >= 2).astype(float)
+    steps = dict.fromkeys(("zero_outputs", "dead_share_0"), dead) | {"loss": np.ones_like(dead)}
+    for key in ("gradient_norm_0", "gradient_norm_1"):
+        steps[key] = np.where(np.arange(dead.size) == 1, 100.0, 1 - dead)
+    return steps | changes
+
+
+def test_c45(made_up):
+    runs = made_up("original", as_asked, steps=dying())
+    claim = input_scaling_claims.all_zero(runs, "original")
+    assert claim["verdict"] == "holds" and len(parts_of(claim)) == 5
+    described = {part["of"]: part["estimate"] for part in claim["parts"] if "uninformative" in part}
+    assert described == {
+        "first step with 99% of units dead on its batch": 3,
+        "step from which outputs are 0": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "of"),
+    [
+        ({"gradient_norm_1": np.linspace(1, 1.1, 10)}, "log10 of largest / first gradient / 10, layer 2"),
+        ({"dead_share_0": np.full(10, 0.9)}, "share of dead units, last epoch"),
+        ({"zero_outputs": np.arange(10) < 8}, "share of batches with all outputs 0, last epoch"),
+    ],
+)
+def test_a_network_that_does_not_die_refutes_c45(made_up, changes, of):
+    runs = made_up("original", as_asked, steps=dying(**changes))
+    parts = parts_of(input_scaling_claims.all_zero(runs, "original"))
+    assert [name for name, outcome in parts.items() if outcome == "refuted"] == [of]
+
+
+@pytest.mark.parametrize(
+    ("r8_loss", "verdict"),
+    [(1.0, "refuted"), (np.nextafter(np.float32(1), np.float32(2)), "open"), (np.nan, "open")],
+)
+def test_c47_is_refuted_by_r8_to_the_bit(made_up, r8_loss, verdict):
+    """A bit of difference is no evidence that both layers need a lower rate."""
+    claim = input_scaling_claims.both_layers(made_up("original", as_asked, r8_loss=r8_loss), "original")
+    assert parts_of(claim) == {"R8 less R0": "refuted", "losses that differ from R0's": verdict}

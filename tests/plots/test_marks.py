@@ -1,0 +1,83 @@
+import matplotlib.colors
+import matplotlib.image
+import numpy as np
+import pytest
+
+from jaxsize.plots.axes import log_axis
+from jaxsize.plots.marks import band, points
+from jaxsize.plots.style import colors, save, subplots
+
+
+def curves():
+    """Runs [5, 4] with some values that are not finite, one position without any."""
+    values = np.random.default_rng(0).normal(size=(5, 4))
+    values[:, 2] = np.nan
+    values[1, 0], values[2, 0], values[3, 3] = np.nan, np.inf, -np.inf
+    return values
+
+
+def test_a_band_is_the_median_between_the_extremes():
+    figure, panels = subplots(1, 1)
+    values = curves()
+    band(panels[0, 0], [1, 2, 3, 4], values, color="k", label="a", linestyle="--")
+    (line,) = panels[0, 0].lines
+    columns = [column[np.isfinite(column)] for column in values.T]
+    expected = [np.median(column) if column.size else np.nan for column in columns]
+    np.testing.assert_allclose(line.get_ydata(), expected)
+    assert (line.get_linestyle(), line.get_label()) == ("--", "a")
+    outlines = [path.vertices for path in panels[0, 0].collections[0].get_paths()]
+    corners = {tuple(np.round(corner, 6)) for outline in outlines for corner in outline}
+    for x, column in zip([1, 2, 3, 4], columns, strict=True):
+        heights = sorted({y for at, y in corners if at == x})
+        np.testing.assert_allclose(
+            [heights[0], heights[-1]] if heights else [], [column.min(), column.max()] if column.size else [], atol=1e-6
+        )
+    figure.canvas.draw()
+
+
+def test_points_show_every_finite_value_and_their_median():
+    _, panels = subplots(1, 1)
+    points(panels[0, 0], 3.0, [1.0, np.nan, 5.0, 2.0], color="k", label="b")
+    marks, median = panels[0, 0].lines
+    assert (list(marks.get_xdata()), list(marks.get_ydata())) == ([3, 3, 3], [1, 5, 2])
+    assert (list(median.get_xdata()), list(median.get_ydata())) == ([3], [2])
+    points(panels[0, 0], 4.0, [np.nan], color="k")
+    assert len(panels[0, 0].lines) == 2
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7])
+def test_colors_grow_lighter(count):
+    shades = np.array([matplotlib.colors.to_rgb(color) for color in colors(count)])
+    assert len(shades) == max(count, 1)
+    assert (np.diff(shades @ [0.2126, 0.7152, 0.0722]) > 0).all()
+
+
+def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path):
+    figure, panels = subplots(2, 3, width=1.5, height=1.0)
+    assert panels.shape == (2, 3)
+    path = tmp_path / "picture.png"
+    save(figure, path)
+    assert matplotlib.image.imread(path).shape[:2] == (2 * 160, round(3 * 1.5 * 160))
+    before = path.read_bytes()
+
+    def fail(*args, **settings):
+        args[0].write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    figure.savefig = fail
+    with pytest.raises(OSError, match="No space left"):
+        save(figure, path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["picture.png"]
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_log_axes_have_plain_numbers(which):
+    figure, panels = subplots(1, 1)
+    panels[0, 0].plot([0.01, 1, 200], [0.01, 1, 200])
+    log_axis(panels[0, 0], which)
+    figure.canvas.draw()
+    axis = {"x": panels[0, 0].xaxis, "y": panels[0, 0].yaxis}[which]
+    assert axis.get_scale() == "log"
+    labels = {label.get_text() for label in axis.get_ticklabels()}
+    assert {"0.01", "1", "100"} <= labels and not any("$" in label for label in labels)
