@@ -16,8 +16,9 @@ import sys
 import numpy as np
 import tyro
 
+from benchmarks._agreement import Result, distances, require_close
 from benchmarks._seeds_jax import Arrays, flat, make_flexible_problem
-from benchmarks.seeds import Result, distances, race, report_seeds, require_close, speed_ups
+from benchmarks.seeds import race, report_seeds, speed_ups
 
 LOOP = "PyTorch, run by run"
 SPEED_UPS = {LOOP: 2.5}

@@ -16,35 +16,24 @@ and train the first epoch with the same orders of rows, and their results are co
 then on each draws its own orders and goes on training.
 """
 
-import contextlib
 import dataclasses
-import importlib
-import multiprocessing
-import os
-import signal
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Any, Literal
 
 import jax
 import numpy as np
 import tyro
 
+from benchmarks._agreement import TOLERANCES, Result, differences, require_close
 from benchmarks._seeds_jax import WIDTHS, Arrays, Jaxsize, Problem, flat, make_problem
 from benchmarks._timing import Promise, device_name, machine, medians, num_cores, report, time_in_turns
+from benchmarks._workers import Worker
 from jaxsize.programs import use_all_cores
 from jaxsize.text_tables import format_table
 
 SPEED_UPS = {"PyTorch, seed by seed": 2.5, "torch.func.vmap": 1.7, "JAX, seed by seed": 1.4}
 MOST_TIMES_ONE_RUN = 2.0
-TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "gates": 1e-3}
-"""Largest differences from jaxsize's results that are allowed after the first epoch.
-
-losses: relative. weights: relative to how far they moved. gates: the share that is closed in one result and open in the
-other. They are not 0, because sums in float32 are in another order: where a single relu is open in one and closed in
-the other for that reason, Adam turns the difference into one of the size of its steps.
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,132 +52,7 @@ class Flags:
     """What the batch of runs is compared with. Default: one_run on a GPU, contenders elsewhere."""
 
 
-# --- The processes of the contenders.
-
-
-def _serve(contender: str, problem: Problem, cores: set[int], devices: bool, pipe: Connection) -> None:
-    """The work of a process: prepare the contender, say so, and answer requests until killed or the pipe is closed."""
-    os.sched_setaffinity(0, cores)  # before JAX or PyTorch counts its threads
-    if devices:
-        use_all_cores()
-    module, name = contender.split(":")
-    learner = getattr(importlib.import_module(module), name)(problem)
-    pipe.send(None)
-    with contextlib.suppress(EOFError):
-        while True:
-            request, *arguments = pipe.recv()
-            pipe.send(getattr(learner, request)(*arguments))
-
-
-class Worker:
-    """A contender in `len(parts)` processes, each with a part of the seeds. They are stopped between requests.
-
-    Args:
-        contender: MODULE:CLASS of the contender.
-        problem: what it trains.
-        parts: the seeds of each process.
-        pinned: each process may use one core only.
-        devices: every core is a JAX device.
-    """
-
-    def __init__(
-        self, contender: str, problem: Problem, parts: list[range], *, pinned: bool = False, devices: bool = False
-    ):
-        context = multiprocessing.get_context("spawn")
-        cores = sorted(os.sched_getaffinity(0))
-        self.order = np.argsort([run for part in parts for run in part])
-        self.processes, self.pipes = [], []
-        for index, part in enumerate(parts):
-            here, there = context.Pipe()
-            allowed = {cores[index]} if pinned else set(cores)
-            arguments = (contender, problem.only(part), allowed, devices, there)
-            self.processes.append(context.Process(target=_serve, args=arguments, daemon=True))
-            self.pipes.append(here)
-            self.processes[-1].start()
-            there.close()  # so that a worker that dies is noticed: recv raises EOFError
-        self._receive()
-
-    def _receive(self) -> list[Any]:
-        answers = [pipe.recv() for pipe in self.pipes]
-        self._signal(signal.SIGSTOP)
-        return answers
-
-    def _signal(self, which: signal.Signals) -> None:
-        for process in self.processes:
-            os.kill(process.pid, which)
-
-    def ask(self, *request: Any) -> list[Any]:
-        """Call a method of the contender in all processes, with these arguments, and return the answers."""
-        self._signal(signal.SIGCONT)
-        for pipe in self.pipes:
-            pipe.send(request)
-        return self._receive()
-
-    def epoch(self, first: bool = False) -> None:
-        """Train one epoch."""
-        self.ask("epoch", first)
-
-    def result(self) -> tuple[np.ndarray, Arrays]:
-        """Return the contender's result, of all seeds in order."""
-        losses, params = zip(*self.ask("result"), strict=True)
-        joined = {name: np.concatenate([part[name] for part in params])[self.order] for name in params[0]}
-        return np.concatenate(losses)[self.order], joined
-
-    def close(self) -> None:
-        """Kill the processes."""
-        for process in self.processes:
-            process.kill()
-            process.join()
-
-
 # --- The two comparisons.
-
-
-Result = tuple[np.ndarray, Arrays]
-
-
-def distances(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
-    """Return the largest differences of two results: of losses, relative; and of weights.
-
-    Those of weights are relative to how far ours moved from `start`.
-    """
-    (our_losses, our_params), (losses, params) = ours, other
-    moved = {name: np.linalg.norm(our_params[name] - start[name]) for name in start}
-    weights = [np.linalg.norm(params[name] - our_params[name]) / moved[name] for name in start]
-    return {"losses": float(np.max(np.abs(losses / our_losses - 1))), "weights": float(max(weights))}
-
-
-def differences(ours: Result, other: Result, start: Arrays) -> dict[str, float]:
-    """Return `distances`, and under `gates` the share of gates that are closed in one result and open in the other."""
-    closed, our_closed = (values["hidden.liveness"] == 0 for _, values in (other, ours))
-    return distances(ours, other, start) | {"gates": float(np.mean(closed != our_closed))}
-
-
-def require_close(
-    results: dict[str, Result], apart: Callable[[Result, Result], dict[str, float]], tolerances: dict[str, float]
-) -> dict[str, dict[str, float]]:
-    """Print and return the differences of all results from the first one.
-
-    Args:
-        results: by name of the contender.
-        apart: measures the differences of a result (its second argument) from the first one.
-        tolerances: the largest differences that are allowed.
-
-    Raises:
-        SystemExit: when a difference is larger.
-    """
-    (first, ours), *others = results.items()
-    distances_of = {name: apart(ours, result) for name, result in others}
-    rows = [[name, *(f"{value:.1e}" for value in values.values())] for name, values in distances_of.items()]
-    print(f"after one epoch, apart from {first}:\n{format_table(['', *tolerances], rows)}\n")
-    wrong = [
-        name
-        for name, values in distances_of.items()
-        if not all(values[key] <= bound for key, bound in tolerances.items())
-    ]
-    if wrong:
-        raise SystemExit(f"{', '.join(wrong)}: further from {first} than {tolerances}; nothing was timed")
-    return distances_of
 
 
 def check(results: dict[str, Result], start: Arrays) -> dict[str, dict[str, float]]:

@@ -17,9 +17,8 @@ from typing import Any
 
 import jax
 import platformdirs
-import tyro
 
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
 from jaxsize.studies.flags import Flags, flag
 
@@ -133,6 +132,9 @@ class Command:
         return self._parse_once(self.flags(**{**first.defaults(), **preset}), arguments)
 
     def _parse_once(self, default: Flags, arguments: Sequence[str]) -> Flags:
+        require_package("tyro", "studies")
+        import tyro
+
         printed, markers = io.StringIO(), (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
         try:
             with contextlib.redirect_stderr(printed):
