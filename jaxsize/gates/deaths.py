@@ -147,7 +147,7 @@ def sign_variance(decay: float) -> DeathRule:
     u = g^t (for g = 0 the spread is 4 at the first step). It dies at step 1, 2, 16, 159 for g = 0, .9, .99, .999; a
     shorter visit to the other side does not kill. A gate that changes sign at every step dies at step 1, 3, 33, 345.
     Gates of 0: a gate of exactly 0 has sign 0, and lives if it stays 0. Its first move is half a change of sign, so its
-    spread is a quarter of the one above: it dies at once for g < 1/2, and never of this move for g >= 1/2. A gate that
+    spread is a quarter of the one above: it dies at once for g < 1/2, and survives this move for g >= 1/2. A gate that
     is set to 0 during training makes half a change of sign as well.
     Source: D7 (iv). The mean is moved by (1 - g) d, so that it is exact while the sign does not change.
 

@@ -1,6 +1,6 @@
 """The flexible-size learner: one trained scalar per layer says how many of its units are on, and an integral prices it.
 
-The source is seed `003_d2c286111c329776.txt`, from "Implement a metric-less resizing" to "Investigate conclusion"
+The source is seed `003_d2c286111c329776.txt`, from the heading "Implement a metric-less resizing" on
 (J7 to J13, D1, D2), in two forms. `original`: Adam on everything, coupled weight decay (L2), the size in a group of its
 own with learning rate 1. `corrected`: the same with decoupled weight decay. Sizes are not decayed unless `decay_size`
 asks for it. The original also ignored the start size that it was given; that is a matter of how runs are set up, see
@@ -90,7 +90,7 @@ FORMS = {"original": FlexibleConfig(weight_decay="coupled"), "corrected": Flexib
 
 
 def penalty(params: Tree) -> jax.Array:
-    """Return the sum of `size_penalty` over the gated layers, [], in units (D1); the objective has it times lambda."""
+    """Return the sum of `size_penalty` over the gated layers, [], in units (D1). Lambda times it is in the objective."""
     slopes, prices = read_sizes(params, "slope"), []
     for name, size in read_sizes(params).items():
         prices.append(size_penalty(size, slopes[name], _layer(params, name)["bias"].shape[0]))
@@ -137,6 +137,11 @@ def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTr
 
 def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learner:
     """Make the learner for an `mlp(gate="size")` of any number of hidden layers.
+
+    Args:
+        network: the network to train.
+        task: what it learns.
+        config: how weights and sizes are moved, and what a gate is.
 
     Returns:
         A learner that observes sizes, slopes and widths, [3, gated layers], in the order of the layers' names. Of every

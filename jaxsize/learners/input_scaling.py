@@ -104,6 +104,7 @@ def for_scaled_inputs(
         True
     """
     scale, inputs = _factor("scale", scale), jnp.asarray(inputs)
+    _require_leaves(start.params, kernels=kernels)
     trials = list_trials(apply, start.params, inputs)
     for params, outputs in trials:
         for by in (4.0, power_of_two(scale)):
@@ -169,6 +170,7 @@ def rebalance(
     factor = _factor("factor", factor)
     if twice := sorted(set(up) & set(down)):
         raise InputError(f"rebalance: expected different leaves to go up and down, got {', '.join(twice)} twice")
+    _require_leaves(start.params, up=up, down=down)
     for params, outputs in list_trials(apply, start.params, inputs):
         for by in (4.0, 0.25, power_of_two(factor)):
             moved = _times(params, dict.fromkeys(up, by) | dict.fromkeys(down, 1 / by))
@@ -209,11 +211,17 @@ def _require_float32(field: str, tree: Tree, factors: Mapping[str, float]) -> No
                 raise InputError(f"expected numbers in the range of float32, got {sizes} for {name}", field=field)
 
 
+def _require_leaves(params: Tree, **names: Sequence[str]) -> None:
+    """Refuse a name that no leaf has; the keyword says which argument it came in."""
+    leaves = named_leaves(params)
+    for field, wanted in names.items():
+        if unknown := [name for name in wanted if name not in leaves]:
+            raise InputError(f"expected some of {', '.join(leaves)}, got {unknown[0]!r}", field=field)
+
+
 def _times(tree: Tree, factors: Mapping[str, float]) -> Tree:
     """Multiply the leaves of these names."""
     leaves = named_leaves(tree)
-    if unknown := [name for name in factors if name not in leaves]:
-        raise InputError(f"expected some of {', '.join(leaves)}, got {unknown[0]!r}", field="leaves")
     return with_leaves(tree, leaves | {name: _by(factor, leaves[name]) for name, factor in factors.items()})
 
 

@@ -139,7 +139,7 @@ def penalty(params: Tree, *, signed: bool = False, unit_prices: Mapping[str, flo
     prices = {name: liveness_penalty(gate, signed=signed) for name, gate in gates.items()}
     if unit_prices is not None:
         if set(unit_prices) != set(gates):
-            raise InputError(f"unit_prices: expected the gates {sorted(gates)}, got {sorted(unit_prices)}")
+            raise InputError(f"expected the gates {sorted(gates)}, got {sorted(unit_prices)}", field="unit_prices")
         prices = {name: unit_prices[name] * price for name, price in prices.items()}
     return sum(prices.values(), start=jnp.zeros(()))
 
@@ -213,7 +213,7 @@ def make_learner(
     prices = None if unit_prices is None else {name: float(price) for name, price in unit_prices.items()}
     for name, price in (prices or {}).items():
         if not 0 <= price < math.inf:
-            raise InputError(f"unit_prices: expected a finite number from 0 on for {name!r}, got {price}")
+            raise InputError(f"expected a finite number from 0 on for {name!r}, got {price}", field="unit_prices")
 
     def objective(params, inputs, targets, weights, hparams):
         outputs = network.apply(params, inputs)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from jaxsize.errors import require_package
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -27,6 +29,7 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
         >>> panels[0, 0].get_yscale(), label(20), label(200_000)
         ('log', '20', '200k')
     """
+    require_package("matplotlib", "plots")
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     if not np.isfinite(axes.dataLim.minposx if which == "x" else axes.dataLim.minposy):

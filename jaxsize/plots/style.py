@@ -122,6 +122,7 @@ def colors(count: int) -> list[Any]:
         >>> len(brightness), brightness == sorted(brightness)
         (5, True)
     """
+    require_package("matplotlib", "plots")
     import matplotlib
 
     return [matplotlib.colormaps["viridis"](position) for position in np.linspace(0, 0.88, max(count, 1))]

@@ -64,8 +64,8 @@ class Batch:
     num_parameters: int
     """Parameters of one run, to judge its size before any is drawn."""
     hparams: Hparams
-    """Settings of the runs: numbers, or arrays [R] of one number per run, or trees of those where the learner says so.
-    All become arrays float32 [R]."""
+    """Settings of the runs: numbers, or arrays [R] of one number per run. For learners with a number per layer: trees
+    of these. All become arrays float32 [R]."""
     learner: Learner
     dataset: Dataset
     config: Config

@@ -55,12 +55,15 @@ class Shrinking:
     did."""
 
     def __post_init__(self) -> None:
-        if not (self.min_width >= 1 and self.program_cost >= 0 and 0 <= self.hysteresis < 1):
-            given = f"{self.min_width}, {self.program_cost}, {self.hysteresis}"
-            expected = "min_width >= 1, program_cost >= 0, 0 <= hysteresis < 1"
-            raise InputError(f"expected {expected}, got {given}", field="shrinking")
-        if not 1 <= self.factor < math.inf:
-            raise InputError(f"expected a finite factor of at least 1, got {self.factor}", field="shrinking")
+        checks = {
+            "min_width": (self.min_width >= 1, "at least 1"),
+            "program_cost": (self.program_cost >= 0, "0 or more"),
+            "hysteresis": (0 <= self.hysteresis < 1, "a number from 0 to below 1"),
+            "factor": (1 <= self.factor < math.inf, "a finite number of at least 1"),
+        }
+        for name, (is_right, expected) in checks.items():
+            if not is_right:
+                raise InputError(f"expected {expected}, got {getattr(self, name)}", field=name)
         bucket(1, multiple=self.multiple)  # raises for one out of range
 
     def widths_for(self, live: Sequence[int], allocated: Widths, cost: Callable[[Widths], float]) -> Widths:

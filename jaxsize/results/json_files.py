@@ -56,18 +56,18 @@ def to_plain(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} cannot be written as JSON: {value!r:.80}")
 
 
-def differences(expected: Any, found: Any, name: str = "") -> list[tuple[str, str, str]]:
+def differences(expected: Any, actual: Any, name: str = "") -> list[tuple[str, str, str]]:
     """List where two plain values differ, in dicts key by key and in lists of equal length entry by entry.
 
     1 and 1.0 are equal; true and 1 are not.
 
     Args:
         expected: a value of JSON's types, such as `to_plain` returns.
-        found: the value to compare with it.
+        actual: the value to compare with it.
         name: what the dotted names of the differences begin with.
 
     Returns:
-        One (dotted name, expected, found) per difference, the two values as short JSON text or "absent"; [] where the
+        One (dotted name, expected, actual) per difference, the two values as short JSON text or "absent"; [] where the
         values are equal.
 
     Example:
@@ -75,17 +75,17 @@ def differences(expected: Any, found: Any, name: str = "") -> list[tuple[str, st
         >>> differences({"model": {"width": 3}, "seeds": [0, 1]}, {"model": {"width": 2}, "seeds": [0, 1], "rate": 0.1})
         [('model.width', '3', '2'), ('rate', 'absent', '0.1')]
     """
-    if isinstance(expected, dict) and isinstance(found, dict):
+    if isinstance(expected, dict) and isinstance(actual, dict):
         rows = []
-        for key in dict.fromkeys([*expected, *found]):
-            rows += differences(expected.get(key, ...), found.get(key, ...), f"{name}.{key}" if name else key)
+        for key in dict.fromkeys([*expected, *actual]):
+            rows += differences(expected.get(key, ...), actual.get(key, ...), f"{name}.{key}" if name else key)
         return rows
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        pairs = enumerate(zip(expected, found, strict=True))
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
         return [row for i, (a, b) in pairs for row in differences(a, b, f"{name}[{i}]")]
-    if isinstance(expected, bool) == isinstance(found, bool) and expected == found:
+    if isinstance(expected, bool) == isinstance(actual, bool) and expected == actual:
         return []
-    return [(name, _shown(expected), _shown(found))]
+    return [(name, _shown(expected), _shown(actual))]
 
 
 def _shown(value: Any) -> str:

@@ -163,9 +163,7 @@ class Runs:
         paths = self._fitting(where)
         by_seed = {path[0]["seed"]: path for path in paths}
         if len(by_seed) < len(paths):
-            raise InputError(
-                f"expected settings that leave one run per seed, got {where} with {len(paths)} runs", field="runs"
-            )
+            raise InputError(f"runs: expected settings that leave one run per seed, got {where}: {len(paths)} runs")
         return by_seed
 
     def _by_seed(self, values: dict[int, float]) -> np.ndarray:

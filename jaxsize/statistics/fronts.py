@@ -53,11 +53,11 @@ def front(sizes: ArrayLike, scores: ArrayLike) -> Front:
     return Front(sizes[scores > before], scores[scores > before])
 
 
-def size_at(found: Front, level: float) -> float:
+def size_at(curve: Front, level: float) -> float:
     """Find the size at which a front reaches a score, interpolated between networks on a log scale of sizes.
 
     Args:
-        found: the front.
+        curve: the front.
         level: the score.
 
     Returns:
@@ -69,11 +69,11 @@ def size_at(found: Front, level: float) -> float:
         >>> [round(float(size_at(best, score))) for score in (0.4, 0.75, 1.0)]
         [10, 100, 1000]
     """
-    above = np.flatnonzero(found.scores >= level)
+    above = np.flatnonzero(curve.scores >= level)
     if not above.size:
         return np.inf
     index = above[0]
     if index == 0:
-        return float(found.sizes[0])
-    (low, high), ends = found.scores[index - 1 : index + 1], np.log(found.sizes[index - 1 : index + 1])
+        return float(curve.sizes[0])
+    (low, high), ends = curve.scores[index - 1 : index + 1], np.log(curve.sizes[index - 1 : index + 1])
     return float(np.exp(ends[0] + (ends[1] - ends[0]) * (level - low) / (high - low)))

@@ -29,8 +29,8 @@ class Verdict:
 def verdict(estimate: Estimate, direction: Direction) -> Verdict:
     """Decide whether the claim that a number is above or below 0 holds, is refuted or is open.
 
-    It holds if the interval excludes 0 in the claimed direction, is refuted if the interval excludes 0 in the other,
-    and is open otherwise, and also for fewer than `smallest_sample` values (6 at 95 %). The p value does not decide,
+    It holds if the interval excludes 0 in the claimed direction, is refuted if it excludes 0 in the other one, and is
+    open otherwise. Fewer than `smallest_sample` values (6 at 95 %) leave it open. The p value does not decide,
     but the reason quotes it.
 
     Args:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jaxsize import data
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
 from jaxsize.results.folder import Folder, open_folder
 from jaxsize.studies.flags import Flags, listing
@@ -33,7 +33,7 @@ def load_datasets(flags: Flags, form: data.Form) -> list[data.Dataset]:
 def open_results(
     flags: Flags,
     name: str,
-    data: Sequence[data.Dataset] | Mapping[str, data.Dataset],
+    datasets: Sequence[data.Dataset] | Mapping[str, data.Dataset],
     as_text: Callable[[Any], str],
 ) -> Folder:
     """Open the results folder of a study, new or for going on.
@@ -44,7 +44,7 @@ def open_results(
     Args:
         flags: the flags of the study.
         name: the study's name.
-        data: the data sets that are trained on; a mapping gives the names that their fingerprints get.
+        datasets: the data sets that are trained on; a mapping gives the names that their fingerprints get.
         as_text: turns the summary of a finished study into text.
 
     Returns:
@@ -54,7 +54,9 @@ def open_results(
         InputError: when the folder holds something else, other settings, or an unfinished study and --resume is not
             given.
     """
-    named = data if isinstance(data, Mapping) else {dataset.name: dataset for dataset in data}
+    for package, extra in (("matplotlib", "plots"), ("sklearn", "data")):  # not found missing when all is trained
+        require_package(package, extra)
+    named = datasets if isinstance(datasets, Mapping) else {dataset.name: dataset for dataset in datasets}
     prints = {key: dataset.fingerprint() for key, dataset in named.items()}  # --resume must not go on with other rows
     settings = flags.settings() | {"data": prints}
     folder = open_folder(flags.folder(name), settings, resume=flags.resume, device=run_axis.describe_devices())

@@ -109,7 +109,7 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
 
 
 def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> None:
-    """Refuse a batch of which one run cannot fit into memory, or the histories of all runs not on the disk.
+    """Refuse a batch of which not one run fits into memory, or whose histories do not fit on the disk.
 
     It counts and estimates only, for a check before anything is drawn, compiled or written.
 

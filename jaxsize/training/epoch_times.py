@@ -62,7 +62,7 @@ def ladder(
         shapes: the shapes to choose from.
         cost: the cost of a shape, above 0.
         most: chooses at most so many shapes.
-        apart: least ratio of the costs of neighbouring steps, about.
+        apart: smallest ratio of the costs of neighbouring steps, approximately.
 
     Returns:
         Some of the shapes, by ascending cost; of shapes that cost the same, one.

@@ -75,9 +75,9 @@ def compact(
         bookkeeping: arrays of the shape of a gate, each below a dict key that is the gate's name, as death rules keep
             them.
         survivors: the `survivors` of an earlier compaction, whose original indices are carried on.
-        widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs: as many as
-            the run with most has live). Where a run has fewer live units, its first dead units fill the width up, so
-            that runs share their shapes. At least one unit stays.
+        widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs:
+            the largest number of live units of any run). Where a run has fewer live units, its first dead units fill
+            the width up, so that runs share their shapes. At least one unit stays.
         exact: whether to refuse what would change the network's outputs, or how it goes on training.
 
     Returns:

@@ -171,7 +171,7 @@ class UnitGroups:
         }
 
     def resized(self, sizes: Mapping[str, int]) -> "UnitGroups":
-        """Copy the groups, with other numbers of units in the groups that `sizes` names."""
+        """Copy the groups, as if those in `sizes` had these sizes."""
         copies: dict[Axis, Axis] = {atom: Axis(size) for atom, size in self._by_atom(sizes).items()}
         axes = {leaf: tuple(resized(axis, copies) for axis in of_leaf) for leaf, of_leaf in self.axes.items()}
         new_atoms = {name: resized(atom, copies) for name, atom in self.atoms.items()}
@@ -207,7 +207,7 @@ class UnitGroups:
         return shapes_with(params, self.axes, self._by_atom(sizes))
 
     def num_parameters(self, sizes: Mapping[str, int] | None = None) -> int:
-        """Count the entries of all parameters, with other numbers of units in the groups that `sizes` names.
+        """Count the entries of all parameters, as if the groups in `sizes` had these sizes.
 
         Raises:
             InputError: when there is no group of a name in `sizes`.

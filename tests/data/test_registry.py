@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 
+import chex
 import numpy as np
 import pytest
 

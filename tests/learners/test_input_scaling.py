@@ -198,7 +198,7 @@ REFUSED: Any = {  # error, request, and what differs from DENSE with PARAMS on I
     "two arrays": ("one array of outputs, got a tuple", FIRST, {"apply": lambda *_: (jnp.ones((32, 4)), jnp.ones(32))}),
     "rates too small": ("rates: expected numbers in .*, got .*e-52 for hidden.0.kernel", FIRST, {"by": 1e25}),
     "rates too large": ("rates: expected numbers in .*, got .*e.48 for hidden.0.kernel", FIRST, {"by": 1e-25}),
-    "no leaf": ("leaves: expected some of hidden.0", kernels("first.kernel"), {}),
+    "no leaf": ("kernels: expected some of hidden.0", kernels("first.kernel"), {}),
     "a bias below": ("rebalance: expected", trade("hidden.0.kernel", "hidden.1.kernel"), {}),
     "a bias of the second layer": (
         *(HOMOGENEOUS, trade("hidden.0.kernel hidden.0.bias", "hidden.1.kernel hidden.1.bias"), {}),

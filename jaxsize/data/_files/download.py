@@ -44,8 +44,12 @@ def registered_files(name: str) -> dict[str, RemoteFile]:
         DownloadError: when there is no such list, or no file in it.
     """
     spec = importlib.util.find_spec("tensorflow_datasets")
+    if spec is None:
+        raise DownloadError(
+            'tensorflow-datasets, which knows its address, is not installed: pip install "jaxsize[data]"'
+        )
     files = {}
-    for place in (spec.submodule_search_locations or []) if spec else []:
+    for place in spec.submodule_search_locations or []:
         for listing in (Path(place, "url_checksums", f"{name}.txt"), Path(place, "datasets", name, "checksums.tsv")):
             for line in listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []:
                 url, size, sha256, *_ = [*line.split("\t"), "", ""]

@@ -129,7 +129,7 @@ def _channel_scaling(name: str, images: np.ndarray, source: str) -> tuple[np.nda
     """Compute the scale and the shift, float32 [3072], that standardise each channel, and the facts for `info`."""
     try:
         moments = [pixel_moments(channel) for channel in np.split(images, 3, axis=1)]
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"{name}: in one channel {error} ({source})") from None
     scales, shifts = zip(*(standardise(mean, std) for mean, std in moments), strict=True)
     means, stds = (list(column) for column in zip(*moments, strict=True))

@@ -85,7 +85,7 @@ def load_images(name: str, *, seed: int, form: Form, directory: Path) -> Dataset
         train = _Rows(train.images[kept], train.labels[kept])
         try:
             mean, std = pixel_moments(train.images)
-        except ValueError as error:
+        except InputError as error:
             raise InputError(f"{name}: {error} ({source})") from None
     scale, shift = standardise(mean, std)
     return Dataset(
