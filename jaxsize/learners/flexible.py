@@ -90,7 +90,7 @@ FORMS = {"original": FlexibleConfig(weight_decay="coupled"), "corrected": Flexib
 
 
 def penalty(params: Tree) -> jax.Array:
-    """Return the sum of `size_penalty` over the gated layers, [], in units (D1). Lambda times it is in the objective."""
+    """Return the sum of `size_penalty` over gated layers, [], in units (D1). Lambda times it is in the objective."""
     slopes, prices = read_sizes(params, "slope"), []
     for name, size in read_sizes(params).items():
         prices.append(size_penalty(size, slopes[name], _layer(params, name)["bias"].shape[0]))
