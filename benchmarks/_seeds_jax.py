@@ -18,7 +18,7 @@ from jaxsize.learners.flexible import FlexibleConfig
 from jaxsize.learners.flexible import make_learner as make_flexible_learner
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.networks import mlp
-from jaxsize.programs import Config, Data, Rows, RunAxis, init_state, make_epoch, row_order, stack, unstack
+from jaxsize.programs import Config, Data, Device, Rows, RunAxis, init_state, make_epoch, row_order, stack, unstack
 
 WIDTHS = (784, 500, 10)
 LEARNING_RATE, PENALTY, WEIGHT_DECAY = 1e-3, 3e-3, 1.0  # so large that leaving one of them out would be seen
@@ -116,13 +116,13 @@ def _parts(problem: Problem, learned: tuple[Learner, Hparams]) -> tuple[Callable
 
 
 class Jaxsize:
-    """All seeds in one program of jaxsize, distributed over all devices."""
+    """All seeds in one program of jaxsize, distributed over the devices (default: all)."""
 
     learned = staticmethod(_sparsifier)
 
-    def __init__(self, problem: Problem):
+    def __init__(self, problem: Problem, devices: Sequence[Device] = ()):
         start, epoch, hparams, data = _parts(problem, self.learned())
-        self.axis = RunAxis(len(problem.seeds))
+        self.axis = RunAxis(len(problem.seeds), tuple(devices))
         self.hparams, self.data = self.axis.put(hparams), self.axis.replicate(data)
         self.state = self.axis.map(start)(self.axis.put((problem.params, problem.seeds)), self.hparams, ())
         self.program = self.axis.map(epoch, donate=True)

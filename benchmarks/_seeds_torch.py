@@ -28,6 +28,8 @@ from benchmarks._seeds_jax import (
 )
 
 Tensors = dict[str, torch.Tensor]
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+"""Where PyTorch trains: on the GPU, if there is one."""
 NAMES = {
     "hidden.kernel": "w0",
     "hidden.bias": "b0",
@@ -106,17 +108,17 @@ class FlexibleNetwork(nn.Module):
 def _to_torch(params: Any) -> Tensors:
     """Weights of jaxsize [S, ...] under the module's names and in PyTorch's layout; `_from_torch` is the inverse."""
     leaves = {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in flat(params).items()}
-    return {NAMES[old]: torch.tensor(np.ascontiguousarray(leaf)) for old, leaf in leaves.items()}
+    return {NAMES[old]: torch.tensor(np.ascontiguousarray(leaf), device=DEVICE) for old, leaf in leaves.items()}
 
 
 def _from_torch(tensors: Tensors) -> Arrays:
-    leaves = {old: tensors[new].detach().numpy() for old, new in NAMES.items() if new in tensors}
+    leaves = {old: tensors[new].detach().cpu().numpy() for old, new in NAMES.items() if new in tensors}
     return {name: leaf.swapaxes(1, 2) if name.endswith("kernel") else leaf for name, leaf in leaves.items()}
 
 
 def _rows(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
     inputs = problem.inputs.astype(np.float32) * np.float32(SCALE) + np.float32(SHIFT)
-    return torch.tensor(inputs), torch.tensor(problem.targets.astype(np.int64))
+    return torch.tensor(inputs, device=DEVICE), torch.tensor(problem.targets.astype(np.int64), device=DEVICE)
 
 
 def _optimizer(params: Tensors) -> torch.optim.Optimizer:
@@ -133,7 +135,7 @@ class TorchLoop:
     def __init__(self, problem: Problem):
         self.problem, params = problem, _to_torch(problem.params)
         self.inputs, self.targets = _rows(problem)
-        self.networks = [self.network() for _ in problem.seeds]
+        self.networks = [self.network().to(DEVICE) for _ in problem.seeds]
         for index, network in enumerate(self.networks):
             network.load_state_dict({name: leaf[index] for name, leaf in params.items()})
         self.optimizers = [network.make_optimizer() for network in self.networks]
@@ -142,7 +144,8 @@ class TorchLoop:
         """Train one epoch; the first one with the orders of rows that the problem has."""
         losses = []
         for seed, (network, optimizer) in enumerate(zip(self.networks, self.optimizers, strict=True)):
-            order = torch.tensor(self.problem.orders[seed]) if first else torch.randperm(len(self.targets))
+            drawn = self.problem.orders[seed] if first else torch.randperm(len(self.targets), device=DEVICE)
+            order = torch.as_tensor(drawn, device=DEVICE)
             for index in order.split(self.problem.batch_size):
                 loss = F.cross_entropy(network(self.inputs[index]), self.targets[index])
                 optimizer.zero_grad()
@@ -150,7 +153,7 @@ class TorchLoop:
                 optimizer.step()
                 network.after_step()
                 losses.append(loss.detach())
-        self.losses = torch.stack(losses).reshape(len(self.networks), -1).numpy()
+        self.losses = torch.stack(losses).reshape(len(self.networks), -1).cpu().numpy()
 
     def result(self) -> tuple[np.ndarray, Arrays]:
         """Return the losses of the last epoch and the weights."""
@@ -186,9 +189,9 @@ class TorchVmap:
         """Train one epoch; the first one with the orders of rows that the problem has."""
         num_runs, num_rows = self.problem.orders.shape
         if first:
-            orders = torch.tensor(self.problem.orders)
+            orders = torch.tensor(self.problem.orders, device=DEVICE)
         else:
-            orders = torch.stack([torch.randperm(num_rows) for _ in range(num_runs)])
+            orders = torch.stack([torch.randperm(num_rows, device=DEVICE) for _ in range(num_runs)])
         losses = []
         for index in orders.split(self.problem.batch_size, dim=1):
             values = {name: leaf.detach() for name, leaf in self.params.items()}
@@ -199,7 +202,7 @@ class TorchVmap:
             with torch.no_grad():
                 self.params["gate"].clamp_(min=0)
             losses.append(loss)
-        self.losses = torch.stack(losses, dim=1).numpy()
+        self.losses = torch.stack(losses, dim=1).cpu().numpy()
 
     def result(self) -> tuple[np.ndarray, Arrays]:
         """Return the losses of the last epoch and the weights."""
