@@ -1,5 +1,6 @@
 """The parts of `benchmarks.on_gpu` that run other programs: PyTorch, the kernels' tests, a study from end to end."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from benchmarks._gpu_parts import SMOKE, Answer, Scale
 ROOT = Path(__file__).parents[1]
 
 
-def torch(scale: Scale) -> Answer:
+def torch(scale: Scale, data_dir: str | None) -> Answer:
     """Time the epoch of `seeds` in PyTorch on the same device, both in full float32; compare the results."""
     os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"  # read by the processes that are started below
     from benchmarks._agreement import TOLERANCES, differences, require_close
@@ -49,14 +50,16 @@ def torch(scale: Scale) -> Answer:
     return answer
 
 
-def kernels(scale: Scale) -> Answer:
+def kernels(scale: Scale, data_dir: str | None) -> Answer:
     """Run the tests of `jaxsize.gates` on this device, in JAX's default precision and in full float32."""
     answer = Answer()
     for precision in ("highest", "default"):
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "tests.xml")
-            tests = ["tests/gates"] if scale is not SMOKE else ["tests/gates/test_leaves.py"]
-            command = [sys.executable, "-m", "pytest", "-q", "-o", "addopts=--import-mode=importlib"]
+            tests = ["tests/gates/test_leaves.py"] if scale is SMOKE else ["tests/gates"]
+            apart = scale is not SMOKE and importlib.util.find_spec("xdist")
+            workers = " -n 8 --dist load -p no:benchmark" if apart else ""  # pytest-benchmark warns beside xdist
+            command = [sys.executable, "-m", "pytest", "-q", "-o", f"addopts=--import-mode=importlib{workers}"]
             subprocess.run(
                 [*command, "-p", "no:cacheprovider", f"--junitxml={report}", *tests],
                 cwd=ROOT,
@@ -77,27 +80,33 @@ def kernels(scale: Scale) -> Answer:
     return answer
 
 
-def study(scale: Scale, data_dir: str | None) -> Answer:
-    """Run `python -m experiments.sparsifier` as a person would: on digits; and on MNIST, if its files are given."""
-    answer = Answer()
-    for dataset in ["digits"] + (["mnist"] if data_dir else []):
-        with tempfile.TemporaryDirectory() as folder:
-            flags = ["--dataset", dataset, "--out", f"{folder}/study"]
-            flags += ["--data-dir", data_dir] if data_dir else []
-            flags += ["--smoke"] if scale is SMOKE else []
-            environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/programs"}
-            began = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-m", "experiments.sparsifier", *flags],
-                cwd=ROOT,
-                env=environment,
-                capture_output=True,
-                text=True,
-            )
-            seconds = time.perf_counter() - began
-        print(done.stdout, done.stderr, file=sys.stderr)
-        if done.returncode:
-            raise SystemExit(f"experiments.sparsifier on {dataset} ended with exit status {done.returncode}")
-        answer.numbers[dataset] = {"seconds": seconds, "output": done.stdout}
-        answer.say(f"experiments.sparsifier --dataset {dataset}, nothing compiled before", f"{seconds:.1f} s")
+def study_digits(scale: Scale, data_dir: str | None) -> Answer:
+    """Run `python -m experiments.sparsifier` as a person would, with nothing compiled before."""
+    return _study(scale, "--dataset", "digits")
+
+
+def study_mnist(scale: Scale, data_dir: str | None) -> Answer:
+    """The same on MNIST, with its files from `data_dir`."""
+    if data_dir is None:
+        raise SystemExit("study_mnist: needs --data-dir DIR, with MNIST's files in DIR/mnist")
+    return _study(scale, "--dataset", "mnist", "--data-dir", data_dir)
+
+
+def _study(scale: Scale, *flags: str) -> Answer:
+    with tempfile.TemporaryDirectory() as folder:
+        smoke = ["--smoke"] if scale is SMOKE else []
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.sparsifier", *flags, "--out", f"{folder}/study", *smoke],
+            cwd=ROOT,
+            env=os.environ | {"JAX_COMPILATION_CACHE_DIR": f"{folder}/programs"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        seconds = time.perf_counter() - began
+    print(done.stdout, file=sys.stderr)
+    if done.returncode:
+        raise SystemExit(f"experiments.sparsifier {' '.join(flags)} ended with exit status {done.returncode}")
+    answer = Answer(numbers={"seconds": seconds, "output": done.stdout})
+    answer.say(f"experiments.sparsifier {flags[0]} {flags[1]}, nothing compiled before", f"{seconds:.1f} s")
     return answer

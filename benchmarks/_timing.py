@@ -63,6 +63,11 @@ class Promise:
         return f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
 
 
+def report_path(name: str, device: str) -> Path:
+    """Return the path of the results file of a benchmark on a device."""
+    return RESULTS / f"{name}-{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}.json"
+
+
 def report(name: str, device: str, row: Mapping[str, Any], promises: Sequence[Promise]) -> int:
     """Print the promises, write them and `row` to results/NAME-DEVICE.json, and return the exit status.
 
@@ -73,7 +78,7 @@ def report(name: str, device: str, row: Mapping[str, Any], promises: Sequence[Pr
     print("\n" + format_table(["promise", "measured", "bound", ""], lines))
     kept = all(promise.kept for promise in promises)
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}-{re.sub('[^a-z0-9]+', '-', device.lower()).strip('-')}.json"
+    path = report_path(name, device)
     outcomes = [dataclasses.asdict(promise) | {"kept": promise.kept} for promise in promises]
     write_json(path, {"benchmark": name, **row, "promises": outcomes, "kept": kept})
     print(f"\n{path.relative_to(RESULTS.parent.parent)}")

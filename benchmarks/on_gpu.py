@@ -2,20 +2,21 @@
 
     python -m benchmarks.on_gpu                             all parts
     python -m benchmarks.on_gpu --data-dir DIR              the study on MNIST too, from DIR/mnist
-    python -m benchmarks.on_gpu --only seeds --minutes 2    some parts
+    python -m benchmarks.on_gpu --only seeds --minutes 2    some parts; the others keep the figures they have
     python -m benchmarks.on_gpu --smoke                     tiny sizes: shows that every part works, on a CPU too
 
 Needs jax 0.10 or 0.11, flax, optax, orbax, scipy, scikit-learn, NumPy and tqdm. Some parts need more, and are left out
 with a line that says so where it is missing: `penalty` mpmath; `kernels` pytest, hypothesis, mpmath and chex; `torch`
-PyTorch; `study` tyro, platformdirs, safetensors and matplotlib. jaxsize need not be installed.
+PyTorch; `study_digits` and `study_mnist` tyro, platformdirs, safetensors and matplotlib. jaxsize need not be installed.
 
 Promised: 30 runs take at most twice the time of 1. In full float32, all runs give the results of one run alone, and
 those of a CPU, within the tolerances of `benchmarks.seeds`. A gate costs at most 1.02 times the memory and 1.05 times
 the time. `size_penalty` is right to 1e-6. Every part is a process of its own: one that fails, or takes too long, leaves
-the others alone. The results file is written anew after each.
+the others alone. The results file is written after each.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -28,7 +29,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks._timing import Promise, device_name, machine, report
+from benchmarks._timing import Promise, device_name, machine, report, report_path
 from jaxsize.text_tables import format_table
 
 
@@ -40,14 +41,16 @@ class Part:
     seconds: int = 90
 
 
+STUDY = ("tyro", "platformdirs", "safetensors", "matplotlib")
 PARTS = {
     "ceilings": Part(),
     "seeds": Part(),
     "penalty": Part(("mpmath",)),
     "gate": Part(),
     "torch": Part(("torch",)),
-    "study": Part(("tyro", "platformdirs", "safetensors", "matplotlib"), 180),
+    "study_digits": Part(STUDY, 120),
     "kernels": Part(("pytest", "hypothesis", "mpmath", "chex"), 150),
+    "study_mnist": Part(STUDY, 240),
 }
 
 
@@ -58,7 +61,7 @@ def run_here(name: str, smoke: bool, data_dir: str | None) -> dict[str, Any]:
     scale = _gpu_parts.SMOKE if smoke else _gpu_parts.Scale()
     part: Callable = getattr(_gpu_parts, name, None) or getattr(_gpu_commands, name)
     began = time.perf_counter()
-    answer = part(scale, data_dir) if name == "study" else part(scale)
+    answer = part(scale, data_dir)
     return dataclasses.asdict(answer) | {"seconds": time.perf_counter() - began, "device": device_name()}
 
 
@@ -84,17 +87,25 @@ def run_apart(name: str, smoke: bool, data_dir: str | None, limit: float) -> dic
 
 
 def write(answers: dict[str, dict[str, Any]], smoke: bool) -> int:
-    """Print what the last part measured, write the results file of all, and return the exit status."""
+    """Print what the last part measured, write the results file, and return the exit status.
+
+    Parts that the file holds from before, of the same versions, stay in it.
+    """
     answered = [answer for answer in answers.values() if "failed" not in answer]
     name, last = list(answers.items())[-1]
     device = answered[0]["device"] if answered else "no device"
     print("\n" + format_table([name, device], last.get("lines") or [("", last["failed"])]), flush=True)
-    promises = [Promise(**promise) for answer in answered for promise in answer["promises"]]
     failed = int(len(answered) < len(answers))
-    if smoke:  # sizes that say nothing about speed
+    if smoke or not answered:  # tiny sizes say nothing about speed
         return failed
-    row = machine("torch") | {"device": device, "parts": answers}
-    return max(report("on_gpu", device, row, promises), failed)
+    row = machine("torch") | {"device": device}
+    with contextlib.suppress(FileNotFoundError):
+        before = json.loads(report_path("on_gpu", device).read_text())
+        if before["versions"] == row["versions"]:
+            answers = {name: part for name, part in before["parts"].items() if name in PARTS} | answers
+    measured = [answer for answer in answers.values() if "failed" not in answer]
+    promises = [Promise(**promise) for answer in measured for promise in answer["promises"]]
+    return max(report("on_gpu", device, row | {"parts": answers}, promises), failed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -72,9 +72,9 @@ class Command:
 
         JAX is set up before the study runs: every CPU core becomes a device (unless JAX_NUM_CPU_DEVICES or XLA_FLAGS
         says otherwise), and compiled programs are kept on the disk for later processes (in JAX_COMPILATION_CACHE_DIR,
-        else in a cache folder of the user). An error of the input, of memory or of the operating system is printed to
-        standard error as one line; any other exception is a bug and is raised. --help prints the flags and raises
-        SystemExit.
+        else in a cache folder of the user); an accelerator multiplies matrices in full float32. An error of the input,
+        of memory or of the operating system is printed to standard error as one line; any other exception is a bug and
+        is raised. --help prints the flags and raises SystemExit.
 
         Args:
             arguments: the words of the command line after the command. Default: those of this process.
@@ -90,6 +90,7 @@ class Command:
             run_axis.use_all_cores()
             _keep_compiled_programs()
             _require_device()
+            _multiply_in_float32()
             self.run(flags)
         except InputError as error:
             return self._fail(self._as_flag(error), 2)
@@ -152,6 +153,16 @@ def _require_device() -> None:
         raise InputError(
             f"JAX finds no device (JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}): {error}"
         ) from error
+
+
+def _multiply_in_float32() -> None:
+    """Have an accelerator multiply matrices of float32 in float32, as a CPU does.
+
+    JAX's default there is TF32 or bfloat16, which round factors to 10 or 7 bits: after 100 steps of the sparsifier, the
+    weights on an NVIDIA H200 differed from a CPU's by 5 % of how far they had moved (.4 % in float32).
+    """
+    if jax.default_backend() != "cpu":
+        jax.config.update("jax_default_matmul_precision", "float32")
 
 
 def _keep_compiled_programs() -> None:

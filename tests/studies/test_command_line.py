@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 from experiments.sparsifier import study as sparsifier
+from jaxsize.studies import Command, Flags
 
 
 def test_results_folder_is_never_mixed_up(command, tmp_path):
@@ -34,3 +36,15 @@ def test_platform_that_is_not_there_is_one_line():
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("python -m experiments.sparsifier: JAX finds no device")
+
+
+@pytest.mark.parametrize(("backend", "precision"), [("cpu", None), ("gpu", "float32")])
+def test_an_accelerator_multiplies_in_float32(command, monkeypatch, backend, precision):
+    seen, before = [], jax.config.jax_default_matmul_precision
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    try:
+        study = Command("count", Flags, {}, lambda flags: seen.append(jax.config.jax_default_matmul_precision))
+        assert command(study=study)[0] == 0
+    finally:
+        jax.config.update("jax_default_matmul_precision", before)
+    assert seen == [precision]
