@@ -39,6 +39,8 @@ CONTROLS: dict[Form, dict[str, float]] = {
     "corrected": {"mean gray zone": slope_of((LOW + HIGH) / 2), "mean slope": float(MEAN_SLOPE)},
 }
 
+BERNOULLI = ("none", "straight_through", "score_function")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RandomSlopeFlags(FlexibleFlags):
@@ -62,6 +64,7 @@ class RandomSlopeFlags(FlexibleFlags):
         self.require_numbers("start_size", high=1e6)
         if not self.gates or len(set(self.gates)) < len(self.gates):
             raise InputError(f"expected different ones, got {listing(self.gates)}", field="gates")
+        self.require_runs(max(map(len, CONTROLS.values())) + 1 + len(BERNOULLI))
 
 
 PRESETS = {
@@ -80,7 +83,7 @@ def batches(setup: Setup) -> list[Batch]:
         for seed in range(flags.num_seeds)
     ]
     seeds = [{"slope": next(iter(CONTROLS[form].values())), "seed": seed, **shared} for seed in range(flags.num_seeds)]
-    estimators = ("none",) if form == "original" else ("none", "straight_through", "score_function")
+    estimators = BERNOULLI[:1] if form == "original" else BERNOULLI
     arms: dict[str, dict[str, Any]] = {"fixed": {}, "random": {"slope": "random", "gray_zones": (LOW, HIGH)}}
     arms |= {f"bernoulli {name}": {"gate": "bernoulli", "estimator": name} for name in estimators}
     made: list[Batch] = []
@@ -92,7 +95,6 @@ def batches(setup: Setup) -> list[Batch]:
     return made
 
 
-BERNOULLI = ("none", "straight_through", "score_function")
 FEW_EPOCHS = "needs at least 4 epochs"
 
 

@@ -1,6 +1,7 @@
 """The error for wrong input: one line that says what was expected and what was given."""
 
 import importlib.util
+import os
 from typing import Any, get_args, get_type_hints
 
 
@@ -46,6 +47,16 @@ def require_choice(config: Any, *names: str) -> None:
         if getattr(config, name) not in get_args(types[name]):
             known = ", ".join(get_args(types[name]))
             raise InputError(f"expected one of {known}, got {getattr(config, name)!r}", field=name)
+
+
+def require_path(value: Any, field: str) -> None:
+    """Check that a value can be a path.
+
+    Raises:
+        InputError: when it is neither text nor a path.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise InputError(f"expected a path, got {value!r:.80}", field=field)
 
 
 def require_package(package: str, extra: str) -> None:

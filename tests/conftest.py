@@ -1,5 +1,17 @@
 """Stricter than users' code: warnings are errors (pyproject.toml), ranks never promote, a key is used once."""
 
+import atexit
+import os
+import shutil
+import tempfile
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that tests start, inherit it
+    # What one test has compiled no other compiles again: most of the time of the suite is XLA's.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="jaxsize-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+
 import jax
 import pytest
 
@@ -18,19 +30,13 @@ def save_every_epoch():
         yield
 
 
-@pytest.fixture(scope="session")
-def programs(tmp_path_factory):
-    return tmp_path_factory.mktemp("programs")
-
-
 @pytest.fixture
-def command(request, monkeypatch, programs, capsys):
+def command(request, monkeypatch, capsys):
     """Runs an experiment's command in this process: (exit status, standard output, standard error).
 
     That of the sparsifier, unless the test's module has another `COMMAND`.
     """
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
 
     from experiments import sparsifier
 

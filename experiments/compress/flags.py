@@ -70,7 +70,7 @@ class CompressFlags(PenaltyFlags):
             raise InputError(
                 f"expected a width above 0 per --depth, got {listing(self.start_width)}", field="start_width"
             )
-        self.require_few(len(self.depth))
+        self.require_runs(len(self.depth))
         decay = self.penalty_decay
         if not (0 < decay < 1e30 and min(decay, 1.0) ** self.epochs > 1e-30):  # in single precision 0 / 0 is near
             raise InputError(f"expected above 0, its power --epochs above 1e-30, got {decay}", field="penalty_decay")

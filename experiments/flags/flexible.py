@@ -4,7 +4,6 @@ import dataclasses
 import math
 from typing import Any
 
-from experiments.flags.penalty import MOST_RUNS
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.programs import Config
@@ -61,18 +60,6 @@ class FlexibleFlags(FormsFlags):
         if not values or not fine or len(set(values)) < len(values):
             bound = (f"above {low:g}" if above else f"from {low:g} on") + (f", up to {high:g}" if high < 1e30 else "")
             raise InputError(f"expected different finite numbers {bound}, got {listing(values)}", field=name)
-
-    def require_runs(self, settings: int) -> None:
-        """Refuse more than `MOST_RUNS` runs: `settings` in each form, on each data set, with each seed.
-
-        Raises:
-            InputError: when there are more.
-        """
-        num_runs = self.num_seeds * settings * len(self.dataset) * len(self.form)
-        if num_runs > MOST_RUNS:
-            raise InputError(
-                f"these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible", field="num_seeds"
-            )
 
     def config(self, dataset: Dataset) -> Config:
         """Return how a data set's runs are trained.

@@ -9,9 +9,6 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.studies import Flags, listing
 
-MOST_RUNS = 100_000
-"""A study with more runs than this is taken for a slip of the keyboard and refused."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PenaltyFlags(Flags):
@@ -55,17 +52,13 @@ class PenaltyFlags(Flags):
                 bound = "from 0 on" if name == "weight_decay" else "above 0"
                 raise InputError(f"expected a finite number {bound}, got {value}", field=name)
 
-    def require_few(self, settings: int) -> None:
-        """Refuse more than `MOST_RUNS` runs: `settings` on each data set, with each penalty, none, and each seed.
+    def require_runs(self, settings: int = 1) -> None:
+        """Refuse a study that is too large to end; see `Flags.require_runs`.
 
-        Raises:
-            InputError: when there are more.
+        Args:
+            settings: runs with each penalty, and none, with each seed, on each data set.
         """
-        num_runs = self.num_seeds * (1 + len(self.penalties)) * settings * len(self.dataset)
-        if num_runs > MOST_RUNS:
-            raise InputError(
-                f"these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible", field="num_seeds"
-            )
+        super().require_runs(settings * (1 + len(self.penalties)))
 
     def rates(self) -> dict[str, float]:
         """Return the hyperparameters that all runs share."""

@@ -4,12 +4,11 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-from experiments.flags.penalty import MOST_RUNS
 from experiments.input_scaling.recipes import RECIPES
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.programs import Config
-from jaxsize.studies import FormsFlags, listing
+from jaxsize.studies import Flags, FormsFlags, listing
 
 SCALES = (1e-12, 1e12)
 """The range of scales. Rates and decays are multiplied by squares of a scale, and have to stay in float32."""
@@ -97,10 +96,7 @@ class InputScalingFlags(FormsFlags):
         if "corrected" in self.form:
             tuned = (self.tuned_widths, self.tuned_depths, self.tuned_learning_rates, self.tuned_decays)
             settings += len(RECIPES) * len(self.rate_factors) + self.tuned * math.prod(map(len, tuned))
-        if (num_runs := settings * self.num_seeds) > MOST_RUNS:
-            raise InputError(
-                f"these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible", field="num_seeds"
-            )
+        Flags.require_runs(self, settings)  # the settings of both forms are counted
 
     def config(self, dataset: Dataset) -> Config:
         """Return how a data set's runs are trained.

@@ -60,7 +60,7 @@ class SparsifierFlags(PenaltyFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("batch_size", "start_width")
-        self.require_few(len(self.start_width))
+        self.require_runs(len(self.start_width))
         if not (0 <= self.sign_decay < 1 and np.float32(self.sign_decay) < 1):
             raise InputError(f"expected a number from 0 to below 1, got {self.sign_decay}", field="sign_decay")
         self.config()  # raises where gate, steps and death rule do not fit, naming the field

@@ -56,7 +56,7 @@ class StartSizeFlags(PenaltyFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("start_width")
-        self.require_few(len(self.start_width))
+        self.require_runs(len(self.start_width))
         if len(self.start_width) < 2:
             raise InputError(f"expected at least two to compare, got {listing(self.start_width)}", field="start_width")
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, require_path
 from jaxsize.export._description import read_description
 from jaxsize.export._form import layer_leaves, require_arrays
 from jaxsize.export.saving import ACTIVATIONS, DESCRIPTION, WEIGHTS
@@ -101,6 +101,7 @@ def load_network(folder: str | os.PathLike) -> SavedNetwork:
         >>> np.array_equal(saved.params["hidden"][0]["kernel"], params["hidden"][0]["kernel"])
         True
     """
+    require_path(folder, "folder")
     path = Path(folder, DESCRIPTION)
     record = _read_file(path, read_json)
     try:

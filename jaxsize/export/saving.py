@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsize.errors import require_path
 from jaxsize.export._description import FORMAT, as_text, fill_survivors, read_factor, require_one_of
 from jaxsize.export._form import leaf_table, read_params, require_arrays
 from jaxsize.gates.liveness import relu
@@ -83,6 +84,7 @@ def save_network(
     """
     from safetensors.numpy import save
 
+    require_path(folder, "folder")
     folder = Path(folder)
     if os.path.lexists(folder):
         raise FileExistsError(f"{folder} exists: a network is saved as a new folder")

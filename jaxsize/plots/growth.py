@@ -42,7 +42,8 @@ def growth(runs: Runs, dataset: str, arms: Arms, title: str = "") -> "Figure":
         >>> from jaxsize.results import Runs, open_folder
         >>> with tempfile.TemporaryDirectory() as path:
         ...     folder = open_folder(path, {})
-        ...     folder.rows.append([{"batch": "a", "run": 0, "seed": 0, "epoch": i + 1, "size": 3 + i} for i in (0, 1)])
+        ...     rows = [{"batch": "a", "run": 0, "seed": 0, "epoch": i + 1, "size": 3 + i} for i in (0, 1)]
+        ...     folder.rows.of("a").append(rows)
         ...     Path(path, "steps").mkdir()
         ...     for key in ("size_gradient_0", "loss"):
         ...         np.save(f"{path}/steps/a.{key}.npy", np.full((1, 4), -0.5))

@@ -2,11 +2,12 @@
 
 from jaxsize.results import checkpoints, json_files
 from jaxsize.results.folder import Folder, open_folder, versions
-from jaxsize.results.rows import Rows
+from jaxsize.results.rows import BatchRows, Rows
 from jaxsize.results.runs import Runs
 from jaxsize.results.step_arrays import StepArray, write_arrays
 
 __all__ = [
+    "BatchRows",
     "Folder",
     "Rows",
     "Runs",

@@ -71,7 +71,7 @@ def save(directory: str | os.PathLike, tree: Any, *, step: int, manifest: Any) -
     directory.mkdir(parents=True, exist_ok=True)
     for leftover in directory.glob(f"{_ASIDE}*"):
         shutil.rmtree(leftover)
-    final = directory / f"step_{step:08d}"
+    final = directory / _name_of(step)
     aside = directory / f"{_ASIDE}{final.name}"
     try:
         aside.mkdir()
@@ -86,8 +86,8 @@ def save(directory: str | os.PathLike, tree: Any, *, step: int, manifest: Any) -
         raise
     sync_folder(directory)
     for earlier in _steps(directory)[:-1]:  # renamed first: a folder named step_* is complete
-        doomed = directory / f"{_ASIDE}step_{earlier:08d}"
-        os.replace(directory / f"step_{earlier:08d}", doomed)
+        doomed = directory / f"{_ASIDE}{_name_of(earlier)}"
+        os.replace(directory / _name_of(earlier), doomed)
         shutil.rmtree(doomed)
 
 
@@ -194,18 +194,22 @@ def restore(directory: str | os.PathLike, template: Any, *, manifest: Any, step:
     return jax.tree.unflatten(jax.tree.structure(template), restored)
 
 
+def _name_of(step: int) -> str:
+    return f"step_{step:08d}"
+
+
 def _folder_of(directory: Path, step: int | None) -> Path:
     chosen = latest(directory) if step is None else int(step)
     if chosen not in _steps(directory):
         raise InputError(f"{directory} holds no checkpoint" + ("" if step is None else f" of step {step}"))
-    return directory / f"step_{chosen:08d}"
+    return directory / _name_of(chosen)
 
 
 def _steps(directory: Path) -> list[int]:
-    """List the steps that were saved completely, ascending."""
+    """List the steps that were saved, ascending."""
     if not directory.is_dir():
         return []
-    matches = [_STEP.fullmatch(folder.name) for folder in directory.iterdir() if (folder / "manifest.json").is_file()]
+    matches = [_STEP.fullmatch(folder.name) for folder in directory.iterdir() if folder.is_dir()]
     return sorted(int(match[1]) for match in matches if match)
 
 
@@ -219,6 +223,8 @@ def _read_record(folder: Path) -> dict[str, Any]:
         raise damaged(folder, "manifest.json is not what was saved")
     if record["format"] != FORMAT:
         raise InputError(f"{folder} has checkpoint format {record['format']}, expected {FORMAT}")
+    if folder.name != _name_of(record["step"]):
+        raise InputError(f"{folder} was renamed: it holds step {record['step']}")
     return record
 
 

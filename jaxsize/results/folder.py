@@ -1,4 +1,4 @@
-"""A results folder that another program can read: config.json, metrics.jsonl, events.jsonl, summary.json."""
+"""A results folder that another program can read: config.json, rows and events by batch, summary.json."""
 
 import dataclasses
 import datetime
@@ -8,14 +8,17 @@ import json
 import os
 import platform
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, require_path
+from jaxsize.results._lock import lock
 from jaxsize.results.json_files import differences, read_json, to_plain, write_json
-from jaxsize.results.rows import Rows
+from jaxsize.results.rows import BatchRows
 
 PACKAGES = ("jaxsize", "jax", "jaxlib", "numpy", "scipy", "optax", "flax", "orbax-checkpoint", "safetensors")
+FORMAT = 2  # 1 had the rows of all batches in metrics.jsonl
 Status = Literal["created", "resumed", "finished"]
 
 
@@ -46,7 +49,7 @@ class Folder:
         >>> from jaxsize.results import open_folder
         >>> with tempfile.TemporaryDirectory() as path:
         ...     folder = open_folder(path, {"learning_rate": 0.1})
-        ...     folder.rows.append([{"run": 0, "epoch": 1, "loss": 0.5}])
+        ...     folder.rows.of("mnist").append([{"run": 0, "epoch": 1, "loss": 0.5}])
         ...     folder.write_summary({"best_loss": 0.5})
         ...     print(folder.status, folder.rows.read(), folder.read_summary())
         created [{'run': 0, 'epoch': 1, 'loss': 0.5}] {'best_loss': 0.5}
@@ -56,15 +59,15 @@ class Folder:
     status: Status
     """"created", "resumed" (it held an unfinished run) or "finished" (it held a summary)."""
 
-    @property
-    def rows(self) -> "Rows":
-        """The rows of metrics.jsonl, one per run and epoch."""
-        return Rows(self.path / "metrics.jsonl")
+    @cached_property
+    def rows(self) -> BatchRows:
+        """The rows of rows/BATCH.jsonl, one per run and epoch."""
+        return BatchRows(self.path / "rows")
 
-    @property
-    def events(self) -> "Rows":
-        """The rows of events.jsonl: units removed, layers that lost all their units, programs compiled."""
-        return Rows(self.path / "events.jsonl")
+    @cached_property
+    def events(self) -> BatchRows:
+        """The rows of events/BATCH.jsonl: units removed, layers that lost all their units, programs compiled."""
+        return BatchRows(self.path / "events")
 
     @property
     def checkpoints(self) -> Path:
@@ -95,8 +98,9 @@ def open_folder(
 ) -> Folder:
     """Create the results folder, or open it again if it holds a run of the same settings.
 
-    config.json gets "config", "versions", "device" and "started" (UTC). Where a resumed run has other versions or
-    another device than the run before it, config.json also gets them in a list "resumed".
+    config.json gets "format", "config", "versions", "device" and "started" (UTC). Where a resumed run has other
+    versions or another device than the run before it, config.json also gets them in a list "resumed". A folder that is
+    not finished is reserved for this process until it ends.
 
     Args:
         path: the folder.
@@ -106,7 +110,8 @@ def open_folder(
 
     Raises:
         InputError: in one line and with nothing written, when the path is a file, cannot be written, or holds foreign
-            files, a run with other settings or, without `resume`, an unfinished run of the same settings.
+            files, a run with other settings or of another version or, without `resume`, an unfinished run of the same
+            settings; or when another process is using it.
 
     Example:
         >>> import tempfile
@@ -122,15 +127,22 @@ def open_folder(
         resumed
         holds a run with other settings (learning_rate: 0.1 there, 0.2 here); choose another --out
     """
+    require_path(path, "path")
     path = Path(path)
     settings = json.loads(json.dumps(to_plain(config)))
     used = {"versions": versions(), "device": to_plain(device or {})}
     try:
-        status, record = _examine(path, settings, resume)
+        status, _ = _examine(path, settings, resume)
+        if status == "finished":
+            return Folder(path, status)
+        path.mkdir(parents=True, exist_ok=True)
+        lock(path)
+        status, record = _examine(path, settings, resume)  # again: another process may have finished it
+        for name in ("rows", "events") if status != "finished" else ():
+            (path / name).mkdir(exist_ok=True)
         if status == "created":
-            path.mkdir(parents=True, exist_ok=True)
             started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            write_json(path / "config.json", {"config": settings, **used, "started": started})
+            write_json(path / "config.json", {"format": FORMAT, "config": settings, **used, "started": started})
         elif status == "resumed":
             earlier = record.get("resumed", [])
             last = earlier[-1] if earlier else {key: record.get(key) for key in used}
@@ -151,13 +163,15 @@ def _examine(path: Path, settings: Any, resume: bool) -> tuple[Status, dict[str,
     if not nearest.is_dir():
         raise InputError(f"{path} cannot be a folder: {nearest} is a file; choose another --out")
     names = sorted(name for name in os.listdir(path) if not name.startswith(".")) if nearest == path else []
+    if set(names) <= {"rows", "events"} and not any(os.listdir(path / name) for name in names):
+        names = []  # a program was killed before it wrote config.json
     record = {}
     if names:
         if "config.json" not in names:
             raise InputError(f"{path} holds other files ({names[0]}) and no config.json; choose another --out")
         record = read_json(path / "config.json")
-        if not isinstance(record, dict) or "config" not in record:
-            raise InputError(f'{path / "config.json"} has no "config": not of a results folder; choose another --out')
+        if not isinstance(record, dict) or "config" not in record or not _is_list_of_dicts(record.get("resumed", [])):
+            raise InputError(f"{path / 'config.json'} is not that of a results folder; choose another --out")
         rows = differences(record["config"], settings)
         if rows:
             text = "; ".join(f"{name or 'config'}: {old} there, {new} here" for name, old, new in rows[:3])
@@ -165,8 +179,15 @@ def _examine(path: Path, settings: Any, resume: bool) -> tuple[Status, dict[str,
             raise InputError(f"{path} holds a run with other settings ({text}{more}); choose another --out")
         if "summary.json" in names:
             return "finished", record
+        if record.get("format", 1) != FORMAT:
+            found = f"format {record.get('format', 1)}, here {FORMAT}"
+            raise InputError(f"{path} holds an unfinished run of another version ({found}); choose another --out")
         if not resume:
             raise InputError(f"{path} holds an unfinished run of the same settings: --resume continues it")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, f"{nearest} is not writable")
     return "resumed" if names else "created", record
+
+
+def _is_list_of_dicts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)

@@ -134,7 +134,7 @@ def read_json(path: str | os.PathLike) -> Any:
     """
     try:
         return json.loads(Path(path).read_bytes())
-    except ValueError as error:  # a UnicodeDecodeError is one, too
+    except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is one, too; the other: nested too deep
         raise InputError(f"{path} is not a JSON file: {error}") from None
 
 

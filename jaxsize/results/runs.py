@@ -30,7 +30,7 @@ class Runs:
         ...     folder = open_folder(path, {})
         ...     columns = ("batch", "run", "penalty", "seed", "size")
         ...     table = [("a", 0, 0.0, 0, 9), ("a", 1, 0.0, 1, 8), ("a", 2, 0.1, 0, 5), ("a", 3, 0.1, 1, 3)]
-        ...     folder.rows.append([dict(zip(columns, row, strict=True)) for row in table])
+        ...     folder.rows.of("a").append([dict(zip(columns, row, strict=True)) for row in table])
         ...     runs = Runs(folder, {"num_seeds": 2})
         >>> runs.values("penalty")
         [0.0, 0.1]

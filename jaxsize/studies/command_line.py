@@ -1,8 +1,9 @@
 """What the command lines of all studies have in common: flags, presets, one-line errors and exit statuses.
 
-Exit status 0: the study is done. 2: the input was wrong, or memory ran out. 1: the operating system failed on the way
-(a full disk, for example); what was done until then is kept. 130: the user interrupted the study. After 1 and 130, and
-after a kill, --resume continues. Wrong input is found before anything is written.
+Exit status 0: the study is done. 2: the input was wrong (also a file that turns out to be a folder), or memory ran out.
+1: the operating system failed on the way (a full disk, for example); what was done until then is kept. 130: the user
+interrupted the study. After 1 and 130, and after a kill, --resume continues. Wrong input is found before anything is
+written.
 """
 
 import contextlib
@@ -83,6 +84,10 @@ class Command:
             0, 1, 2 or 130: see the docstring of this module.
         """
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a path that the terminal's encoding lacks is no reason to stop
+                stream.reconfigure(errors="backslashreplace")
+        flags = None
         arguments = sys.argv[1:] if arguments is None else list(arguments)
         try:
             flags = self._parse(arguments)
@@ -96,8 +101,13 @@ class Command:
             return self._fail(self._as_flag(error), 2)
         except MemoryError as error:
             return self._fail(error, 2)
+        except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
+            return self._fail(error, 2)
         except OSError as error:
-            return self._fail(f"{error}; what was done is kept, --resume continues", 1)
+            folder = flags.folder(self.name) if flags else None
+            kept = folder is not None and (folder / "config.json").exists()
+            outcome = "what was done is kept, --resume continues" if kept else f"nothing is kept in {folder}"
+            return self._fail(f"{error}; {outcome}", 1)
         except jax.errors.JaxRuntimeError as error:
             if "RESOURCE_EXHAUSTED" not in str(error):  # XLA's status code, which has no type in Python
                 raise

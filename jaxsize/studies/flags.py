@@ -7,6 +7,13 @@ from typing import Any, Literal
 
 from jaxsize.errors import InputError
 
+MOST = 1_000_000
+"""The largest whole number that a flag takes."""
+MOST_RUNS = 100_000
+MOST_ROWS = 10_000_000
+"""A study of more runs, or of more rows (a run's epoch each), is taken for a slip of the keyboard and refused: it would
+not end, or its rows would not fit into memory."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Flags:
@@ -57,7 +64,35 @@ class Flags:
         Raises:
             InputError: when a value is out of its range; its `field` is the name of the flag's field.
         """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int) and number > MOST:
+                    raise InputError(f"expected at most {MOST}, got {number}", field=field.name)
         self.require_whole("num_seeds", "teacher_width")
+        self.require_runs()
+
+    def require_runs(self, settings: int = 1) -> None:
+        """Refuse a study that is too large to end: above `MOST_RUNS` runs, or `MOST_ROWS` epochs of runs.
+
+        Args:
+            settings: runs with each seed, on each data set.
+
+        Raises:
+            InputError: when there are more.
+        """
+        num_runs = self.num_seeds * len(self.dataset) * settings
+        if num_runs > MOST_RUNS:
+            raise InputError(
+                f"these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible", field="num_seeds"
+            )
+        num_rows = num_runs * getattr(self, "epochs", 1)
+        if num_rows > MOST_ROWS:
+            raise InputError(
+                f"these flags ask for {num_runs} runs of {num_rows // num_runs} epochs, at most {MOST_ROWS} epochs "
+                "of runs are possible",
+                field="epochs",
+            )
 
     def require_whole(self, *names: str) -> None:
         """Require that each of these fields holds a whole number from 1 on, or a tuple of different ones.
@@ -112,6 +147,14 @@ class FormsFlags(Flags):
         super().check()
         if not self.form or len(set(self.form)) < len(self.form):
             raise InputError(f"expected different forms, got {listing(self.form)}", field="form")
+
+    def require_runs(self, settings: int = 1) -> None:
+        """Refuse a study that is too large to end; see `Flags.require_runs`.
+
+        Args:
+            settings: runs in each form, with each seed, on each data set.
+        """
+        super().require_runs(settings * len(self.form))
 
 
 def flag(name: str) -> str:

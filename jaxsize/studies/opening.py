@@ -61,5 +61,14 @@ def open_results(
     settings = flags.settings() | {"data": prints}
     folder = open_folder(flags.folder(name), settings, resume=flags.resume, device=run_axis.describe_devices())
     if folder.status == "finished":
-        print(f"{folder.path} holds the finished run; delete it to run again\n\n{as_text(folder.read_summary())}")
+        print(f"{folder.path} holds the finished run; delete it to run again\n\n{_told(folder, as_text)}")
     return folder
+
+
+def _told(folder: Folder, as_text: Callable[[Any], str]) -> str:
+    summary = folder.read_summary()
+    try:
+        return as_text(summary)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # it was edited, or is of another version
+        problem = f"{folder.path / 'summary.json'} is no summary of this study ({type(error).__name__}: {error})"
+        raise InputError(f"{problem}; delete it, and --resume writes it anew") from error

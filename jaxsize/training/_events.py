@@ -1,4 +1,4 @@
-"""What events.jsonl says of some runs: layers without units, units removed or added, early stops, programs compiled."""
+"""What the events say of some runs: layers without units, units removed or added, early stops, programs compiled."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from jaxsize.training._team import Team
 
 
 class Events:
-    """The events of the runs of a part, in a file that other runs share.
+    """The events of the runs of a part, in a file of their own.
 
     Every event names its kind, its runs and the epoch after which it happened.
 
     Args:
-        file: the rows of events.jsonl.
+        file: the file.
         names: index of every run of the part -> what the rows call it; in the order of the runs.
     """
 
@@ -30,13 +30,10 @@ class Events:
         """Names of the runs with a layer all of whose units are dead."""
         return {run for run, _ in self._collapses}
 
-    def resume(self, done: int) -> None:
-        """Drop the events of these runs after epoch `done`, and read which of their layers have lost all units."""
-        own = set(self.names.values())
-        self.file.truncate(lambda row: not own.issuperset(row["runs"]) or row["epoch"] <= done)
-        self.file.append([])  # the file is there, whether or not anything happens
-        collapses = [row for row in self.file.read() if row["event"] == "collapse"]
-        self._collapses = {(row["runs"][0], row["gate"]) for row in collapses if row["runs"][0] in own}
+    def resume(self, mark: np.ndarray) -> None:
+        """Drop the events after a mark, and read which layers have lost all their units."""
+        self.file.resume(mark)
+        self._collapses = {(row["runs"][0], row["gate"]) for row in self.file.read() if row["event"] == "collapse"}
 
     def report_collapses(self, teams: Sequence[Team], learner: Learner, epoch: int) -> None:
         """Write an event, once, for every layer all of whose units are dead.

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsize.errors import InputError
 from jaxsize.programs._program import Program
 from jaxsize.programs.batch import Batch
 from jaxsize.programs.run_axis import Device, unstack
@@ -29,6 +28,8 @@ from jaxsize.trees import Tree
 SAVE_SECONDS = 1.0
 """Epochs that together take fewer seconds are written together; so are epochs that together take less than ten times as
 long as writing does."""
+NOTHING = np.zeros(2, np.int64)
+"""The mark of an empty file of rows."""
 
 
 class TrainingLoop:
@@ -64,7 +65,9 @@ class TrainingLoop:
             self.manifest["epochs_of"] = [batch.epochs(run) for run in runs]
         self.num_epochs = max(map(batch.epochs, runs))
         self.best = None if batch.select is None and batch.epochs_of is None else Best(batch.select)
-        self.events = Events(folder.events, self.names)
+        name = batch.name if runs.start == 0 else f"{batch.name}.runs_{runs.start}"  # further parts have their own
+        self.rows = folder.rows.of(name)
+        self.events = Events(folder.events.of(name), self.names)
         self._histories: dict[str, StepArray] = {}
         self._unsaved: list[dict[str, Any]] = []
 
@@ -78,20 +81,20 @@ class TrainingLoop:
             The network of every run, in the order of the runs.
 
         Raises:
-            InputError: when the checkpoint is of other shapes or settings, or does not fit the rows.
+            InputError: when the checkpoint is of other shapes or settings, or rows or events are not those that were
+                saved with it.
             OSError: when something cannot be written.
         """
         done, before = checkpoints.latest(self.directory) or 0, 0.0
         if done:
-            teams, before = self._restored(), self._seconds(done)
+            teams = self._restored()
+            before = max(row["seconds"] for row in self.rows.read())
         else:
             teams = self.teams.start()
-        names = set(self.names.values())
-        self.folder.rows.truncate(lambda row: row.get("run") not in names or row["epoch"] <= done)
-        self.events.resume(done)
+            self._reset(NOTHING, NOTHING)
         progress.advance(self.batch.name, done)
         clock, epoch = time.perf_counter(), done
-        saved_at, saved, elapsed, wait = clock, done, before, SAVE_SECONDS
+        saved_at, elapsed, wait = clock, before, SAVE_SECONDS
         while (stop := self._stop(epoch, elapsed)) is None:
             epoch += 1
             rows, steps = self._train_epoch(teams, epoch)
@@ -102,16 +105,15 @@ class TrainingLoop:
             self.events.report_collapses(teams, self.batch.learner, epoch)
             self._keep(teams, rows, epoch)
             teams = self._remake(teams, epoch)
-            if (start := time.perf_counter()) - saved_at >= wait:
+            if (start := time.perf_counter()) - saved_at >= wait and self._stop(epoch, elapsed) is None:
                 self._save(teams, epoch)
-                saved_at, saved = time.perf_counter(), epoch
+                saved_at = time.perf_counter()
                 wait = SAVE_SECONDS * max(1, 10 * (saved_at - start))
             progress.advance(self.batch.name, 1, ordered)
-        if epoch > saved:
-            self._save(teams, epoch)
-        progress.advance(self.batch.name, self.batch.num_epochs - epoch)
         if done < epoch:  # of this process: a resumed one compiles its programs again
             self.events.report_end(stop, epoch, _running(teams), self.teams.compiler.num_programs)
+            self._save(teams, epoch)
+        progress.advance(self.batch.name, self.batch.num_epochs - epoch)
         self.teams.compiler.close()
         networks = {run: self.teams.network(team, run) for team in teams for run in team.cohort.runs}
         networks |= self.best.networks if self.best else {}
@@ -135,9 +137,10 @@ class TrainingLoop:
         """Write histories and rows, then the checkpoint that they belong to."""
         for history in self._histories.values():
             history.flush()
-        self.folder.rows.append(self._unsaved)
+        self.rows.append(self._unsaved)
         self._unsaved.clear()
         tree = {str(number): team.on_host() for number, team in enumerate(teams)}
+        tree |= {"rows": self.rows.mark(), "events": self.events.file.mark()}
         tree |= self.best.on_host() if self.best else {}
         checkpoints.save(self.directory, tree, step=epoch, manifest=self.manifest)
 
@@ -153,16 +156,24 @@ class TrainingLoop:
                 return "collapse"
         return None
 
+    def _reset(self, rows: np.ndarray, events: np.ndarray) -> None:
+        """Go on from marks: drop what was written after them."""
+        self.rows.check(rows)  # nothing is dropped from a file when another one is refused
+        self.events.resume(events)
+        self.rows.resume(rows)
+
     def _restored(self) -> list[Team]:
-        """The teams of the checkpoint; the best networks are restored with them."""
+        """The teams of the checkpoint; rows, events and the best networks are restored with them."""
         params, names = self.teams.params_shape, self.teams.names
 
         def also(shapes: Mapping[str, tuple[int, ...]]) -> Tree:
-            return self.best.template(self.runs, params, names, shapes) if self.best else {}
+            best = self.best.template(self.runs, params, names, shapes) if self.best else {}
+            return {"rows": NOTHING, "events": NOTHING} | best
 
         teams, saved = self.teams.restore(self.directory, self.manifest, also)
         if self.best:
             self.best.restore(saved)
+        self._reset(saved["rows"], saved["events"])
         return teams
 
     def _share(self, seconds: float, teams: list[Team], rows: dict[int, dict[str, Any]]) -> None:
@@ -204,17 +215,6 @@ class TrainingLoop:
                 shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
                 self._histories[key] = StepArray(path, *shape, **whole)
             self._histories[key].write(start, values, list(steps))
-
-    def _seconds(self, done: int) -> float:
-        """Seconds that the epochs done took, as their rows say. InputError if their rows are not all there."""
-        names = set(self.names.values())
-        rows = [row for row in self.folder.rows.read() if row.get("run") in names and row["epoch"] <= done]
-        num_rows = sum(min(done, self.batch.epochs(run)) for run in self.runs)
-        if len(rows) != num_rows:
-            expected = f"{num_rows} rows of {len(self.runs)} runs and {done} epochs"
-            path = self.folder.rows.path
-            raise InputError(f"{path} does not fit {self.directory}: expected {expected}, found {len(rows)}")
-        return max(row["seconds"] for row in rows)
 
     def _row(self, run: int, epoch: int, history: Tree, scores: Tree, team: Team) -> dict[str, Any]:
         """The row of a run after an epoch, but for its seconds."""

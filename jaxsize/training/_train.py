@@ -38,7 +38,7 @@ class Trained:
     """
 
     rows: list[dict[str, Any]]
-    """The rows of metrics.jsonl that are of the batch: one per run and epoch, in the order of the file."""
+    """The rows of the batch: one per run and epoch, in the order in which they were written."""
     networks: list[FinalNetwork]
     """One per run, in the order of the batch."""
 
@@ -98,14 +98,15 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
         )
         progress.expect(batch.num_epochs * (len(sizes) - 1))
     ends = np.cumsum(sizes).tolist()
+    rows: list[dict[str, Any]] = []
     final: list[FinalNetwork] = []
     for start, end in zip([0, *ends], ends, strict=False):
         if program is not None and program.axis.num_runs != end - start:
             program = None
         part = TrainingLoop(batch, range(start, end), folder, devices, program)
         final += part.train(progress)
-    names = {label["run"] for label in batch.labels}
-    return Trained([row for row in folder.rows.read() if row["run"] in names], final)
+        rows += part.rows.read()
+    return Trained(rows, final)
 
 
 def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> None:
@@ -182,7 +183,13 @@ def _plan(batch: Batch, folder: Folder, devices: Sequence[Device]) -> tuple[list
     """
     path = folder.checkpoints / batch.name / "parts.json"
     if path.exists():
-        return read_json(path), None
+        sizes = read_json(path)
+        whole = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
+        if not whole or sum(sizes) != len(batch):
+            raise InputError(
+                f"{path} is damaged: expected numbers of runs that add up to {len(batch)}, got {sizes!r:.80}"
+            )
+        return sizes, None
     at_a_time = len(batch)
     while True:
         axis = RunAxis(at_a_time, tuple(devices))

@@ -14,6 +14,7 @@ from helpers.shrinking import EAGER
 from experiments.compress import study as compress
 from jaxsize import load_network
 from jaxsize.data import load
+from jaxsize.results import BatchRows
 from jaxsize.training import epoch_times
 from jaxsize.training.progress import Progress
 
@@ -64,7 +65,7 @@ def test_smoke_gives_a_person_everything(command, tmp_path):
     assert whole["ratio"] > 0 and "times what equal time charges them" in printed
     for picture in ("scores", "sizes", "best", "widths", "epochs"):
         assert matplotlib.image.imread(out / f"{picture}_digits.png").shape[0] > 200
-    events = [json.loads(line)["event"] for line in (out / "events.jsonl").read_text().splitlines()]
+    events = [event["event"] for event in BatchRows(out / "events").read()]
     assert events.count("programs") >= 3
     test = load("digits").test
     for run, row in compressed.items():
@@ -128,7 +129,10 @@ def test_killed_while_units_are_removed_and_again_among_partners_it_ends_the_sam
             with pytest.raises(SystemExit):
                 command(*arguments, str(out), *["--resume"] * number)
         assert done[-1].endswith(".compress.1") == (epochs <= 5)
-        assert '"compaction"' in (out / "events.jsonl").read_text() and not (out / "summary.json").exists()
+        assert (
+            "compaction" in {event["event"] for event in BatchRows(out / "events").read()}
+            and not (out / "summary.json").exists()
+        )
     assert command(*arguments, str(out))[0] == 2  # only --resume may go on
     assert command(*arguments, str(out), "--resume")[::2] == (0, "")
     assert sorted(map(str, rows_of(out))) == sorted(map(str, rows_of(whole)))

@@ -8,7 +8,7 @@ from experiments.compress import pictures as compress_pictures
 from experiments.compress.prices import FILE
 from jaxsize import plots
 from jaxsize.data import Dataset, Split
-from jaxsize.results.folder import Folder
+from jaxsize.results.folder import open_folder
 from jaxsize.results.json_files import write_json
 
 PARTNERS = ("from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned")
@@ -58,9 +58,9 @@ def rows_of(dataset, depths, arms=PARTNERS):
 
 def pictures(path, data, depths, rows, events=()):
     """Draws and returns the pictures by file name, none of which is empty. The first data set has a price list."""
-    folder = Folder(path, "created")
-    folder.rows.append(rows)
-    folder.events.append(events)
+    folder = open_folder(path, {})
+    folder.rows.of("a").append(rows)
+    folder.events.of("a").append(events)
     names = [dataset.name for dataset in data]
     settings = {"dataset": names, "depth": depths, "penalties": PENALTIES, "num_seeds": SEEDS, "epochs": EPOCHS}
     settings["form"] = "corrected"

@@ -44,8 +44,10 @@ def test_gated_and_ungated_widths_are_those_that_are_compared():
 def study(tmp_path, monkeypatch):
     """A folder with rows, and batches for them; an epoch costs as many seconds as a run has parameters."""
     folder = folder_in(tmp_path / "r")
-    folder.rows.append(ROWS)
-    folder.events.append([{"event": "compaction", "runs": [0], "epoch": 1, "seconds": 3.0}, {"event": "programs"}])
+    folder.rows.of("a").append(ROWS)
+    folder.events.of("a").append(
+        [{"event": "compaction", "runs": [0], "epoch": 1, "seconds": 3.0}, {"event": "programs"}]
+    )
     measured = []
 
     def measure(batches):

@@ -11,6 +11,7 @@ from experiments.input_scaling import claims as input_scaling_claims
 from experiments.input_scaling import study as input_scaling
 from experiments.input_scaling import table as input_scaling_report
 from experiments.input_scaling.recipes import RECIPES
+from jaxsize.results import BatchRows
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
 from jaxsize.statistics.comparisons import paired_difference
@@ -38,7 +39,7 @@ def test_smoke_answers_its_claims_from_its_runs(study):
     # eleven recipes at one scale and four rates, and 3 x 2 tuned networks.
     original, corrected = (1 + 10 * 2 + 3) * 3 + (1 + 2) * 2, (11 * 4 + 6) * 3
     assert len(rows) == 2 * (original + corrected)
-    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    events = BatchRows(folder / "events").read()
     # one program for all recipes and scales, and that of the runs that go on alone
     assert [event["compiled"] for event in events if event["event"] == "programs"] == [2, 1, 1]
     ends = {

@@ -46,7 +46,7 @@ def made_up(tmp_path):
                             line[: EPOCHS * STEPS] = r8_loss
                         made.append(line[: (LONG if form == "original" else EPOCHS) * STEPS])
         folder = open_folder(tmp_path / "r", {})
-        folder.rows.append(rows)
+        folder.rows.of("a").append(rows)
         (folder.path / "steps").mkdir()
         for key, made in lines.items():
             np.save(folder.path / "steps" / f"b.{key}.npy", np.array(made, np.float32))

@@ -13,7 +13,7 @@ from experiments.plateau import study as plateau
 from experiments.plateau import weights
 from jaxsize.gates.ramp import gray_zone
 from jaxsize.networks.mlp import mlp
-from jaxsize.results.folder import Folder
+from jaxsize.results.folder import Folder, open_folder
 from jaxsize.results.runs import Runs
 from jaxsize.results.step_arrays import write_arrays
 from jaxsize.statistics.estimates import Estimate
@@ -71,7 +71,7 @@ def outgoing_weights_are_those_of_the_drawn_network(runs, summary):
 
 def made_up(tmp_path, sizes, slope=1.0):
     """Runs of Adam + L2 in the original form: sizes[seed][decay] at the end of each epoch."""
-    folder = Folder(tmp_path, "created")
+    folder = open_folder(tmp_path, {})
     rows, run = [], 0
     for seed, of_seed in enumerate(sizes):
         for decay, line in of_seed.items():
@@ -79,7 +79,7 @@ def made_up(tmp_path, sizes, slope=1.0):
             label |= {"weight_decay": decay, "penalty": 0.0, "slope": slope}
             rows += [label | {"epoch": epoch + 1, "size": size} for epoch, size in enumerate(line)]
             run += 1
-    folder.rows.append(rows)
+    folder.rows.of("a").append(rows)
     return Runs(folder, {"num_seeds": len(sizes), "dataset": ["digits"], "form": ["original"], "width": 100})
 
 

@@ -1,15 +1,14 @@
 """What the tests of `python -m experiments.sparsifier` share."""
 
-import json
+from jaxsize.results import BatchRows
 
 SMALL = ["--num-seeds", "2", "--penalties", "0.1", "--start-width", "12", "--batch-size", "256"]
 
 
 def rows_of(folder):
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    rows = BatchRows(folder / "rows").read()
     return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]
 
 
 def num_lines(folder):
-    path = folder / "metrics.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("rows/*.jsonl"))

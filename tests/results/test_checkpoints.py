@@ -120,8 +120,18 @@ def test_shapes_are_told_without_a_template(saved, tmp_path):
         assert "\n" not in str(caught.value)
 
 
+def test_a_renamed_checkpoint_or_one_without_manifest_is_refused(saved):
+    (saved / "step_00000003").rename(saved / "step_00000099")
+    with pytest.raises(ValueError, match=r"step_00000099 was renamed: it holds step 3$"):
+        checkpoints.shapes(saved)
+    (saved / "step_00000099" / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="step_00000099 is damaged") as caught:
+        checkpoints.shapes(saved)
+    assert "\n" not in str(caught.value)
+
+
 def test_incomplete_and_foreign_entries_are_no_checkpoints(saved):
-    for name in ("step_00000009", ".aside_step_00000010", "step_x", "step_11"):
+    for name in (".aside_step_00000010", "step_x", "step_11"):
         (saved / name).mkdir()
     (saved / ".aside_step_00000010" / "manifest.json").touch()
     (saved / "step_00000012").touch()

@@ -1,22 +1,21 @@
 """folder.py against what plain `json` reads, and against foreign files, torn lines and full disks."""
 
 import json
-import math
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.files import full_disk, names, plain_values
+from helpers.files import names, plain_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxsize.results.folder import open_folder
 from jaxsize.results.json_files import read_json
-from jaxsize.results.rows import Rows
 
 SETTINGS = {"widths": (300, 100), "learning_rate": 0.1, "data": Path("a/b")}
 
@@ -45,15 +44,64 @@ def test_a_folder_from_its_making_to_its_end(tmp_path):
         open_folder(path, SETTINGS | {"learning_rate": 0.2}, resume=True)
 
 
-def test_rows_and_events_are_files_of_their_own(tmp_path):
+def test_every_batch_has_rows_and_events_of_its_own(tmp_path):
     folder = open_folder(tmp_path, SETTINGS)
     assert folder.rows.read() == folder.events.read() == []
-    folder.rows.append([{"run": 1, "epoch": 1}])
-    folder.events.append([{"event": "collapse", "runs": [1], "epoch": 1}])
-    assert names(tmp_path) == ["config.json", "events.jsonl", "metrics.jsonl"]
+    folder.rows.of("mnist.learned").append([{"run": 2, "epoch": 1}, {"run": 3, "epoch": 1}])
+    folder.rows.of("digits").append([{"run": 0, "epoch": 1}])
+    folder.events.of("digits").append([{"event": "collapse", "runs": [0], "epoch": 1}])
+    assert names(tmp_path / "rows") == ["digits.jsonl", "mnist.learned.jsonl"]
+    assert names(tmp_path / "events") == ["digits.jsonl"]
     again = open_folder(tmp_path, SETTINGS, resume=True)
-    again.events.truncate(lambda row: row["epoch"] < 1)
-    assert again.rows.read() == [{"run": 1, "epoch": 1}] and again.events.read() == []
+    assert [row["run"] for row in again.rows.read()] == [0, 2, 3] and again.events.read() == folder.events.read()
+
+
+def test_an_unfinished_folder_of_an_earlier_version_is_refused_a_finished_one_is_read(tmp_path):
+    (tmp_path / "config.json").write_text('{"config": {"a": 1}, "versions": {}, "device": {}}')
+    (tmp_path / "metrics.jsonl").write_text('{"run": 0, "epoch": 1}\n')
+    before = names(tmp_path)
+    with pytest.raises(
+        ValueError, match=r"unfinished run of another version \(format 1, here 2\); choose another --out"
+    ):
+        open_folder(tmp_path, {"a": 1}, resume=True)
+    assert names(tmp_path) == before
+    (tmp_path / "summary.json").write_text('{"size": 3}')
+    assert open_folder(tmp_path, {"a": 1}).read_summary() == {"size": 3}
+
+
+def test_a_folder_has_one_process_until_that_ends(tmp_path):
+    """Another one is refused, whether it would start or go on; what a killed one held is free."""
+    code = f"""
+import sys
+import tempfile
+from jaxsize.results import open_folder
+try:
+    open_folder({str(tmp_path / "r")!r}, {{"a": 1}}, resume=True)
+except ValueError as error:
+    sys.exit(str(error))
+print("open", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "open\n"
+        with pytest.raises(ValueError, match="in use by another process"):
+            open_folder(tmp_path / "r", {"a": 1}, resume=True)
+        first.kill()
+    assert open_folder(tmp_path / "r", {"a": 1}, resume=True).status == "resumed"
+    assert open_folder(tmp_path / "r", {"a": 1}, resume=True).status == "resumed"  # this process has it
+    second = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert second.returncode == 1 and "in use by another process" in second.stderr and second.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "record", ["[]", "{}", '{"config": {"a": 1}, "resumed": 3}', '{"config": {"a": 1}, "resumed": [1]}', "[" * 9000]
+)
+def test_config_of_another_form_is_refused(tmp_path, record):
+    (tmp_path / "config.json").write_text(record)
+    with pytest.raises(ValueError, match=r"config\.json is not|other settings") as caught:
+        open_folder(tmp_path, {"a": 1}, resume=True)
+    assert "\n" not in str(caught.value) and names(tmp_path) == ["config.json"]
 
 
 def test_resuming_elsewhere_is_recorded(tmp_path):
@@ -126,65 +174,3 @@ def test_paths_that_cannot_be_a_folder(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="Read-only file system") as caught:
         open_folder(tmp_path / "x", {})
     assert "\n" not in str(caught.value)
-
-
-# Rows
-
-
-def test_rows_are_appended_read_and_truncated(tmp_path):
-    rows = Rows(tmp_path / "metrics.jsonl")
-    assert rows.read() == []
-    rows.truncate(lambda row: False)
-    rows.append([{"epoch": 0, "loss": np.float32(0.5)}, {"epoch": 1, "loss": math.nan}])
-    rows.append([])
-    rows.append([{"epoch": 2, "loss": jnp.float32(0.25), "text": "ä\n\u2028\r"}])
-    expected = [
-        {"epoch": 0, "loss": 0.5},
-        {"epoch": 1, "loss": None},
-        {"epoch": 2, "loss": 0.25, "text": "ä\n\u2028\r"},
-    ]
-    assert rows.read() == expected
-    assert [json.loads(line) for line in rows.path.read_text().splitlines()] == expected
-    rows.truncate(lambda row: row["epoch"] != 1)
-    assert rows.read() == [expected[0], expected[2]] and names(tmp_path) == ["metrics.jsonl"]
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.dictionaries(st.text(), plain_values, max_size=3), max_size=5), st.data())
-def test_a_file_cut_at_any_byte_keeps_its_complete_rows(rows, data):
-    with tempfile.TemporaryDirectory() as folder:
-        file = Rows(Path(folder, "metrics.jsonl"))
-        file.append(rows)
-        content = file.path.read_bytes()
-        cut = data.draw(st.integers(0, len(content)))
-        file.path.write_bytes(content[:cut])
-        complete = rows[: content[:cut].count(b"\n")]
-        assert file.read() == complete
-        if data.draw(st.booleans()):
-            file.truncate(lambda row: True)
-            assert file.path.read_bytes().count(b"\n") == len(complete)
-        file.append([{"next": 1}])
-        assert Rows(file.path).read() == [*complete, {"next": 1}]
-
-
-def test_rows_that_do_not_fit_on_the_disk_are_not_half_written(tmp_path):
-    rows = Rows(tmp_path / "metrics.jsonl")
-    rows.append([{"a": 1}])
-    with full_disk(), pytest.raises(OSError):
-        rows.append([{"a": 2}, {"a": "x" * 5000}])
-    assert rows.path.read_bytes() == b'{"a": 1}\n'
-    rows.append([{"a": 3}])
-    assert rows.read() == [{"a": 1}, {"a": 3}]
-
-
-def test_rows_without_a_json_form_and_damaged_lines(tmp_path):
-    rows = Rows(tmp_path / "metrics.jsonl")
-    rows.append([{"a": 1}])
-    with pytest.raises(TypeError):
-        rows.append([{"a": 2}, {"a": object()}])
-    assert rows.read() == [{"a": 1}]
-    with open(rows.path, "a") as file:
-        file.write("[1]\n")
-    for use in (rows.read, lambda: rows.truncate(lambda row: True)):
-        with pytest.raises(ValueError, match=r"metrics\.jsonl line 2 is not a JSON object"):
-            use()

@@ -28,7 +28,8 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--penalties", "1e-50", "1e-60"], "--penalties"),
         (["--batch-size", "10000000000"], "--batch-size"),
         (["--num-seeds", "1000000000"], "--num-seeds"),
-        (["--epochs", "1000000000000"], "disk"),
+        (["--epochs", "1000000000000"], "--epochs: expected at most 1000000, got 1000000000000"),
+        (["--epochs", "1000000"], "--epochs: these flags ask for 50 runs of 1000000 epochs"),
         (["--out", "a" * 300], "too long"),
         (["--learning-rate", "0"], "--learning-rate"),
         (["--weight-decay", "-1"], "--weight-decay"),
@@ -45,7 +46,7 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--sign-decay", "1"], "--sign-decay"),
         (["--sign-decay", "-0.1"], "--sign-decay"),
         (["--sign-decay", "nan"], "--sign-decay"),
-        (["--start-width", "1000000000000"], "memory"),
+        (["--start-width", "1000000000000"], "--start-width: expected at most 1000000"),
         (["--smoke", "--full"], "--full"),
         (["--misspelt", "1"], "--misspelt"),
     ],
@@ -68,7 +69,7 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--batch-size", "-1"], "--batch-size"),
         (["--static-epochs", "-1"], "--static-epochs"),
         (["--dataset", "nope"], "nope"),
-        (["--start-width", "1000000000000"], "memory"),
+        (["--start-width", "1000000000000"], "--start-width: expected at most 1000000"),
     ],
     "start_size": [
         (["--start-width", "50"], "--start-width: expected"),
@@ -97,7 +98,7 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--slope", "0"], "--slope: expected"),
         (["--sgd-learning-rate", "0"], "--sgd-learning-rate: expected"),
         (["--original-epochs", "0"], "--original-epochs: expected"),
-        (["--num-seeds", "10000000"], "--num-seeds: these flags ask for"),
+        (["--num-seeds", "100000"], "--num-seeds: these flags ask for"),
     ],
     "random_slope": [
         (["--start-size", "-1"], "--start-size: expected"),
@@ -161,8 +162,15 @@ def truncated_idx(folder):
         (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
 
 
+ABSURD = [  # of every study: would never end, or take all memory
+    (["--num-seeds", "99999999999999999999"], "--num-seeds: expected at most 1000000, got 99999999999999999999"),
+    (["--num-seeds", "1000000"], "--num-seeds: these flags ask for"),
+    (["--epochs", "99999999999999999999"], "--epochs: expected at most"),
+]
+
+
 @pytest.mark.parametrize(
-    ("study", "arguments", "expected"), [(study, *row) for study, rows in WRONG.items() for row in rows]
+    ("study", "arguments", "expected"), [(study, *row) for study, rows in WRONG.items() for row in [*rows, *ABSURD]]
 )
 def test_wrong_input_is_one_line_and_writes_nothing(command, tmp_path, monkeypatch, study, arguments, expected):
     monkeypatch.chdir(tmp_path)

@@ -137,11 +137,11 @@ def stopped(tmp_path_factory, programs):
 def test_other_settings_are_refused_in_one_line(tmp_path, stopped, changes, message):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
     batch = dataclasses.replace(make_batch(EAGER, runs=RUNS), **changes)
-    before = (tmp_path / "out" / "events.jsonl").read_bytes()
+    before = (tmp_path / "out" / "events" / "teacher.jsonl").read_bytes()
     with pytest.raises(ValueError, match=message) as caught:
         training.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
     assert "\n" not in str(caught.value)
-    assert (tmp_path / "out" / "events.jsonl").read_bytes() == before
+    assert (tmp_path / "out" / "events" / "teacher.jsonl").read_bytes() == before
 
 
 def test_a_checkpoint_of_other_widths_is_refused_though_widths_change(tmp_path, stopped):
