@@ -22,11 +22,13 @@ jax.config.update("jax_debug_key_reuse", True)
 
 @pytest.fixture(scope="session", autouse=True)
 def save_every_epoch():
-    """Every epoch is saved, however short: what is saved is tested."""
+    """Every epoch is saved, however short: what is saved is tested. Standard error says nothing of progress."""
     from jaxsize.training import _loop as loop
+    from jaxsize.training import progress
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "SAVE_SECONDS", 0.0)
+        patch.setattr(progress, "PIPED_SECONDS", float("inf"))  # a slow machine says no more than a fast one
         yield
 
 

@@ -59,7 +59,8 @@ def learning_batches(flags: CompressFlags, dataset: Dataset, depth: int, first_r
                     first_run=first_run + sum(map(len, batches)),
                     penalty_scale=penalty_scale(dataset, flags.rows_per_step(dataset)),
                     num_epochs=flags.epochs,
-                    shrinking=Shrinking() if flags.shrink else None,
+                    # group lasso prices a unit by a norm over its weights, dead or not: they are only masked
+                    shrinking=Shrinking() if flags.shrink and not penalised else None,
                     select=f"validation_{'error' if dataset.task == 'regression' else 'accuracy'}",
                     time_limit=flags.time_limit,
                     stop_on_collapse=True,

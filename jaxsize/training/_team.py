@@ -62,13 +62,14 @@ class Team:
         return {"runs": runs, "survivors": self.survivors, "counts": self.counts, "state": self.host}
 
 
-def removable(learner: Learner, groups: UnitGroups, params_shape: Tree) -> list[str]:
+def removable(batch: str, learner: Learner, groups: UnitGroups, params_shape: Tree) -> list[str]:
     """Find the groups whose units can be removed without a change of the outputs or of how training goes on.
 
     It is tried out on zeros, before training: nothing that the optimiser or `after_step` does may mix units of the
     group, as a norm over the weights of dead units does. A warning is logged for every other group with gates.
 
     Args:
+        batch: the name of the runs' batch, for the warning.
         learner: how the runs learn.
         groups: the unit groups of the network.
         params_shape: shapes and dtypes of one run's parameters.
@@ -96,7 +97,13 @@ def removable(learner: Learner, groups: UnitGroups, params_shape: Tree) -> list[
             try:
                 compact(groups, params, fewer, optimizer=step, opt_state=opt_state, bookkeeping=bookkeeping)
             except InputError as error:
-                logger.warning("units of %s are masked but not removed: %s", name, error)
+                logger.warning(
+                    "%s: dead units of %s stay in the network until the end, masked; the results are the same, only "
+                    "slower (%s)",
+                    batch,
+                    name,
+                    str(error).removeprefix("compact: "),
+                )
             else:
                 names.append(name)
     return names

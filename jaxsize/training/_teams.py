@@ -46,7 +46,7 @@ class Teams:
         if batch.widening is not None:
             self.names = [name for name, group in self.groups.groups.items() if group.ordered and not group.fixed]
         elif batch.shrinking is not None:
-            self.names = removable(batch.learner, self.groups, self.params_shape)
+            self.names = removable(batch.name, batch.learner, self.groups, self.params_shape)
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
         self.optimizer = batch.learner.optimizer(Hparams())
         self._cost = functools.cache(self._multiply_adds)

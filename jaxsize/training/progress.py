@@ -1,15 +1,20 @@
 """What a person sees while runs are trained."""
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+SHOWN = ("train_loss", "test_accuracy", "test_error", "live_units")
+PIPED_SECONDS = 60.0
+"""Where standard error is no terminal, a line is printed to it no more often than this."""
+
 
 class Progress:
-    """A progress bar over epochs, with the numbers that matter; silent where standard error is no terminal.
+    """A progress bar over epochs, with the numbers that matter; a line a minute where standard error is no terminal.
 
     Args:
         total_epochs: epochs of all batches of the study.
@@ -27,11 +32,15 @@ class Progress:
     """
 
     def __init__(self, total_epochs: int):
-        self._bar = tqdm(total=total_epochs, unit="epoch", disable=not sys.stderr.isatty(), leave=False)
+        self._piped = not sys.stderr.isatty()
+        self._bar = tqdm(total=total_epochs, unit="epoch", disable=self._piped, leave=False)
+        self._start = self._told = time.monotonic()
+        self._done, self._total = 0, total_epochs
 
     def expect(self, num_epochs: int) -> None:
         """Add epochs that were not known of before to the total."""
-        self._bar.total += num_epochs
+        self._total += num_epochs
+        self._bar.total = self._total
         self._bar.refresh()
 
     def advance(self, name: str, num_epochs: int, rows: Sequence[dict[str, Any]] = ()) -> None:
@@ -42,12 +51,25 @@ class Progress:
             num_epochs: epochs done since the last call.
             rows: rows of the last epoch; the means over runs of their loss, score and live units are shown.
         """
+        self._done += num_epochs
+        if self._piped:
+            if (now := time.monotonic()) - self._told >= PIPED_SECONDS:
+                self._told = now
+                means = "".join(f", {key} {mean}" for key, mean in _means(rows).items())
+                text = f"{self._done} of {self._total} epochs in {now - self._start:.0f} s; {name}{means}"
+                print(text, file=sys.stderr, flush=True)
+            return
         self._bar.set_description(name)
-        if rows and not self._bar.disable:
-            shown = [key for key in rows[0] if key in ("train_loss", "test_accuracy", "test_error", "live_units")]
-            self._bar.set_postfix({key: f"{np.mean([row[key] for row in rows]):.3g}" for key in shown})
+        if rows:
+            self._bar.set_postfix(_means(rows))
         self._bar.update(num_epochs)
 
     def close(self) -> None:
         """Remove the bar."""
         self._bar.close()
+
+
+def _means(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    shown = [key for key in rows[0] if key in SHOWN] if rows else []
+    numbers = {key: np.array([row[key] for row in rows], float) for key in shown}  # None becomes NaN
+    return {key: f"{values.mean():.3g}" for key, values in numbers.items()}
