@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks import gate_cost
 from benchmarks._agreement import TOLERANCES, Result, differences
-from benchmarks._seeds_jax import WIDTHS, Jaxsize, Problem, flat, make_problem
+from benchmarks._seeds_jax import Jaxsize, Problem, flat, make_problem
 from benchmarks._timing import Promise, medians, time_in_turns
 
 MOST_TIMES_ONE_RUN = 2.0
@@ -41,7 +41,7 @@ class Scale:
     gate_cases: tuple[gate_cost.Case, ...] = gate_cost.CASES
 
 
-SMOKE = Scale((1, 2, 3), 2, 4, 16, 1, 64, 2**12, 50, 1e-4, (gate_cost.mlp_case((8, 16, 4), 8),))
+SMOKE = Scale((1, 2, 3), 2, 4, 16, 1, 64, 2**12, 50, 1e-4, gate_cost.SMALL)
 
 
 @dataclasses.dataclass
@@ -130,8 +130,7 @@ def _seeds_lines(
     answer: Answer, precision: str, scale: Scale, problem: Problem, seconds: dict[str, list[float]]
 ) -> None:
     """Write down seconds of an epoch by number of runs, and the least arithmetic and traffic that it needs."""
-    inputs, units, outputs = WIDTHS
-    flops = scale.steps * scale.batch_size * units * (4 * inputs + 6 * outputs)  # inputs have no gradient
+    flops = problem.only([0]).flops
     num_params = sum(leaf[0].size for leaf in jax.tree.leaves(problem.params))
     traffic = scale.steps * num_params * 4 * 7  # Adam reads weights, gradients and two moments and writes all but one
     typical = medians(seconds)

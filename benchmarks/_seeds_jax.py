@@ -35,9 +35,16 @@ class Problem:
     seeds: np.ndarray  # [S] uint32
     params: Any  # jaxsize's tree, [S, ...]
     orders: np.ndarray  # [S, N] int32
-    inputs: np.ndarray  # [N, 784] uint8
+    inputs: np.ndarray  # [N, inputs] uint8
     targets: np.ndarray  # [N] int32
     batch_size: int
+    widths: tuple[int, int, int] = WIDTHS
+
+    @property
+    def flops(self) -> float:
+        """Floating-point operations of the matrix products of an epoch of all seeds; inputs have no gradient."""
+        inputs, units, outputs = self.widths
+        return len(self.seeds) * len(self.targets) * units * (4.0 * inputs + 6.0 * outputs)
 
     def only(self, runs: Sequence[int]) -> "Problem":
         """Return the problem of these runs alone."""
@@ -46,20 +53,21 @@ class Problem:
         return dataclasses.replace(self, seeds=seeds, params=params, orders=orders)
 
 
-def make_problem(num_runs: int, num_steps: int, batch_size: int) -> Problem:
+def make_problem(num_runs: int, num_steps: int, batch_size: int, widths: tuple[int, int, int] = WIDTHS) -> Problem:
     """Make the problem of the sparsifier: random rows, and initial weights and orders of rows for every seed."""
     rng = np.random.default_rng(0)
     num_rows = num_steps * batch_size
     seeds = np.arange(num_runs, dtype=np.uint32)
     order = jax.jit(row_order, static_argnums=2)
-    network = mlp(WIDTHS, liveness="uniform")  # some gates close within the first epoch
+    network = mlp(widths, liveness="uniform")  # some gates close within the first epoch
     return Problem(
         seeds=seeds,
         params=stack([network.init(int(seed)) for seed in seeds]),
         orders=np.stack([order(seed, np.int32(0), num_rows) for seed in seeds]),
-        inputs=rng.integers(0, 256, (num_rows, WIDTHS[0]), np.uint8),
-        targets=rng.integers(0, WIDTHS[-1], num_rows, np.int32),
+        inputs=rng.integers(0, 256, (num_rows, widths[0]), np.uint8),
+        targets=rng.integers(0, widths[-1], num_rows, np.int32),
         batch_size=batch_size,
+        widths=widths,
     )
 
 
@@ -87,13 +95,13 @@ def flat(params: Any) -> Arrays:
     return named | {f"output.{name}": leaf for name, leaf in output.items()}
 
 
-def _sparsifier() -> tuple[Learner, Hparams]:
-    learner = make_learner(mlp(WIDTHS), TASKS["classification"], SparsifierConfig())
+def _sparsifier(widths: tuple[int, ...]) -> tuple[Learner, Hparams]:
+    learner = make_learner(mlp(widths), TASKS["classification"], SparsifierConfig())
     return learner, Hparams(LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
 
 
-def _flexible() -> tuple[Learner, Hparams]:
-    learner = make_flexible_learner(mlp(WIDTHS, gate="size"), TASKS["classification"], FlexibleConfig())
+def _flexible(widths: tuple[int, ...]) -> tuple[Learner, Hparams]:
+    learner = make_flexible_learner(mlp(widths, gate="size"), TASKS["classification"], FlexibleConfig())
     return learner, Hparams(LEARNING_RATE, SIZE_PENALTY, 0.0, SIZE_LEARNING_RATE)
 
 
@@ -121,7 +129,7 @@ class Jaxsize:
     learned = staticmethod(_sparsifier)
 
     def __init__(self, problem: Problem, devices: Sequence[Device] = ()):
-        start, epoch, hparams, data = _parts(problem, self.learned())
+        start, epoch, hparams, data = _parts(problem, self.learned(problem.widths))
         self.axis = RunAxis(len(problem.seeds), tuple(devices))
         self.hparams, self.data = self.axis.put(hparams), self.axis.replicate(data)
         self.state = self.axis.map(start)(self.axis.put((problem.params, problem.seeds)), self.hparams, ())
@@ -149,7 +157,7 @@ class JaxLoop:
     """One compiled epoch, called for one seed after the other, on one device with all threads."""
 
     def __init__(self, problem: Problem):
-        start, epoch, hparams, data = _parts(problem, _sparsifier())
+        start, epoch, hparams, data = _parts(problem, _sparsifier(problem.widths))
         self.data = jax.device_put(data)
         self.hparams = [unstack(hparams, index) for index in range(len(problem.seeds))]
         runs = [unstack((problem.params, problem.seeds), index) for index in range(len(problem.seeds))]
@@ -168,3 +176,28 @@ class JaxLoop:
     def result(self) -> tuple[np.ndarray, Arrays]:
         """Return the losses of the last epoch and the weights."""
         return self.losses, flat(stack([jax.device_get(state.params) for state in self.states]))
+
+
+class Products:
+    """Large matrix products of float32 on all devices at once, one each: the rate that any program could reach here."""
+
+    SIDE, TIMES = 1024, 4
+
+    def __init__(self, problem: Problem):
+        self.axis = RunAxis(len(jax.devices()))
+
+        def products(matrix: jax.Array, settings: Any, shared: Any) -> jax.Array:
+            return jax.lax.fori_loop(0, self.TIMES, lambda _, value: value @ value / self.SIDE, matrix)
+
+        self.program = self.axis.map(products)
+        matrices = np.random.default_rng(0).standard_normal((self.axis.num_runs, self.SIDE, self.SIDE), np.float32)
+        self.matrices = self.axis.put(matrices)
+
+    @classmethod
+    def flops(cls, num_devices: int) -> float:
+        """Floating-point operations of an `epoch`."""
+        return num_devices * cls.TIMES * 2.0 * cls.SIDE**3
+
+    def epoch(self, first: bool) -> None:
+        """Multiply."""
+        jax.block_until_ready(self.program(self.matrices, (), ()))

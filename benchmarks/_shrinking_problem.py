@@ -36,6 +36,8 @@ class Flags:
     """Let every second run keep all its units."""
     masked_epochs: int = 4
     """Epochs of the masked network that are timed."""
+    smoke: bool = False
+    """Tiny sizes, to show that everything works; nothing is written."""
 
 
 def live_units(flags: Flags, epochs_done: int, final: int | None = None) -> int:

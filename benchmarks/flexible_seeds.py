@@ -11,18 +11,18 @@ set-up of PyTorch, one single-threaded process per core, is measured beside it. 
 
 import dataclasses
 import functools
-import sys
 
 import numpy as np
-import tyro
 
 from benchmarks._agreement import Result, distances, require_close
+from benchmarks._race import race, report_seeds, shares, speed_ups
 from benchmarks._seeds_jax import Arrays, flat, make_flexible_problem
-from benchmarks.seeds import race, report_seeds, speed_ups
+from benchmarks._timing import run
 
 LOOP = "PyTorch, run by run"
 SPEED_UPS = {LOOP: 2.5}
 SLOPES = (0.4, 1.0)
+SMOKE = {"seeds": 1, "repetitions": 1, "batch_size": 16, "steps": 60}
 TOLERANCES = {"losses": 1e-4, "weights": 1e-2, "sizes": 0.2}
 """Largest differences from jaxsize's results that are allowed after the first epoch.
 
@@ -45,6 +45,8 @@ class Flags:
     """Steps per epoch."""
     start_size: float = 50.0
     """Units that are on before training."""
+    smoke: bool = False
+    """Tiny sizes, to show that everything works; nothing is written."""
 
 
 def differences(start: Arrays, ours: Result, other: Result) -> dict[str, float]:
@@ -72,8 +74,9 @@ def main(flags: Flags) -> int:
         lambda results: require_close(results, apart, TOLERANCES),
     )
     runs = dict.fromkeys(seconds, flags.seeds * len(SLOPES))
-    return report_seeds(flags, seconds, checked, speed_ups(seconds, SPEED_UPS), runs, "flexible_seeds", TOLERANCES)
+    promises = [*shares(problem, seconds), *speed_ups(seconds, SPEED_UPS)]
+    return report_seeds(flags, seconds, checked, promises, runs, "flexible_seeds", TOLERANCES)
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Flags)))
+    run(main, Flags, SMOKE)

@@ -13,7 +13,6 @@ Checked first: the gradients of both forms of gate agree, at closed gates too.
 import dataclasses
 import itertools
 import math
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks._timing import Promise, device_name, machine, medians, report, time_in_turns
+from benchmarks._timing import Promise, device_name, machine, medians, report, run, time_in_turns
 from jaxsize.gates import relu
 from jaxsize.networks import Network, conv, dense, init_conv, init_dense, init_gate, mlp, unit_gates
 from jaxsize.text_tables import format_table
@@ -46,6 +45,8 @@ class Flags:
     """Timings of each form; their median counts."""
     seconds: float = 0.1
     """Length of one timing, about: as many steps as fit in, at least one."""
+    smoke: bool = False
+    """Tiny sizes, to show that everything works; nothing is written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +112,10 @@ CASES = (
     mlp_case((784, 500, 10), 128),
     conv_case((1, 32, 64), 28, 128),
 )
+
+
+SMALL = (mlp_case((8, 16, 4), 8), conv_case((1, 4, 8), 8, 4))
+SMOKE = {"repetitions": 1, "seconds": 1e-4}
 
 
 def close_a_quarter(params: Tree) -> Tree:
@@ -201,7 +206,7 @@ def _difference(ours: Tree, other: Tree) -> float:
 def main(flags: Flags) -> int:
     """Check, measure, print and write the results; return the exit status."""
     rows, promises, lines = [], [], []
-    for case in CASES:
+    for case in SMALL if flags.smoke else CASES:
         row, judged = measure(case, flags)
         rows.append(row)
         promises += judged
@@ -218,10 +223,10 @@ def main(flags: Flags) -> int:
         ]
     print(format_table(["", "temporary MiB", "relative", "step, ms", "relative"], lines))
     row = machine() | {"device": device_name(), "dtype": "float32", "settings": dataclasses.asdict(flags)}
-    return report("gate_cost", device_name(), row | {"tolerance": TOLERANCE, "cases": rows}, promises)
+    return report(
+        "gate_cost", device_name(), row | {"tolerance": TOLERANCE, "cases": rows}, promises, smoke=flags.smoke
+    )
 
 
 if __name__ == "__main__":
-    import tyro  # not needed by benchmarks.on_gpu
-
-    sys.exit(main(tyro.cli(Flags)))
+    run(main, Flags, SMOKE)

@@ -1,14 +1,16 @@
 """How much faster many seeds of the sparsifier train together than in other ways: an epoch of 784-500-10 units.
 
-    python -m benchmarks.seeds                    on a CPU: five ways to train 11 runs
+    python -m benchmarks.seeds                    on a CPU: four ways to train 11 runs, and what the machine can do
     python -m benchmarks.seeds --runs 30          on a GPU: 30 runs against 1 run
 
-Promised on 4 cores: at least 2.5 times the seed-epochs per second of PyTorch's eager loop over seeds, 1.7 times those
-of `torch.func.vmap`, and 1.4 times those of a JAX loop over seeds on one device with all threads. The strongest
-set-up of PyTorch, one single-threaded process per core, is measured beside them. Promised on a GPU: 30 runs take at
-most twice the time of 1. A speed-up is the smaller one of two ratios, that of the medians and that of the fastest
-epochs: on cores that are shared with others, PyTorch's spinning threads can stall for seconds, and medians may say more
-than is true.
+Promised on a CPU: at batch 128 at least 78 % of the rate of large matrix products, on all cores and measured in the
+same run; 1.2 times the seed-epochs per second of a JAX loop over seeds on one device; and beside PyTorch what the
+number of cores allows (`SPEED_UPS`): on two cores it keeps both busy by itself, and the difference of the two shares is
+left. The strongest set-up of PyTorch, one single-threaded process per core, is measured beside them. Smaller batches,
+and the default of `experiments.sparsifier` on digits, where what is done between matrix products rules, have promises
+of their own (`_race.SHARES`). Promised on a GPU: 30 runs take at most twice the time of 1. A ratio is the smaller one
+of two, that of the medians and that of the fastest epochs: on cores that are shared with others, PyTorch's spinning
+threads can stall for seconds, and medians may say more than is true.
 
 Every contender has processes of its own (JAX and PyTorch slow each other down within one process). Its processes are
 stopped while it is not their turn, so that not even a spinning thread runs. All contenders start with the same weights
@@ -17,23 +19,24 @@ then on each draws its own orders and goes on training.
 """
 
 import dataclasses
-import sys
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
-import tyro
 
 from benchmarks._agreement import TOLERANCES, Result, differences, require_close
-from benchmarks._seeds_jax import WIDTHS, Arrays, Jaxsize, Problem, flat, make_problem
-from benchmarks._timing import Promise, device_name, machine, medians, num_cores, report, time_in_turns
-from benchmarks._workers import Worker
+from benchmarks._race import SHARES, print_table, race, race_of, report_seeds, shares, speed_ups
+from benchmarks._seeds_jax import Arrays, Jaxsize, flat, make_problem
+from benchmarks._timing import Promise, medians, num_cores, run, time_in_turns
 from jaxsize.programs import use_all_cores
-from jaxsize.text_tables import format_table
 
-SPEED_UPS = {"PyTorch, seed by seed": 2.5, "torch.func.vmap": 1.7, "JAX, seed by seed": 1.4}
+SPEED_UPS = {
+    2: {"PyTorch, seed by seed": 1.4, "torch.func.vmap": 1.2, "JAX, seed by seed": 1.2},
+    4: {"PyTorch, seed by seed": 2.5, "torch.func.vmap": 1.7, "JAX, seed by seed": 1.4},
+}
+"""By number of cores, the largest one that is not above the machine's."""
 MOST_TIMES_ONE_RUN = 2.0
+SMOKE = {"runs": 2, "repetitions": 1, "batch_size": 16, "steps": 4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Flags:
     """Steps per epoch."""
     against: Literal["contenders", "one_run"] | None = None
     """What the batch of runs is compared with. Default: one_run on a GPU, contenders elsewhere."""
+    smoke: bool = False
+    """Tiny sizes, to show that everything works; nothing is written."""
 
 
 # --- The two comparisons.
@@ -64,7 +69,7 @@ def check(results: dict[str, Result], start: Arrays) -> dict[str, dict[str, floa
     ours = next(iter(results.values()))
     print(f"{np.mean(ours[1]['hidden.liveness'] == 0):.1%} of the gates closed;", end=" ")
     checked = require_close(results, lambda ours, other: differences(ours, other, start), TOLERANCES)
-    if not np.any(ours[1]["hidden.liveness"] == 0):
+    if not np.any(ours[1]["hidden.liveness"] == 0) and len(ours[0][0]) > 4:
         raise SystemExit("no gate was closed: the check does not cover closed gates")
     return checked
 
@@ -84,62 +89,17 @@ def against_contenders(flags: Flags) -> int:
         contenders,
         lambda results: check(results, flat(problem.params)),
     )
-    return report_seeds(flags, seconds, checked, speed_ups(seconds, SPEED_UPS), dict.fromkeys(seconds, flags.runs))
-
-
-def race(
-    flags: Any, problem: Problem, ours: str, others: dict[str, str], check: Callable[[dict[str, Result]], Any]
-) -> tuple[dict[str, list[float]], Any]:
-    """Time epochs of all contenders in turns.
-
-    Args:
-        flags: the flags of the benchmark.
-        problem: what is trained.
-        ours: MODULE:CLASS of jaxsize's contender.
-        others: the same of the others, by name; the first of them is also measured in a process per core.
-        check: compares the results after the first epoch.
-
-    Returns:
-        The seconds of every epoch by contender, and what `check` returned.
-    """
-    num_runs = len(problem.seeds)
-    everything, cores = [range(num_runs)], min(num_cores(), num_runs)
-    workers: dict[str, Worker] = {}
-    try:
-        workers["jaxsize"] = Worker(ours, problem, everything, devices=True)
-        for name, contender in others.items():
-            workers[name] = Worker(contender, problem, everything)
-        dealt = [range(core, num_runs, cores) for core in range(cores)]
-        loop = next(iter(others.values()))
-        workers["PyTorch, a process per core"] = Worker(loop, problem, dealt, pinned=True)
-        for worker in workers.values():
-            worker.epoch(first=True)
-        checked = check({name: worker.result() for name, worker in workers.items()})
-        time_in_turns({name: worker.epoch for name, worker in workers.items()}, 1)
-        seconds = time_in_turns({name: worker.epoch for name, worker in workers.items()}, flags.repetitions)
-    finally:
-        for worker in workers.values():
-            worker.close()
-    typical = medians(seconds)
-    print_table(typical, seconds, dict.fromkeys(typical, num_runs))
-    return seconds, checked
-
-
-def speed_ups(seconds: dict[str, list[float]], bounds: dict[str, float]) -> list[Promise]:
-    """Make the promises about the speed-up of the first contender over others.
-
-    A speed-up is the smaller one of two ratios: that of the medians and that of the fastest epochs.
-    """
-    typical = medians(seconds)
-    first = next(iter(seconds))
-    return [
-        Promise(
-            f"speed-up over {name}, medians or fastest",
-            min(typical[name] / typical[first], min(seconds[name]) / min(seconds[first])),
-            at_least=bound,
-        )
-        for name, bound in bounds.items()
-    ]
+    promises = shares(problem, seconds)
+    for widths, batch_size in list(SHARES)[1 : 2 if flags.smoke else None]:
+        other = make_problem(flags.runs, flags.steps, batch_size, widths)
+        more = race_of(flags, other, {"jaxsize": ("benchmarks._seeds_jax:Jaxsize", [range(flags.runs)])})[0]
+        print_table(medians(more), more, dict.fromkeys(more, flags.runs))
+        promises += shares(other, more)
+        seconds |= {f"{name}, {'-'.join(map(str, widths))}, batch {batch_size}": each for name, each in more.items()}
+    bounds = SPEED_UPS[max(cores for cores in SPEED_UPS if cores <= max(2, num_cores()))]
+    return report_seeds(
+        flags, seconds, checked, promises + speed_ups(seconds, bounds), dict.fromkeys(seconds, flags.runs)
+    )
 
 
 def against_one_run(flags: Flags) -> int:
@@ -165,55 +125,6 @@ def against_one_run(flags: Flags) -> int:
     return report_seeds(flags, seconds, checked, promises, names)
 
 
-def print_table(typical: dict[str, float], seconds: dict[str, list[float]], num_runs: dict[str, int]) -> None:
-    """Print seed-epochs per second, seconds per epoch, and how many times faster the first contender is."""
-    first = next(iter(typical))
-
-    def times(values: dict[str, float], name: str) -> str:
-        """How many seed-epochs the first contender does in the time of one seed-epoch of `name`."""
-        return f"{values[name] / num_runs[name] / (values[first] / num_runs[first]):.2f}"
-
-    fastest = {name: min(values) for name, values in seconds.items()}
-    rows = [
-        [
-            name,
-            f"{num_runs[name] / median:.2f}",
-            f"{median:.3f}",
-            f"{fastest[name]:.3f} .. {max(seconds[name]):.3f}",
-            times(typical, name),
-            times(fastest, name),
-        ]
-        for name, median in typical.items()
-    ]
-    header = ["", "seed-epochs/s", "seconds", "from .. to", f"times {first}", "fastest"]
-    print(format_table(header, rows))
-
-
-def report_seeds(
-    flags: Any,
-    seconds: dict[str, list[float]],
-    checked: Any,
-    promises: list[Promise],
-    num_runs: dict[str, int],
-    name: str = "seeds",
-    tolerances: dict[str, float] = TOLERANCES,
-) -> int:
-    """Print and write what was measured, as `_timing.report` does; return the exit status."""
-    row = machine("torch", "tyro") | {
-        "device": device_name(),
-        "dtype": "float32",
-        "widths": WIDTHS,
-        "rows": flags.steps * flags.batch_size,
-        "settings": dataclasses.asdict(flags),
-        "tolerances": tolerances,
-        "differences_after_one_epoch": checked,
-        "runs": num_runs,
-        "seconds": seconds,
-        "median_seconds": medians(seconds),
-    }
-    return report(name, device_name(), row, promises)
-
-
 def main(flags: Flags) -> int:
     """Run the comparison that the flags or the machine choose; return the exit status."""
     against = flags.against or ("one_run" if jax.default_backend() == "gpu" else "contenders")
@@ -221,4 +132,4 @@ def main(flags: Flags) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Flags)))
+    run(main, Flags, SMOKE)

@@ -19,17 +19,15 @@ Checked first, at a small scale: the outputs after a training that removes units
 
 import dataclasses
 import statistics
-import sys
 import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from benchmarks._shrinking_problem import Flags, live_units, make_batch
-from benchmarks._timing import Promise, device_name, machine, report
+from benchmarks._timing import Promise, device_name, machine, report, run
 from jaxsize.programs import use_all_cores
 from jaxsize.programs._program import Program
 from jaxsize.resizing import Shrinking
@@ -39,7 +37,7 @@ from jaxsize.training._teams import Teams
 TOLERANCE = 1e-4
 """Largest difference of the outputs of a shrunk and a masked network, relative to the largest output."""
 
-Tree = Any
+SMOKE = {"steps": 2, "epochs": 2, "width": 32, "final": 8, "masked_epochs": 1}
 
 
 def shrunk(flags: Flags) -> tuple[dict[str, float], Teams, list[Any]]:
@@ -96,13 +94,16 @@ def bound(flags: Flags) -> dict[str, Any]:
     return {"total": sum(seconds), "epochs": seconds}
 
 
-def check() -> float:
+def check(epochs: int = 4) -> float:
     """Return the largest difference of the outputs of a shrunk and a masked network, relative to the largest output.
+
+    Args:
+        epochs: length of the training.
 
     Raises:
         SystemExit: when it is above `TOLERANCE`.
     """
-    flags = Flags(runs=2, steps=4, epochs=4, width=64, final=8)
+    flags = Flags(runs=2, steps=4, epochs=epochs, width=64, final=8)
     finals = []
     for shrinking in (Shrinking(program_cost=0), None):
         batch = make_batch(flags, flags.width, shrinking)
@@ -125,7 +126,8 @@ def check() -> float:
 
 def main(flags: Flags) -> int:
     """Check, measure, print and write the results; return the exit status."""
-    checked = check()
+    use_all_cores()
+    checked = check(2 if flags.smoke else 4)
     # Masks are timed before and after, so that a machine that slows down in between shows.
     before = masked(flags)
     seconds, roster, teams = shrunk(flags)
@@ -160,10 +162,8 @@ def main(flags: Flags) -> int:
         "seconds": rows | {"masks only, again": after if plain is before else before},
     }
     name = f"shrinking-{flags.runs}-runs-{flags.steps}-steps" + ("-spread" if flags.spread else "")
-    return report(name, device_name(), row, promises)
+    return report(name, device_name(), row, promises, smoke=flags.smoke)
 
 
 if __name__ == "__main__":
-    parsed = tyro.cli(Flags)
-    use_all_cores()
-    sys.exit(main(parsed))
+    run(main, Flags, SMOKE)

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from benchmarks._stages import STAGES
-from benchmarks._timing import Promise, device_name, machine, medians, report, time_in_turns
+from benchmarks._timing import Promise, device_name, machine, medians, report, run, time_in_turns
+from jaxsize.results import BatchRows
 from jaxsize.text_tables import format_table
 
 MOST_COLD, MOST_WARM = 2.5, 1.5
@@ -48,6 +48,11 @@ class Flags:
 
     repetitions: int = 7
     """Starts of each kind; their median counts."""
+    smoke: bool = False
+    """Tiny sizes, to show that everything works; nothing is written."""
+
+
+SMOKE = {"repetitions": 1}
 
 
 # --- Starting and waiting.
@@ -79,14 +84,14 @@ def process(command: Sequence[str], cache: Path, **options: Any) -> Iterator[sub
 def first_rows(command: Sequence[str], cache: Path, **options: Any) -> list[dict[str, Any]]:
     """Start a study, wait until the rows of its first epoch are on the disk, kill it, and return the rows."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = Path(folder, "out", "metrics.jsonl")
-        with process([*command, "--out", str(rows.parent)], cache, stdout=subprocess.DEVNULL, **options) as started:
-            while not rows.exists() or not rows.stat().st_size:
+        out = Path(folder, "out")
+        with process([*command, "--out", str(out)], cache, stdout=subprocess.DEVNULL, **options) as started:
+            while not any(path.stat().st_size for path in out.glob("rows/*.jsonl")):
                 if started.poll() is not None:
                     raise SystemExit(f"{' '.join(command)}: ended without a row, exit status {started.returncode}")
                 time.sleep(0.002)
-            lines = rows.read_text().splitlines()
-    return [json.loads(line) for line in lines]
+            rows = BatchRows(out / "rows").read()
+    return [row for row in rows if row["epoch"] == 1]
 
 
 def only_jax(cache: Path) -> None:
@@ -127,8 +132,8 @@ def imports_of(start: Callable[[Any], object]) -> dict[str, float]:
 
 
 def without_clock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows without the column of times."""
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    """Return the rows without the columns of times."""
+    return [{key: value for key, value in row.items() if not key.endswith("seconds")} for row in rows]
 
 
 def main(flags: Flags) -> int:
@@ -138,7 +143,7 @@ def main(flags: Flags) -> int:
         write_mnist(temporary / "data" / "mnist")
         networks = {
             name: [*FEW, *(str(temporary / "data") if argument == "DATA" else argument for argument in arguments)]
-            for name, arguments in NETWORKS.items()
+            for name, arguments in list(NETWORKS.items())[: 1 if flags.smoke else None]
         }
 
         def cold(arguments: Sequence[str]) -> list[dict[str, Any]]:
@@ -153,14 +158,16 @@ def main(flags: Flags) -> int:
             warm(arguments)
             if without_clock(cold(arguments)) != without_clock(warm(arguments)):
                 raise SystemExit(f"{name}: a warm start gave other rows than a cold one; nothing was timed")
-            measures[f"{name}, cold"] = lambda arguments=arguments: cold(arguments)
+            if not flags.smoke:
+                measures[f"{name}, cold"] = lambda arguments=arguments: cold(arguments)
             measures[f"{name}, warm"] = lambda arguments=arguments: warm(arguments)
         seconds = time_in_turns(measures, flags.repetitions)
 
         stages = {}
         for name, arguments in networks.items():
-            with tempfile.TemporaryDirectory(dir=temporary) as cache:
-                stages[f"{name}, cold"] = stages_of(arguments, Path(cache))
+            if not flags.smoke:
+                with tempfile.TemporaryDirectory(dir=temporary) as cache:
+                    stages[f"{name}, cold"] = stages_of(arguments, Path(cache))
             stages[f"{name}, warm"] = stages_of(arguments, temporary / "warm")
         first = next(iter(networks.values()))
         imports = {
@@ -200,7 +207,7 @@ def main(flags: Flags) -> int:
         "imports": imports,
     }
     promises = [Promise(name, own[name], at_most=MOST_COLD if name.endswith("cold") else MOST_WARM) for name in starts]
-    return report("start_up", device_name(), row, promises)
+    return report("start_up", device_name(), row, promises, smoke=flags.smoke)
 
 
 def _print_stages(stages: dict[str, dict[str, float]]) -> None:
@@ -220,4 +227,4 @@ def _print_imports(imports: dict[str, dict[str, float]], shown: int = 14) -> Non
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Flags)))
+    run(main, Flags, SMOKE)

@@ -35,7 +35,7 @@ DOORS = {
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
     " make_evaluate row_order stack unstack use_all_cores",
     "resizing": "Shrinking Widening bucket widen",
-    "results": "Folder Rows Runs StepArray checkpoints json_files open_folder versions write_arrays",
+    "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder versions write_arrays",
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
     " equivalence_verdict family fit_laws front holm paired_difference range_verdict size_at smallest_sample"
     " trend verdict",

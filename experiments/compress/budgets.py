@@ -28,7 +28,7 @@ class Finals:
         """Sort the rows by run.
 
         Args:
-            rows: the rows of metrics.jsonl.
+            rows: the rows of the study.
             settings: the settings of the study.
             num_inputs: the numbers of inputs and of outputs, by data set.
             prices: the prices of epochs; without them no networks are compared at equal time.

@@ -98,7 +98,7 @@ def overhead(finals: Finals, dataset: str, depth: int, events: Sequence[dict[str
         finals: the runs.
         dataset: name of the data set.
         depth: number of hidden layers.
-        events: the rows of events.jsonl.
+        events: the events of the study.
 
     Returns:
         A row with both times in seconds, their ratio, and the shares of removing units and of waiting for programs; or

@@ -97,7 +97,7 @@ class Prices:
     devices: int = 1
     """The number of devices, all of which wait while units are removed."""
     removals: Sequence[Row] = ()
-    """The rows of events.jsonl about removals of units."""
+    """The events about removals of units."""
     form: str = "corrected"
     """The form of the study."""
 
@@ -124,7 +124,7 @@ class Prices:
 
 
 def read_prices(folder: Folder, form: str) -> Prices:
-    """Read the price list from epoch_seconds.json and events.jsonl; it has no tables if nothing was measured."""
+    """Read the price list from epoch_seconds.json and the events; it has no tables if nothing was measured."""
     tables, devices = {}, 1
     for table in _tables(folder):
         devices = table["devices"]

@@ -122,7 +122,7 @@ def run(flags: CompressFlags) -> dict[str, Any]:
     draw(folder, data, flags.settings())
     folder.write_summary(summary)
     print(f"{as_text(summary)}\n")
-    print(f"{folder.path}: config.json, metrics.jsonl, events.jsonl, summary.json, pictures, networks, checkpoints")
+    print(f"{folder.path}: config.json, rows, events, summary.json, pictures, networks, checkpoints")
     return summary
 
 

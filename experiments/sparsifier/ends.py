@@ -12,7 +12,7 @@ class Finals:
     """The last row of every run, from which columns over seeds are read, ready to be paired.
 
     Args:
-        rows: the rows of metrics.jsonl.
+        rows: the rows of the study.
         settings: the settings of the study.
     """
 

@@ -123,7 +123,7 @@ def run(flags: SparsifierFlags) -> dict[str, Any]:
     draw(folder, data, {batch.name: trained for batch, trained in zip(batches, learned, strict=True)}, flags.settings())
     folder.write_summary(summary)
     print(f"{report.as_text(summary)}\n\n{report.programs_as_text(folder)}")
-    print(f"\n{folder.path}: config.json, metrics.jsonl, events.jsonl, summary.json, pictures, networks, checkpoints")
+    print(f"\n{folder.path}: config.json, rows, events, summary.json, pictures, networks, checkpoints")
     return summary
 
 

@@ -167,7 +167,7 @@ def run(flags: StartSizeFlags) -> dict[str, Any]:
     }
     draw(folder, finals, rows)
     folder.write_summary(summary)
-    print(f"{as_text(summary)}\n\n{folder.path}: config.json, metrics.jsonl, events.jsonl, summary.json, pictures")
+    print(f"{as_text(summary)}\n\n{folder.path}: config.json, rows, events, summary.json, pictures")
     return summary
 
 

@@ -18,7 +18,7 @@ class Rows:
     """The rows of a JSON-lines file, one object per line. This process is the only one that writes it.
 
     A row counts once its line break is on the disk; what a killed program left after the last line break is ignored.
-    The file is read once: from then on its rows are kept in memory.
+    The file is read once: from then on its rows are kept in memory, and read again only if its length has changed.
 
     Args:
         path: the file, which need not exist yet; its folder must.
@@ -42,6 +42,7 @@ class Rows:
         self.path = Path(path)
         self._rows: list[dict[str, Any]] | None = None  # not read yet
         self._size = self._crc = 0  # of the lines that `_rows` are of
+        self._torn = 0  # bytes after them that are no line
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add rows at the end of the file and sync them; a torn last line, left by a kill, is removed first.
@@ -55,10 +56,10 @@ class Rows:
         """
         added = [to_plain(dict(row)) for row in rows]
         lines = b"".join(json.dumps(row, allow_nan=False).encode() + b"\n" for row in added)
+        if self._bytes() < self._size:
+            raise OSError(f"{self.path} was shortened or deleted by another program")
         known, new = self._known(), not self.path.exists()
         with open(self.path, "a+b", buffering=0) as file:
-            if file.seek(0, os.SEEK_END) < self._size:
-                raise OSError(f"{self.path} was shortened or deleted by another program")
             file.truncate(self._size)
             try:
                 written = 0
@@ -69,7 +70,7 @@ class Rows:
                 file.truncate(self._size)
                 raise
         known += added
-        self._size, self._crc = self._size + len(lines), zlib.crc32(lines, self._crc)
+        self._size, self._crc, self._torn = self._size + len(lines), zlib.crc32(lines, self._crc), 0
         if new:
             sync_folder(self.path.parent)
 
@@ -111,12 +112,15 @@ class Rows:
             os.truncate(self.path, int(mark[0]))
         self._rows = None
 
+    def _bytes(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
     def _known(self) -> list[dict[str, Any]]:
-        if self._rows is None:
+        if self._rows is None or self._bytes() != self._size + self._torn:  # the second: opened twice in a process
             content = self._content()
             whole = content[: content.rfind(b"\n") + 1]
             self._rows = [self._parse(number, line) for number, line in enumerate(whole.split(b"\n")[:-1], 1)]
-            self._size, self._crc = len(whole), zlib.crc32(whole)
+            self._size, self._crc, self._torn = len(whole), zlib.crc32(whole), len(content) - len(whole)
         return self._rows
 
     def _content(self) -> bytes:

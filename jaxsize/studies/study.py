@@ -162,9 +162,7 @@ def run_question(flags: FormsFlags, question: Question) -> dict[str, Any]:
             for title, figure in question.pictures(runs, name).items():
                 plots.save(figure, folder.path / f"{title}_{name}.png")
     folder.write_summary(summary)
-    print(
-        f"{as_text(summary)}\n\n{folder.path}: config.json, metrics.jsonl, events.jsonl, steps, summary.json, pictures"
-    )
+    print(f"{as_text(summary)}\n\n{folder.path}: config.json, rows, events, steps, summary.json, pictures")
     return summary
 
 
