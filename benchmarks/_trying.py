@@ -1,0 +1,129 @@
+"""How `benchmarks.wrong_inputs` tries a case: in this process, with a limit of time."""
+
+import contextlib
+import importlib
+import io
+import os
+import shutil
+import signal
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+from benchmarks._file_edits import EDITS, content_of
+from benchmarks._studies import REPOSITORY
+
+LONGEST = 60
+SMALL = ("--num-seeds", "2", "--penalties", "0.3", "--start-width", "12", "--batch-size", "256", "--epochs", "4")
+
+Case = tuple[str, ...]
+"""(kind, study, flag, value) of kind flags or trained; (kind, file, edit) of kind results, network or data."""
+
+
+class Accepted(BaseException):
+    """Raised in the place of training."""
+
+
+def call(study: str, arguments: list[str]) -> tuple[int, str]:
+    """Run a study's command here; return its exit status and what it wrote to standard error."""
+    error = io.StringIO()
+    with contextlib.redirect_stderr(error), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            status = importlib.import_module(f"experiments.{study}").COMMAND.main(arguments)
+        except Accepted:
+            return 0, ""
+    return status, error.getvalue()
+
+
+def try_case(case: Case, places: dict[str, str]) -> str:
+    """Try a case; return how it ended: refused, accepted, or what is wrong."""
+    scratch = Path(tempfile.mkdtemp(dir=places["scratch"]))
+    os.chdir(scratch)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(LONGEST)
+    try:
+        return {"flags": _flags, "trained": _flags, "results": _results, "network": _network, "data": _data}[case[0]](
+            case, scratch, places
+        )
+    except TimeoutError:
+        return f"took more than {LONGEST} s"
+    except BaseException:
+        return traceback.format_exc(limit=-2)
+    finally:
+        signal.alarm(0)
+        os.chdir(REPOSITORY)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _too_long(*_: Any) -> None:
+    raise TimeoutError
+
+
+def _judge(status: int, error: str) -> str:
+    lines = [line for line in error.splitlines() if not line.endswith("training")]
+    if status in (1, 2) and len(lines) != 1:
+        return f"exit status {status} with {len(lines)} lines: {error[:300]}"
+    return {0: "accepted", 1: "refused", 2: "refused"}.get(status, f"exit status {status}")
+
+
+def _flags(case: Case, scratch: Path, places: dict[str, str]) -> str:
+    from jaxsize.studies import opening
+    from jaxsize.studies import study as two_forms
+
+    kind, study, flag, value = case
+    modules = [opening, two_forms, importlib.import_module(f"experiments.{study}")]
+    with contextlib.suppress(ModuleNotFoundError):
+        modules.append(importlib.import_module(f"experiments.{study}.study"))
+    kept = {module: module.open_results for module in modules if hasattr(module, "open_results")}
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise Accepted
+
+    try:
+        for module in kept if kind == "flags" else ():
+            module.open_results = stop
+        values = value.split(" ") if value else [""]
+        return _judge(*call(study, ["--smoke", flag, *values]))
+    finally:
+        for module, function in kept.items():
+            module.open_results = function
+
+
+def _edited(case: Case, scratch: Path, source: str) -> Path:
+    copy = scratch / "copy"
+    shutil.copytree(source, copy)
+    EDITS[case[2]](copy / case[1])
+    return copy
+
+
+def _results(case: Case, scratch: Path, places: dict[str, str]) -> str:
+    copy = _edited(case, scratch, places["results"])
+    before = content_of(copy)
+    status, error = call("sparsifier", [*SMALL, "--out", str(copy), "--resume"])
+    outcome = _judge(status, error)
+    if outcome == "refused" and status == 2 and content_of(copy) != before:
+        return f"refused, but the folder was changed: {error}"
+    return outcome
+
+
+def _network(case: Case, scratch: Path, places: dict[str, str]) -> str:
+    from jaxsize import load_network
+
+    copy = _edited(case, scratch, places["network"])
+    try:
+        load_network(copy)
+    except ValueError as error:
+        return "refused" if "\n" not in str(error) else f"not one line: {error}"
+    return "accepted"
+
+
+def _data(case: Case, scratch: Path, places: dict[str, str]) -> str:
+    from jaxsize.data import load
+
+    copy = _edited(case, scratch, places["data"])
+    try:
+        load("mnist", data_dir=copy)
+    except ValueError as error:
+        return "refused" if "\n" not in str(error) else f"not one line: {error}"
+    return "accepted"
