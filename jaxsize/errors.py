@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 from typing import Any, get_args, get_type_hints
 
 
@@ -50,13 +51,21 @@ def require_choice(config: Any, *names: str) -> None:
 
 
 def require_path(value: Any, field: str) -> None:
-    """Check that a value can be a path.
+    """Check that a value can be a path for every library that gets it.
 
     Raises:
-        InputError: when it is neither text nor a path.
+        InputError: when it is neither text nor a path, or holds bytes that the encoding of file names here does not
+            have (Python with LC_ALL=C and without its UTF-8 mode): Orbax cannot write there.
     """
     if not isinstance(value, (str, os.PathLike)):
         raise InputError(f"expected a path, got {value!r:.80}", field=field)
+    try:
+        os.fspath(value).encode()
+    except UnicodeEncodeError:
+        problem = (
+            f"expected a path in the encoding of file names here, {sys.getfilesystemencoding()}, got {value!r:.80}"
+        )
+        raise InputError(f"{problem}; PYTHONUTF8=1 makes it UTF-8", field=field) from None
 
 
 def require_package(package: str, extra: str) -> None:

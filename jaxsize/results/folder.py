@@ -127,7 +127,7 @@ def open_folder(
         resumed
         holds a run with other settings (learning_rate: 0.1 there, 0.2 here); choose another --out
     """
-    require_path(path, "path")
+    require_path(path, "out")
     path = Path(path)
     settings = json.loads(json.dumps(to_plain(config)))
     used = {"versions": versions(), "device": to_plain(device or {})}

@@ -14,6 +14,7 @@ from helpers.files import names, plain_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxsize import load_network
 from jaxsize.results.folder import open_folder
 from jaxsize.results.json_files import read_json
 
@@ -92,6 +93,15 @@ sys.stdin.read()
     assert open_folder(tmp_path / "r", {"a": 1}, resume=True).status == "resumed"  # this process has it
     second = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert second.returncode == 1 and "in use by another process" in second.stderr and second.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(("path", "message"), [(None, "got None"), (b"r", "got b'r'"), ("r\udcc3", "PYTHONUTF8=1")])
+def test_what_is_no_path_is_told_in_one_line(path, message):
+    """The last one is what Python makes of UTF-8 where file names are ASCII."""
+    for use in (lambda: open_folder(path, {}), lambda: load_network(path)):
+        with pytest.raises(ValueError, match=message) as caught:
+            use()
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

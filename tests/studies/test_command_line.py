@@ -1,15 +1,18 @@
 """Commands, by `python -m experiments.sparsifier`: no folder is mixed up, a bug is no wrong input."""
 
 import os
+import shutil
 import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
+from helpers.experiments import SMALL
 
 from experiments.sparsifier import study as sparsifier
 from jaxsize.studies import Command, Flags
+from jaxsize.training import Progress
 
 
 def test_results_folder_is_never_mixed_up(command, tmp_path):
@@ -21,6 +24,56 @@ def test_results_folder_is_never_mixed_up(command, tmp_path):
     status, _, error = command("--smoke", "--out", str(out / "config.json"))
     assert status == 2 and "is a file" in error
     assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def interrupted(command, monkeypatch, out, act=lambda: None):
+    """A study whose second epoch is followed by `act` and, if that does nothing, by an interrupt."""
+    calls = []
+
+    def stop(self, name, num_epochs, rows=()):
+        calls.append(name)
+        if len(calls) == 3:  # start, first epoch, second epoch
+            act()
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "advance", stop)
+        return command(*SMALL, "--epochs", "4", "--out", str(out))
+
+
+@pytest.mark.parametrize(
+    "name", ["rows/digits.learned.12.jsonl", "events/digits.learned.12.jsonl", "steps", "checkpoints"]
+)
+def test_a_file_that_turns_out_to_be_a_folder_and_the_other_way_round(command, tmp_path, monkeypatch, name):
+    out = tmp_path / "r"
+    assert interrupted(command, monkeypatch, out)[0] == 130
+    path = out / name
+    if path.is_dir():
+        path.rename(tmp_path / "away")
+        path.write_text("")
+    else:
+        path.unlink(missing_ok=True)
+        path.mkdir()
+    status, _, error = command(*SMALL, "--epochs", "4", "--out", str(out), "--resume")
+    assert status == 2 and error.count("\n") == 1 and str(path) in error
+
+
+def test_a_results_folder_deleted_on_the_way_is_not_said_to_be_kept(command, tmp_path, monkeypatch):
+    def delete_and_go_on():
+        shutil.rmtree(tmp_path / "r")
+        raise FileNotFoundError(2, "No such file or directory", "rows")
+
+    status, _, error = interrupted(command, monkeypatch, tmp_path / "r", delete_and_go_on)
+    assert status == 1 and error.count("\n") == 1 and f"nothing is kept in {tmp_path / 'r'}" in error
+
+
+def test_a_summary_of_another_form_is_one_line(command, tmp_path):
+    out = tmp_path / "r"
+    assert command("--smoke", "--epochs", "1", "--out", str(out))[0] == 0
+    for summary in ("[]", "{}", '{"results": 3}', '"text"', "null", "[" * 9000):
+        (out / "summary.json").write_text(summary)
+        status, _, error = command("--smoke", "--epochs", "1", "--out", str(out))
+        assert status == 2 and error.count("\n") == 1 and "summary.json is" in error
 
 
 def test_error_of_a_library_is_not_taken_for_wrong_input(command, tmp_path, monkeypatch):
