@@ -49,7 +49,7 @@ class Flags:
     """Few cases, to show that everything works; nothing is written."""
 
 
-SMOKE = {"accepted": 1, "sample": 0.02}
+SMOKE = {"accepted": 0, "sample": 0.01}
 
 
 # --- What is tried. A case is (kind, ...) in text, so that it can be sent to a process and written down.
