@@ -36,20 +36,19 @@ def call(study: str, arguments: list[str]) -> tuple[int, str]:
     return status, error.getvalue()
 
 
-def try_case(case: Case, places: dict[str, str]) -> str:
-    """Try a case; return how it ended: refused, accepted, or what is wrong."""
+def try_case(places: dict[str, str], case: Case) -> tuple[Case, str]:
+    """Try a case; return it, and how it ended: refused, accepted, or what is wrong."""
     scratch = Path(tempfile.mkdtemp(dir=places["scratch"]))
     os.chdir(scratch)
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(LONGEST)
     try:
-        return {"flags": _flags, "trained": _flags, "results": _results, "network": _network, "data": _data}[case[0]](
-            case, scratch, places
-        )
+        kinds = {"flags": _flags, "trained": _flags, "results": _results, "network": _network, "data": _data}
+        return case, kinds[case[0]](case, scratch, places)
     except TimeoutError:
-        return f"took more than {LONGEST} s"
+        return case, f"took more than {LONGEST} s"
     except BaseException:
-        return traceback.format_exc(limit=-2)
+        return case, traceback.format_exc(limit=-2)
     finally:
         signal.alarm(0)
         os.chdir(REPOSITORY)

@@ -14,6 +14,7 @@ A case fails if it raises anything but what its command turns into a line, if it
 """
 
 import dataclasses
+import functools
 import importlib
 import multiprocessing
 import os
@@ -133,11 +134,19 @@ def main(flags: Flags) -> int:
         cases = flag_cases()
         cases += file_cases(Path(places["results"]), "results") + file_cases(Path(places["network"]), "network")
         cases += file_cases(Path(places["data"]), "data")
-        cases = [case for case in cases if chance.random() < flags.sample]
+        cases = chance.sample(cases, round(flags.sample * len(cases)))  # in any order: a part of them says something
         with context.Pool(num_cores(), maxtasksperchild=100) as pool:
 
             def try_all(cases: list[Case]) -> dict[Case, str]:
-                return dict(zip(cases, pool.starmap(try_case, [(case, places) for case in cases], 1), strict=True))
+                ends, told = {}, time.perf_counter()
+                for case, end in pool.imap_unordered(functools.partial(try_case, places), cases):
+                    ends[case] = end
+                    if end not in ("refused", "accepted"):
+                        print(f"\n{' '.join(case)[:200]}\n{end}", flush=True)
+                    if (now := time.perf_counter()) - told > 60:
+                        told = now
+                        print(f"{len(ends)} of {len(cases)} cases in {now - began:.0f} s", flush=True)
+                return ends
 
             ends = try_all(cases)
             fine = [case for case, end in ends.items() if case[0] == "flags" and end == "accepted"]
@@ -148,8 +157,6 @@ def main(flags: Flags) -> int:
     outcomes = ("refused", "accepted", "failed")
     print(format_table(["", *outcomes], [[kind, *(str(count[kind, end]) for end in outcomes)] for kind in kinds]))
     failed = {" ".join(case): end for case, end in ends.items() if end not in ("refused", "accepted")}
-    for case, end in failed.items():
-        print(f"\n{case[:200]}\n{end}")
     row = machine() | {"device": device_name(), "settings": dataclasses.asdict(flags), "failed": failed}
     row |= {
         "cases": {kind: {end: count[kind, end] for end in outcomes} for kind in kinds},

@@ -13,6 +13,7 @@ import jax
 
 from experiments.compress.flags import CompressFlags
 from experiments.compress.networks import compress_network
+from jaxsize.errors import InputError
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
@@ -85,7 +86,22 @@ def has_gates(arm: str, form: str) -> bool:
 
 def _tables(folder: Folder) -> list[dict[str, Any]]:
     path = folder.path / FILE
-    return read_json(path) if path.exists() else []
+    tables = read_json(path) if path.exists() else []
+    if not isinstance(tables, list) or not all(map(_is_table, tables)):
+        raise InputError(f"{path} was edited; delete it, and --resume measures it anew")
+    return tables
+
+
+def _is_table(table: Any) -> bool:
+    try:
+        numbers = [row["multiply_adds"] * row["seconds"] * table["devices"] for row in table["epochs"]]
+        return (
+            {"dataset", "depth"} <= set(table)
+            and min(numbers) > 0
+            and {row["gated"] for row in table["epochs"]} <= {0, 1}
+        )
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 @dataclasses.dataclass(frozen=True)

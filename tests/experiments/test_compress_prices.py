@@ -8,7 +8,7 @@ from experiments.compress import prices
 from experiments.compress import study as compress
 from experiments.compress.flags import CompressFlags
 from experiments.compress.prices import measure_times, occurring, read_prices
-from jaxsize.results.json_files import read_json
+from jaxsize.results.json_files import read_json, write_json
 
 FLAGS = CompressFlags(dataset=("teacher",), num_seeds=1, depth=(1, 2), start_width=(40, 30), batch_size=16)
 
@@ -78,6 +78,26 @@ def test_prices_are_measured_once_per_data_set_and_depth(study):
     assert ungated == [[[6], 3 * 6 + 6 + 6 * 3 + 3], [[9], 3 * 9 + 9 + 9 * 3 + 3]]
     gated = {tuple(entry["widths"]): entry["multiply_adds"] for entry in tables[1]["epochs"] if entry["gated"]}
     assert gated == {(20, 25): 3 * 20 + 20 * 25 + 25 * 3, (30, 30): 3 * 30 + 30 * 30 + 30 * 3}
+
+
+def test_an_edited_price_list_is_refused(study):
+    folder, (one, _), _, common = study
+    measure_times(FLAGS, one, folder, **common)
+    path = folder.path / "epoch_seconds.json"
+    (table,) = read_json(path)
+    entry = table["epochs"][0]
+    wrong = [{}, 3, [3], [[]], [table | {"epochs": []}], [table | {"epochs": 3}], [table | {"epochs": [3]}]]
+    wrong += [[{k: v for k, v in table.items() if k != key}] for key in table if key != "runs"]
+    wrong += [
+        [table | {"epochs": [{k: v for k, v in entry.items() if k != key}]}]
+        for key in ("gated", "multiply_adds", "seconds")
+    ]
+    wrong += [[table | {"epochs": [entry | {"seconds": value}]}] for value in (None, "x", -1.0)]
+    for value in wrong:
+        write_json(path, value)
+        with pytest.raises(ValueError, match=r"epoch_seconds\.json was edited; delete it") as caught:
+            read_prices(folder, "corrected")
+        assert "\n" not in str(caught.value)
 
 
 def test_another_program_reads_the_same_prices(study):
