@@ -217,7 +217,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
     try:
         record = read_json(folder / "manifest.json")
         checksum = record.pop("crc32")
-    except (OSError, ValueError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise damaged(folder, error) from error
     if _crc32_of_record(record) != checksum:
         raise damaged(folder, "manifest.json is not what was saved")

@@ -138,9 +138,11 @@ def open_folder(
         path.mkdir(parents=True, exist_ok=True)
         lock(path)
         status, record = _examine(path, settings, resume)  # again: another process may have finished it
-        for name in ("rows", "events") if status != "finished" else ():
-            (path / name).mkdir(exist_ok=True)
+        if missing := [name for name in ("rows", "events") if status == "resumed" and not (path / name).is_dir()]:
+            raise InputError(f"{path / missing[0]} is missing or no folder: what is there cannot be resumed")
         if status == "created":
+            for name in ("rows", "events"):
+                (path / name).mkdir(exist_ok=True)
             started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             write_json(path / "config.json", {"format": FORMAT, "config": settings, **used, "started": started})
         elif status == "resumed":

@@ -73,6 +73,22 @@ class StepArray:
             raise InputError(f"{self.path} holds another array: expected {wanted} in C order, found {got}")
         self.values: np.memmap = np.lib.format.open_memmap(self.path, mode="r+")
 
+    @classmethod
+    def reopen(cls, path: str | os.PathLike, num_runs: int, num_steps: int) -> "StepArray":
+        """Open a file that was made before, whatever its dtype.
+
+        Raises:
+            InputError: when there is no such file, or it is damaged or of another shape.
+            OSError: when it cannot be opened.
+        """
+        if not os.path.exists(path):
+            raise InputError(f"{path} is missing")
+        try:
+            dtype = np.lib.format.open_memmap(path, mode="r").dtype
+        except ValueError as error:
+            raise InputError(f"{path} is damaged or no .npy file: {error}") from None
+        return cls(path, num_runs, num_steps, dtype=dtype)
+
     def write(self, start: int, block: ArrayLike, runs: slice | Sequence[int] = slice(None)) -> None:
         """Write a block of values at consecutive steps.
 

@@ -17,9 +17,9 @@ from jaxsize.programs.batch import Batch
 from jaxsize.programs.run_axis import Device, unstack
 from jaxsize.results import checkpoints
 from jaxsize.results.folder import Folder
-from jaxsize.results.step_arrays import StepArray
 from jaxsize.training._best import Best
 from jaxsize.training._events import Events
+from jaxsize.training._histories import Histories
 from jaxsize.training._team import FinalNetwork, Team
 from jaxsize.training._teams import Teams
 from jaxsize.training.progress import Progress
@@ -68,7 +68,7 @@ class TrainingLoop:
         name = batch.name if runs.start == 0 else f"{batch.name}.runs_{runs.start}"  # further parts have their own
         self.rows = folder.rows.of(name)
         self.events = Events(folder.events.of(name), self.names)
-        self._histories: dict[str, StepArray] = {}
+        self.histories = Histories(folder.path / "steps", batch, runs)
         self._unsaved: list[dict[str, Any]] = []
 
     def train(self, progress: Progress) -> list[FinalNetwork]:
@@ -87,7 +87,7 @@ class TrainingLoop:
         """
         done, before = checkpoints.latest(self.directory) or 0, 0.0
         if done:
-            teams = self._restored()
+            teams = self._restored(done)
             before = max(row["seconds"] for row in self.rows.read())
         else:
             teams = self.teams.start()
@@ -99,7 +99,7 @@ class TrainingLoop:
             epoch += 1
             rows, steps = self._train_epoch(teams, epoch)
             elapsed = round(before + time.perf_counter() - clock, 3)
-            self._write_histories(epoch, steps)
+            self.histories.write(epoch, steps)
             ordered = [rows[run] | {"seconds": elapsed} for run in sorted(rows)]
             self._unsaved += ordered
             self.events.report_collapses(teams, self.batch.learner, epoch)
@@ -135,12 +135,11 @@ class TrainingLoop:
 
     def _save(self, teams: list[Team], epoch: int) -> None:
         """Write histories and rows, then the checkpoint that they belong to."""
-        for history in self._histories.values():
-            history.flush()
+        self.histories.flush()
         self.rows.append(self._unsaved)
         self._unsaved.clear()
         tree = {str(number): team.on_host() for number, team in enumerate(teams)}
-        tree |= {"rows": self.rows.mark(), "events": self.events.file.mark()}
+        tree |= {"rows": self.rows.mark(), "events": self.events.file.mark(), "steps": self.histories.crcs}
         tree |= self.best.on_host() if self.best else {}
         checkpoints.save(self.directory, tree, step=epoch, manifest=self.manifest)
 
@@ -162,17 +161,22 @@ class TrainingLoop:
         self.events.resume(events)
         self.rows.resume(rows)
 
-    def _restored(self) -> list[Team]:
-        """The teams of the checkpoint; rows, events and the best networks are restored with them."""
+    def _restored(self, done: int) -> list[Team]:
+        """The teams of the checkpoint; rows, events, histories and the best networks are restored with them."""
         params, names = self.teams.params_shape, self.teams.names
 
         def also(shapes: Mapping[str, tuple[int, ...]]) -> Tree:
             best = self.best.template(self.runs, params, names, shapes) if self.best else {}
-            return {"rows": NOTHING, "events": NOTHING} | best
+            return {
+                "rows": NOTHING,
+                "events": NOTHING,
+                "steps": dict.fromkeys(self.batch.histories, np.int64(0)),
+            } | best
 
         teams, saved = self.teams.restore(self.directory, self.manifest, also)
         if self.best:
             self.best.restore(saved)
+        self.histories.restore(done, saved["steps"])
         self._reset(saved["rows"], saved["events"])
         return teams
 
@@ -201,20 +205,6 @@ class TrainingLoop:
     def _ends(self, run: int, epoch: int) -> bool:
         """Whether the epoch is the last of the run, and others go on."""
         return self.batch.epochs(run) == epoch < self.num_epochs
-
-    def _write_histories(self, epoch: int, steps: dict[int, Tree]) -> None:
-        """Write what is kept of every step of an epoch, for the runs that were trained."""
-        batch, start = self.batch, (epoch - 1) * self.batch.steps_per_epoch
-        if batch.histories:
-            (self.folder.path / "steps").mkdir(exist_ok=True)
-        for key, of in batch.histories.items():
-            values = np.stack([of(history) for history in steps.values()])
-            if key not in self._histories:
-                path = self.folder.path / "steps" / f"{batch.name}.{key}.npy"
-                whole = {"dtype": np.int32, "fill": -1} if values.dtype.kind in "iu" else {}
-                shape = (len(batch), batch.num_epochs * batch.steps_per_epoch)
-                self._histories[key] = StepArray(path, *shape, **whole)
-            self._histories[key].write(start, values, list(steps))
 
     def _row(self, run: int, epoch: int, history: Tree, scores: Tree, team: Team) -> dict[str, Any]:
         """The row of a run after an epoch, but for its seconds."""

@@ -23,7 +23,7 @@ SIGNED = mlp(WIDTHS, gate="signed")
 
 def names_of(network, learner):
     params = jax.eval_shape(lambda: network.init(0))
-    return removable(learner, unit_groups(network.apply, params, INPUTS), params)
+    return removable("batch", learner, unit_groups(network.apply, params, INPUTS), params)
 
 
 @pytest.mark.parametrize(
