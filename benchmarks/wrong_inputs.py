@@ -44,6 +44,8 @@ class Flags:
     """Cases of flags that are accepted and then trained."""
     sample: float = 1.0
     """Share of all cases that is tried."""
+    kinds: tuple[str, ...] = ("flags", "results", "network", "data")
+    """What is tried."""
     seed: int = 0
     """Names what is drawn."""
     smoke: bool = False
@@ -134,6 +136,7 @@ def main(flags: Flags) -> int:
         cases = flag_cases()
         cases += file_cases(Path(places["results"]), "results") + file_cases(Path(places["network"]), "network")
         cases += file_cases(Path(places["data"]), "data")
+        cases = [case for case in cases if case[0] in flags.kinds]
         cases = chance.sample(cases, round(flags.sample * len(cases)))  # in any order: a part of them says something
         with context.Pool(num_cores(), maxtasksperchild=100) as pool:
 

@@ -207,9 +207,11 @@ def _folder_of(directory: Path, step: int | None) -> Path:
 
 def _steps(directory: Path) -> list[int]:
     """List the steps that were saved, ascending."""
-    if not directory.is_dir():
+    try:
+        entries = list(directory.iterdir())
+    except FileNotFoundError:  # but not NotADirectoryError: a file in its place is no place to begin anew
         return []
-    matches = [_STEP.fullmatch(folder.name) for folder in directory.iterdir() if folder.is_dir()]
+    matches = [_STEP.fullmatch(folder.name) for folder in entries if folder.is_dir()]
     return sorted(int(match[1]) for match in matches if match)
 
 

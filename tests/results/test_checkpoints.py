@@ -124,10 +124,20 @@ def test_a_renamed_checkpoint_or_one_without_manifest_is_refused(saved):
     (saved / "step_00000003").rename(saved / "step_00000099")
     with pytest.raises(ValueError, match=r"step_00000099 was renamed: it holds step 3$"):
         checkpoints.shapes(saved)
+    (saved / "step_00000099" / "manifest.json").write_text("[]")
+    with pytest.raises(ValueError, match="step_00000099 is damaged"):
+        checkpoints.shapes(saved)
     (saved / "step_00000099" / "manifest.json").unlink()
     with pytest.raises(ValueError, match="step_00000099 is damaged") as caught:
         checkpoints.shapes(saved)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_the_place_of_the_folder_is_not_no_checkpoint(tmp_path):
+    (tmp_path / "file").write_text("")
+    for directory in (tmp_path / "file", tmp_path / "file" / "runs_0"):
+        with pytest.raises(NotADirectoryError):
+            latest(directory)
 
 
 def test_incomplete_and_foreign_entries_are_no_checkpoints(saved):
