@@ -81,12 +81,12 @@ def _flags(case: Case, scratch: Path, places: dict[str, str]) -> str:
 
     try:
         for module in kept if kind == "flags" else ():
-            module.open_results = stop
+            setattr(module, "open_results", stop)  # noqa: B010
         values = value.split(" ") if value else [""]
         return _judge(*call(study, ["--smoke", flag, *values]))
     finally:
         for module, function in kept.items():
-            module.open_results = function
+            setattr(module, "open_results", function)  # noqa: B010
 
 
 def _edited(case: Case, scratch: Path, source: str) -> Path:

@@ -9,7 +9,6 @@ and events take less than 2 % of the time.
 import dataclasses
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ class Flags:
 SMOKE = {"batches": 2, "runs": 2, "epochs": 2}
 
 
-def time_calls(owner: Any, names: tuple[str, ...], kind: str, seconds: Counter) -> None:
+def time_calls(owner: Any, names: tuple[str, ...], kind: str, seconds: dict[str, float]) -> None:
     """Have every call of some functions of a class or module counted as seconds of a kind; not calls within calls."""
     inside: list[str] = []
 
@@ -59,7 +58,7 @@ def time_calls(owner: Any, names: tuple[str, ...], kind: str, seconds: Counter) 
                 return function(*args, **named)
             finally:
                 inside.clear()
-                seconds[kind] += time.perf_counter() - start
+                seconds[kind] = seconds.get(kind, 0.0) + time.perf_counter() - start
 
         return call
 
@@ -71,7 +70,7 @@ def time_calls(owner: Any, names: tuple[str, ...], kind: str, seconds: Counter) 
 def main(flags: Flags) -> int:
     """Train, print and write what took how long; return the exit status."""
     use_all_cores()
-    seconds: Counter = Counter()
+    seconds: dict[str, float] = {}
     time_calls(Rows, ("append", "read", "truncate", "check", "resume", "mark"), "rows and events", seconds)
     time_calls(checkpoints, ("save", "restore", "latest", "shapes"), "checkpoints", seconds)
     jax.devices()

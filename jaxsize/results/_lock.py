@@ -28,9 +28,3 @@ def lock(folder: Path) -> None:
     except NotImplementedError as error:  # a file system without locks
         raise OSError(f"{folder} is on a file system that cannot lock files") from error
     _HELD[path] = held
-
-
-def release_all() -> None:
-    """Give back all folders that this process has reserved."""
-    while _HELD:
-        _HELD.popitem()[1].release()

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Histories:
         for array in self._arrays.values():
             array.flush()
 
-    def restore(self, done: int, crcs: Mapping[str, np.ndarray]) -> None:
+    def restore(self, done: int, crcs: Mapping[str, Any]) -> None:
         """Go on after so many epochs, of which the checkpoint has these checksums.
 
         Raises:
@@ -75,4 +76,4 @@ class Histories:
     def _crc(self, key: str, epoch: int, runs: list[int], crc: np.int64) -> np.int64:
         end = epoch * self.batch.steps_per_epoch
         block = self._arrays[key].values[runs, end - self.batch.steps_per_epoch : end]
-        return np.int64(zlib.crc32(np.ascontiguousarray(block), int(crc)))
+        return np.int64(zlib.crc32(block.tobytes(), int(crc)))

@@ -85,7 +85,7 @@ sys.stdin.read()
 """
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
-        assert first.stdout.readline() == "open\n"
+        assert first.stdout is not None and first.stdout.readline() == "open\n"
         with pytest.raises(ValueError, match="in use by another process"):
             open_folder(tmp_path / "r", {"a": 1}, resume=True)
         first.kill()

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import numpy as np
@@ -93,10 +94,11 @@ def test_platform_that_is_not_there_is_one_line():
 
 @pytest.mark.parametrize(("backend", "precision"), [("cpu", None), ("gpu", "float32")])
 def test_an_accelerator_multiplies_in_float32(command, monkeypatch, backend, precision):
-    seen, before = [], jax.config.jax_default_matmul_precision
+    config: Any = jax.config
+    seen, before = [], config.jax_default_matmul_precision
     monkeypatch.setattr(jax, "default_backend", lambda: backend)
     try:
-        study = Command("count", Flags, {}, lambda flags: seen.append(jax.config.jax_default_matmul_precision))
+        study = Command("count", Flags, {}, lambda flags: seen.append(config.jax_default_matmul_precision))
         assert command(study=study)[0] == 0
     finally:
         jax.config.update("jax_default_matmul_precision", before)

@@ -1,5 +1,7 @@
 """_histories.py: what was written is recognised, what was edited since is refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,11 +21,16 @@ class Batch:
         return 2 if run == 1 else 4
 
 
+def histories_in(path):
+    batch: Any = Batch()
+    return Histories(path / "steps", batch, range(3))
+
+
 def made(path, epochs):
-    histories = Histories(path / "steps", Batch(), range(3))
+    histories = histories_in(path)
     for epoch in range(1, epochs + 1):
         runs = [run for run in range(3) if Batch().epochs(run) >= epoch]
-        steps = {r: {"loss": np.float32([r + epoch / 10, epoch]), "live": np.array([r, epoch])} for r in runs}
+        steps = {r: {"loss": np.array([r + epoch / 10, epoch], np.float32), "live": np.array([r, epoch])} for r in runs}
         histories.write(epoch, steps)
     histories.flush()
     return histories
@@ -33,7 +40,7 @@ def made(path, epochs):
 def test_histories_go_on_from_a_checkpoint(tmp_path, done):
     crcs = made(tmp_path, done).crcs | {}
     made(tmp_path, done + 1)  # an epoch that no checkpoint knows
-    again = Histories(tmp_path / "steps", Batch(), range(3))
+    again = histories_in(tmp_path)
     again.restore(done, crcs)
     assert again.crcs == crcs
     losses = np.load(tmp_path / "steps" / "b.loss.npy")
@@ -56,8 +63,8 @@ def test_edited_files_are_refused_in_one_line(tmp_path):
     ):
         path.unlink() if content is None else path.write_bytes(content)
         with pytest.raises(ValueError, match=r"b\.loss\.npy (is|holds)") as caught:
-            Histories(tmp_path / "steps", Batch(), range(3)).restore(3, crcs)
+            histories_in(tmp_path).restore(3, crcs)
         assert "\n" not in str(caught.value)
     np.save(path, values)
     with pytest.raises(ValueError, match="is not what was saved: it was edited"):
-        Histories(tmp_path / "steps", Batch(), range(3)).restore(3, crcs)
+        histories_in(tmp_path).restore(3, crcs)
