@@ -107,6 +107,6 @@ def _study(scale: Scale, *flags: str) -> Answer:
     print(done.stdout, file=sys.stderr)
     if done.returncode:
         raise SystemExit(f"experiments.sparsifier {' '.join(flags)} ended with exit status {done.returncode}")
-    answer = Answer(numbers={"seconds": seconds, "output": done.stdout})
+    answer = Answer(numbers={"seconds": seconds, "output": done.stdout.replace(f"{folder}/study", "FOLDER")})
     answer.say(f"experiments.sparsifier {flags[0]} {flags[1]}, nothing compiled before", f"{seconds:.1f} s")
     return answer

@@ -5,8 +5,8 @@
     python -m benchmarks.on_gpu --only seeds --minutes 2    some parts; the others keep the figures they have
     python -m benchmarks.on_gpu --smoke                     tiny sizes: shows that every part works, on a CPU too
 
-Needs jax 0.10 or 0.11, flax, optax, orbax, scipy, scikit-learn, NumPy and tqdm. Some parts need more, and are left out
-with a line that says so where it is missing: `penalty` mpmath; `kernels` pytest, hypothesis, mpmath and chex; `torch`
+Needs jax 0.10 or 0.11, flax, optax, orbax, scipy, scikit-learn, NumPy, tqdm and filelock. Some parts need more, and
+are left out with a line that says so where it is missing: `penalty` mpmath; `kernels` pytest, hypothesis, mpmath and chex; `torch`
 PyTorch; `study_digits` and `study_mnist` tyro, platformdirs, safetensors and matplotlib. jaxsize need not be installed.
 
 Promised: 30 runs take at most twice the time of 1. In full float32, all runs give the results of one run alone, and
