@@ -6,8 +6,9 @@
     python -m benchmarks.on_gpu --smoke                     tiny sizes: shows that every part works, on a CPU too
 
 Needs jax 0.10 or 0.11, flax, optax, orbax, scipy, scikit-learn, NumPy, tqdm and filelock. Some parts need more, and
-are left out with a line that says so where it is missing: `penalty` mpmath; `kernels` pytest, hypothesis, mpmath and chex; `torch`
-PyTorch; `study_digits` and `study_mnist` tyro, platformdirs, safetensors and matplotlib. jaxsize need not be installed.
+are left out with a line that says so where it is missing: `penalty` mpmath; `kernels` pytest, hypothesis, mpmath and
+chex; `torch` PyTorch; `study_digits` and `study_mnist` tyro, platformdirs, safetensors and matplotlib. jaxsize need not
+be installed.
 
 Promised: 30 runs take at most twice the time of 1. In full float32, all runs give the results of one run alone, and
 those of a CPU, within the tolerances of `benchmarks.seeds`. A gate costs at most 1.02 times the memory and 1.05 times
