@@ -140,6 +140,8 @@ def main(flags: Flags) -> int:
                 left[chain.kind] -= chain.kills
                 chains.append(chain)
             print(f"{sum(chain.kills for chain in chains)} kills in {time.perf_counter() - began:.0f} s", flush=True)
+            if flags.smoke:  # one chain a kind, killed or not: the process that was refused may be the one to be killed
+                break
             if not any(chain.kills for chain in chains[-len(batch) :]):
                 raise SystemExit("the studies end before they can be killed")
         equal = [outcome(chain.folder) == wholes[chain.study] for chain in chains]

@@ -123,6 +123,12 @@ def prepare(scratch: Path) -> dict[str, str]:
     return places
 
 
+def _end(pool: Any) -> None:
+    """Let the processes of a pool end by themselves: one that is terminated leaves a warning on standard error."""
+    pool.close()
+    pool.join()
+
+
 def main(flags: Flags) -> int:
     """Try everything, print and write the results; return the exit status."""
     began, chance = time.perf_counter(), random.Random(flags.seed)
@@ -133,6 +139,7 @@ def main(flags: Flags) -> int:
         context = multiprocessing.get_context("spawn")
         with context.Pool(1) as pool:
             places = pool.apply(prepare, (scratch,))
+            _end(pool)
         cases = flag_cases()
         cases += file_cases(Path(places["results"]), "results") + file_cases(Path(places["network"]), "network")
         cases += file_cases(Path(places["data"]), "data")
@@ -155,6 +162,7 @@ def main(flags: Flags) -> int:
             fine = [case for case, end in ends.items() if case[0] == "flags" and end == "accepted"]
             trained = [("trained", *case[1:]) for case in chance.sample(fine, min(flags.accepted, len(fine)))]
             ends |= try_all(trained)
+            _end(pool)
     kinds = list(dict.fromkeys(case[0] for case in ends))
     count = Counter((case[0], end if end in ("refused", "accepted") else "failed") for case, end in ends.items())
     outcomes = ("refused", "accepted", "failed")
