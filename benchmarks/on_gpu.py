@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts, one after the other; return the exit status: 1 when a promise is broken or a part failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.on_gpu", description="Measure jaxsize on a GPU.")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, nothing written")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="these parts (default: all that have data)")
     parser.add_argument("--minutes", type=float, default=8, help="what does not fit is left out (default: 8)")
     parser.add_argument("--data-dir", help="the folder that holds mnist/, for the study on MNIST")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     end, status = time.monotonic() + 60 * flags.minutes, 0
     answers: dict[str, dict[str, Any]] = {}
-    for name in flags.only:
+    for name in flags.only or [name for name in PARTS if flags.data_dir or name != "study_mnist"]:
         limit = min(PARTS[name].seconds, end - time.monotonic())
         print(f"{name}: at most {limit:.0f} s", flush=True)
         answers[name] = run_apart(name, flags.smoke, flags.data_dir, limit) if limit > 5 else {"failed": "no time left"}

@@ -36,7 +36,7 @@ SPEED_UPS = {
 }
 """By number of cores, the largest one that is not above the machine's."""
 MOST_TIMES_ONE_RUN = 2.0
-SMOKE = {"runs": 2, "repetitions": 1, "batch_size": 16, "steps": 4}
+SMOKE = {"runs": 2, "repetitions": 1, "batch_size": 16, "steps": 40}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ def check(results: dict[str, Result], start: Arrays) -> dict[str, dict[str, floa
     ours = next(iter(results.values()))
     print(f"{np.mean(ours[1]['hidden.liveness'] == 0):.1%} of the gates closed;", end=" ")
     checked = require_close(results, lambda ours, other: differences(ours, other, start), TOLERANCES)
-    if not np.any(ours[1]["hidden.liveness"] == 0) and len(ours[0][0]) > 4:
+    if not np.any(ours[1]["hidden.liveness"] == 0):
         raise SystemExit("no gate was closed: the check does not cover closed gates")
     return checked
 

@@ -20,7 +20,7 @@ def lock(folder: Path) -> None:
     path = folder.resolve() / ".lock"
     if path in _HELD and path.exists():
         return
-    held = FileLock(path)
+    held = FileLock(path, fallback_to_soft=False)  # a soft lock, a file that is there, would outlive its process
     try:
         held.acquire(timeout=0)
     except Timeout:
