@@ -104,8 +104,10 @@ class Command:
         except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
             return self._fail(error, 2)
         except OSError as error:
-            folder = flags.folder(self.name) if flags else None
-            kept = folder is not None and (folder / "config.json").exists()
+            if flags is None:  # the pipe that --help went to was closed
+                return self._fail(error, 1)
+            folder = flags.folder(self.name)
+            kept = (folder / "config.json").exists()
             outcome = "what was done is kept, --resume continues" if kept else f"nothing is kept in {folder}"
             return self._fail(f"{error}; {outcome}", 1)
         except jax.errors.JaxRuntimeError as error:
