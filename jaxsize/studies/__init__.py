@@ -1,16 +1,61 @@
-"""Studies as commands: flags, one-line errors, data sets, the results folder, and answers in words."""
+"""Studies as declared pages: arms, tables, claims and pictures, the command, and the results folder."""
 
-from jaxsize.studies import opening, study, summary
+from jaxsize.studies import opening, questions, summary
+from jaxsize.studies.arms import Arms, ArmView
+from jaxsize.studies.choosing import across, between, each, versus
+from jaxsize.studies.claims import (
+    Claim,
+    above,
+    all_parts,
+    any_part,
+    below,
+    equal,
+    exactly,
+    gain,
+    gains,
+    listed,
+    still_open,
+    within,
+)
 from jaxsize.studies.command_line import Command
 from jaxsize.studies.flags import Flags, FormsFlags, flag, listing
+from jaxsize.studies.pictures import Picture, per
+from jaxsize.studies.setup import Arm, Setup
+from jaxsize.studies.study import Learned, Study
+from jaxsize.studies.tables import columns
 
 __all__ = [
+    "Arm",
+    "ArmView",
+    "Arms",
+    "Claim",
     "Command",
     "Flags",
     "FormsFlags",
+    "Learned",
+    "Picture",
+    "Setup",
+    "Study",
+    "above",
+    "across",
+    "all_parts",
+    "any_part",
+    "below",
+    "between",
+    "columns",
+    "each",
+    "equal",
+    "exactly",
     "flag",
+    "gain",
+    "gains",
+    "listed",
     "listing",
     "opening",
-    "study",
+    "per",
+    "questions",
+    "still_open",
     "summary",
+    "versus",
+    "within",
 ]

@@ -1,6 +1,7 @@
 """The flags that every study has, and their checks."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -115,6 +116,33 @@ class Flags:
         return {
             k: v for k, v in dataclasses.asdict(self).items() if k not in ("data_dir", "out", "resume", "smoke", "full")
         }
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms in which the study is run: those of the field `form`, or the corrected one alone."""
+        form = getattr(self, "form", "corrected")
+        return form if isinstance(form, tuple) else (form,)
+
+    def command(self, experiment: str) -> str:
+        """Return the command that gives the same results, with the flags that differ from their defaults.
+
+        Example:
+            >>> from jaxsize.studies import Flags
+            >>> Flags(dataset=("digits", "teacher"), num_seeds=3).command("count")
+            'python -m experiments.count --dataset digits teacher --num-seeds 3'
+        """
+        plain = type(self)()
+        differing = {name: value for name, value in self.settings().items() if value != getattr(plain, name)}
+        default = type(self)(**differing).defaults()
+        words = ["python", "-m", f"experiments.{experiment}"]
+        for name, value in self.settings().items():
+            if value == default.get(name, getattr(plain, name)) or value is None:
+                continue
+            if isinstance(value, bool):
+                words.append(flag(name) if value else flag(f"no_{name}"))
+                continue
+            words += [flag(name), *map(str, value if isinstance(value, tuple) else (value,))]
+        return shlex.join(words)
 
     def folder(self, experiment: str) -> Path:
         """Return the path of the results folder: `out`, else results/EXPERIMENT/DATASET+DATASET+..."""
