@@ -27,7 +27,7 @@ DOORS = {
     " liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold with_sizes",
     "learners": "Hparams Learner Start TASKS Task flexible for_scaled_inputs importance leaf_rates mean_over_rows plain"
-    " rebalance regression sampled_gates sparsifier task_of",
+    " rebalance regression sampled_gates sparsifier supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
     " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters pad_mlp unit_gates"
     " with_gates",
@@ -39,9 +39,11 @@ DOORS = {
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
     " equivalence_verdict family fit_laws front holm paired_difference range_verdict size_at smallest_sample"
     " trend verdict",
-    "studies": "Command Flags FormsFlags flag listing opening study summary",
+    "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
+    " TrainingFlags above across all_parts any_part below between columns each equal exactly flag gain gains listed listing opening per"
+    " questions still_open summary versus within",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
-    " random_widths save_networks size_sweep sizes",
+    " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
     "units": "Compacted Group Per Place UnitGroups compact prune_by_magnitude reorder_units unit_groups unit_prices",
 }

@@ -18,7 +18,7 @@ from jaxsize.studies.claims import (
     within,
 )
 from jaxsize.studies.command_line import Command
-from jaxsize.studies.flags import Flags, FormsFlags, flag, listing
+from jaxsize.studies.flags import DatasetFlags, Flags, FormsFlags, TrainingFlags, flag, listing
 from jaxsize.studies.pictures import Picture, per
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.study import Learned, Study
@@ -30,12 +30,14 @@ __all__ = [
     "Arms",
     "Claim",
     "Command",
+    "DatasetFlags",
     "Flags",
     "FormsFlags",
     "Learned",
     "Picture",
     "Setup",
     "Study",
+    "TrainingFlags",
     "above",
     "across",
     "all_parts",

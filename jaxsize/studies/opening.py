@@ -7,10 +7,10 @@ from jaxsize import data
 from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
 from jaxsize.results.folder import Folder, open_folder
-from jaxsize.studies.flags import Flags, listing
+from jaxsize.studies.flags import DatasetFlags, Flags, listing
 
 
-def load_datasets(flags: Flags, form: data.Form) -> list[data.Dataset]:
+def load_datasets(flags: DatasetFlags, form: data.Form) -> list[data.Dataset]:
     """Load the data sets that the flags name, in their order.
 
     Args:
