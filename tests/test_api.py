@@ -39,7 +39,7 @@ DOORS = {
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
     " equivalence_verdict family fit_laws front holm paired_difference range_verdict size_at smallest_sample"
     " trend verdict",
-    "studies": "Command Flags FormsFlags flag listing opening study summary",
+    "studies": "Command Flags FormsFlags flag grids listing opening pages study summary write_report",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
