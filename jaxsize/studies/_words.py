@@ -11,7 +11,7 @@ UNITS = (  # the first that fits a column's name
     (r"(^|_)seconds$", "s"),
     (r"(^|_)multiply_adds$", "per row"),
 )
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 
 def unit_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The page report.html of a results folder: the answer, the table, the claims, the pictures, and how to run it again."""
+"""The page report.html of a results folder: answer, table, claims, pictures, and how to run it again."""
 
 import os
 import re
