@@ -73,7 +73,7 @@ def test_everything_else_is_private_by_name(name):
         handed_on = path.stem in door and inspect.ismodule(getattr(package, path.stem))
         if not path.name.startswith("_") and not handed_on:
             assert not set(public_definitions(path)) - set(door), path
-    for folder in (path for path in (ROOT / name).iterdir() if path.is_dir() and path.name != "__pycache__"):
+    for folder in (path for path in (ROOT / name).iterdir() if any(path.glob("*.py"))):
         assert folder.name.startswith("_") or folder.name in door
 
 

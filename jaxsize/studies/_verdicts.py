@@ -39,7 +39,7 @@ def claim_views(claims: Mapping[str, Mapping[str, Any]]) -> list[ClaimView]:
         entries = {form: by_name[name] for form, by_name in claims.items() if name in by_name}
         answers = [_answer(form, entry) for form, entry in entries.items()]
         texts = dict.fromkeys(entry["claim"] for entry in entries.values())
-        views.append(ClaimView(name, " / ".join(texts), answers))
+        views.append(ClaimView(name, " / ".join(text[:1].upper() + text[1:] for text in texts), answers))
     return views
 
 

@@ -51,10 +51,23 @@ def plain(value: Any, name: str = "") -> str:
     if isinstance(value, (int, float)):
         return number(value, name)
     if isinstance(value, Mapping):
-        return "; ".join(f"{title_of(str(key))}: {plain(entry)}" for key, entry in value.items())
+        middle = value.get("median", value.get("estimate"))
+        if middle is not None:
+            ends = interval(value, name)
+            return f"{number(middle, name)} {ends}" if ends else number(middle, name)
+        return "; ".join(f"{title_of(str(key))}: {plain(entry, name)}" for key, entry in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(plain(entry, name) for entry in value)
     return str(value)
+
+
+def interval(value: Mapping[str, Any], name: str = "") -> str:
+    """Write the interval of a description or an estimate; "" where there is none, or it reads like the number."""
+    low, high, middle = value.get("low"), value.get("high"), value.get("median", value.get("estimate"))
+    if low is None or high is None:
+        return ""
+    ends = number(low, name), number(high, name)
+    return "" if middle is not None and set(ends) == {number(middle, name)} else f"[{ends[0]} to {ends[1]}]"
 
 
 def p_value(value: float | None) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxsize.statistics.estimates import smallest_sample
-from jaxsize.studies._words import NOTHING, number, p_value, plain, title_of, unit_of
+from jaxsize.studies._words import NOTHING, interval, number, p_value, plain, title_of, unit_of
 
 OF_ESTIMATES = ("estimate", "low", "high", "confidence", "n", "test", "p_value", "p_value_holm", "note")
 OF_PARTS = (*OF_ESTIMATES, "verdict", "reason", "uninformative")
 SMALL = smallest_sample()
+LONG = 28
+"""Letters of the longest text that is not broken into lines."""
 
 
 class Cell(NamedTuple):
@@ -35,6 +37,11 @@ class Grid(NamedTuple):
         """Which columns hold numbers, apart from cells with nothing."""
         columns = zip(*self.rows, strict=True)
         return [{cell.is_number for cell in column if cell.text != NOTHING} == {True} for column in columns]
+
+    @property
+    def wide(self) -> list[bool]:
+        """Which columns hold text that is broken into lines, and need room to be read."""
+        return [any(len(cell.text) > LONG for cell in column) for column in zip(*self.rows, strict=True)]
 
 
 def grid_of_rows(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str] | None = None) -> Grid:
@@ -94,12 +101,13 @@ def grid_of_parts(parts: Sequence[Mapping[str, Any]]) -> Grid:
         low, high = part.get("low"), part.get("high")
         few = isinstance(n, int) and low is not None and n < smallest_sample(confidence)
         note = f"n too small for {confidence:.0%}" if few else f"{confidence:.0%}" if confidence != 0.95 else ""
-        interval = NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
-        cells += [Cell(plain(part.get("estimate")), is_number=True), Cell(interval, note=note, is_number=True)]
+        between = NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
+        cells += [Cell(plain(part.get("estimate")), is_number=True), Cell(between, note=note, is_number=True)]
         cells += [Cell(text, is_number=True) for text in (plain(n), *map(p_value, _p_values(part)))]
-        aside = part.get("uninformative")
-        cells.append(Cell(plain(part.get("verdict")), note=f"does not count: {plain(aside)}" if aside else ""))
-        cells += [Cell(plain(part.get("reason")), note=part.get("note") or ""), Cell(plain(part.get("test")))]
+        aside = f"does not count: {plain(part['uninformative'])}" if part.get("uninformative") else ""
+        notes = "; ".join(note for note in (aside, part.get("note")) if note)
+        cells.append(Cell(plain(part.get("verdict")), note="does not count" if aside else ""))
+        cells += [Cell(plain(part.get("reason")), note=notes), Cell(plain(part.get("test")))]
         rows.append(cells)
     return Grid("Intervals are 95 % intervals, unless a cell says otherwise.", headings, rows)
 
@@ -111,26 +119,23 @@ def _p_values(part: Mapping[str, Any]) -> tuple[float | None, float | None]:
 def _cell(name: str, value: Any, common: bool) -> Cell:
     if not isinstance(value, Mapping) or not {"median", "estimate"} & set(value):
         return Cell(plain(value, name), is_number=isinstance(value, (int, float)) and not isinstance(value, bool))
-    middle, low, high = value.get("median", value.get("estimate")), value.get("low"), value.get("high")
     notes = [] if common or not value.get("n") else [f"n = {value['n']}"]
     if not common and value.get("interval") == "range" and value.get("n", 0) >= 2:
         notes.append("range")
     if value.get("dropped"):
         notes.append(f"{value['dropped']} lost")
-    ends = () if low is None or high is None else (number(low, name), number(high, name))
-    text = plain(middle, name)
-    interval = "" if not ends or set(ends) == {text} else f"[{ends[0]} to {ends[1]}]"
-    return Cell(text, interval, ", ".join(notes), is_number=True)
+    middle = plain(value.get("median", value.get("estimate")), name)
+    return Cell(middle, interval(value, name), ", ".join(notes), is_number=True)
 
 
 def _caption(counts: set[Any], kinds: set[Any], estimates: bool) -> str:
     if not counts:
         return ""
     over = f"{next(iter(counts))} runs" if len(counts) == 1 else "the number of runs n that each cell names"
-    interval = {
+    ends = {
         frozenset({"range"}): " [smallest to largest]",
         frozenset({"95 % of the median"}): " [95 % interval of the median]",
         frozenset(): " [interval]",
     }.get(frozenset(kinds), f" [95 % interval of the median or, below {SMALL} runs, smallest to largest: range]")
     both = " Differences are estimates [95 % interval]." if estimates and kinds else ""
-    return f"Median over {over}{interval}.{both}".replace("over 1 runs", "of 1 run")
+    return f"Median over {over}{ends}.{both}".replace("over 1 runs", "of 1 run")

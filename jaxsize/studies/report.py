@@ -65,7 +65,7 @@ def write_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> Path:
         "data": {name: _facts(facts) for name, facts in summary["data"].items()},
         "versions": {name: plain(number) for name, number in (record.get("versions") or versions()).items() if number},
         "device": plain(record.get("device")),
-        "started": record.get("started") or "",
+        "started": str(record.get("started") or "").replace("T", " ").replace("+00:00", " UTC"),
     }
     return write_page(folder / "report.html", "report.html.jinja", values)
 

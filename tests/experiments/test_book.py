@@ -107,8 +107,8 @@ def test_a_book_tells_every_claim_what_it_rests_on_and_what_is_skipped(results, 
     assert set(MARKS) <= set(page.ids)
     assert "results%20%26%20more/one/digits/report.html" in page.path.read_text()
     for words in (
-        "2 settled ( 1 hold, 1 refuted), 2 open , 46 not run".replace("( ", "("),
-        "C21 : corrected form: holds in one folder and is refuted in another: C21 on digits".replace(" :", ":"),
+        "2 settled (1 hold, 1 refuted), 2 open, 46 not run",
+        "C21: corrected form: holds in one folder and is refuted in another: C21 on digits",
         "What would settle it: 20 seeds: --x",
         "made_up, corrected form, digits, n = 8",
         "own sizes grow (corrected form)",

@@ -53,7 +53,8 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
+        """Its words on one line, with no blank before a sign."""
+        return re.sub(r" ([,:;)]|\.(?!\d))", r"\1", re.sub(r"\( ", "(", " ".join(" ".join(self.words).split())))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
