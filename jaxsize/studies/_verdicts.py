@@ -47,7 +47,8 @@ def _answer(form: str, entry: Mapping[str, Any]) -> Answer:
     parts = entry.get("parts") or []
     counting = [part for part in parts if not part.get("uninformative")]
     counts = Counter(part.get("verdict") for part in counting)
-    counted = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    words = {verdict: "hold" if verdict == "holds" and count > 1 else verdict for verdict, count in counts.items()}
+    counted = ", ".join(f"{count} {words[verdict]}" for verdict, count in counts.items())
     if len(counting) < len(parts):
         counted += f"{', ' if counted else ''}{len(parts) - len(counting)} not counted"
     return Answer(

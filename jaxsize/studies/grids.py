@@ -8,6 +8,7 @@ from jaxsize.studies._words import NOTHING, interval, number, p_value, plain, ti
 
 OF_ESTIMATES = ("estimate", "low", "high", "confidence", "n", "test", "p_value", "p_value_holm", "note")
 OF_PARTS = (*OF_ESTIMATES, "verdict", "reason", "uninformative")
+OF_EVERY_PART = ("verdict", "estimate", "interval", "n", "p", "p, Holm", "why", "test")
 SMALL = smallest_sample()
 LONG = 28
 """Letters of the longest text that is not broken into lines."""
@@ -77,7 +78,9 @@ def grid_of_rows(rows: Sequence[Mapping[str, Any]], units: Mapping[str, str] | N
 
 
 def grid_of_parts(parts: Sequence[Mapping[str, Any]]) -> Grid:
-    """Make the grid of a claim's parts: labels, estimate, interval, n, p values, verdict and why.
+    """Make the grid of a claim's parts: labels, verdict, estimate, interval, n, p values, and why.
+
+    Columns that hold nothing are left out.
 
     Args:
         parts: as `statistics.claim` makes them.
@@ -89,31 +92,35 @@ def grid_of_parts(parts: Sequence[Mapping[str, Any]]) -> Grid:
         >>> answer = claim("Sizes grow.", [({"dataset": "digits"}, estimate, verdict(estimate, "positive"))])
         >>> grid = grid_of_parts(answer["parts"])
         >>> [cell.text for cell in grid.rows[0]][:4]
-        ['digits', '2', '1 to 3', '8']
+        ['digits', 'holds', '2', '1 to 3']
     """
     labels = list(dict.fromkeys(name for part in parts for name in part if name not in OF_PARTS))
-    headings = [(title_of(name), unit_of(name)) for name in labels]
-    headings += [(name, "") for name in ("estimate", "interval", "n", "p", "p, Holm", "verdict", "why", "test")]
-    rows = []
-    for part in parts:
-        cells = [_cell(name, part.get(name), common=False) for name in labels]
-        confidence, n = part.get("confidence") or 0.95, part.get("n")
-        low, high = part.get("low"), part.get("high")
-        few = isinstance(n, int) and low is not None and n < smallest_sample(confidence)
-        note = f"n too small for {confidence:.0%}" if few else f"{confidence:.0%}" if confidence != 0.95 else ""
-        between = NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
-        cells += [Cell(plain(part.get("estimate")), is_number=True), Cell(between, note=note, is_number=True)]
-        cells += [Cell(text, is_number=True) for text in (plain(n), *map(p_value, _p_values(part)))]
-        aside = f"does not count: {plain(part['uninformative'])}" if part.get("uninformative") else ""
-        notes = "; ".join(note for note in (aside, part.get("note")) if note)
-        cells.append(Cell(plain(part.get("verdict")), note="does not count" if aside else ""))
-        cells += [Cell(plain(part.get("reason")), note=notes), Cell(plain(part.get("test")))]
-        rows.append(cells)
-    return Grid("Intervals are 95 % intervals, unless a cell says otherwise.", headings, rows)
+    headings = [(title_of(name), unit_of(name)) for name in labels] + [(name, "") for name in OF_EVERY_PART]
+    rows = [[_cell(name, part.get(name), common=False) for name in labels] + _numbers(part) for part in parts]
+    used = [any(row[i] != Cell(NOTHING, is_number=row[i].is_number) for row in rows) for i in range(len(headings))]
+    kept = [[cell for cell, keep in zip(row, used, strict=True) if keep] for row in rows]
+    caption = "Intervals are 95 % intervals, unless a cell says otherwise."
+    return Grid(caption, [heading for heading, keep in zip(headings, used, strict=True) if keep], kept)
 
 
-def _p_values(part: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    return part.get("p_value"), part.get("p_value_holm")
+def _numbers(part: Mapping[str, Any]) -> list[Cell]:
+    """The cells of a part that stand under `OF_EVERY_PART`."""
+    confidence, n, low, high = part.get("confidence") or 0.95, part.get("n"), part.get("low"), part.get("high")
+    few = isinstance(n, int) and low is not None and n < smallest_sample(confidence)
+    percent = f"{confidence * 100:.4g} %"
+    note = f"n too small for {percent}" if few else percent if confidence != 0.95 else ""
+    between = NOTHING if low is None or high is None else f"{number(low)} to {number(high)}"
+    aside = f"does not count: {plain(part['uninformative'])}" if part.get("uninformative") else ""
+    notes = "; ".join(text for text in (aside, part.get("note")) if text)
+    return [
+        Cell(plain(part.get("verdict")), note="does not count" if aside else ""),
+        Cell(plain(part.get("estimate")), is_number=True),
+        Cell(between, note=note if low is not None else "", is_number=True),
+        *(Cell(text, is_number=True) for text in (plain(n), p_value(part.get("p_value")))),
+        Cell(p_value(part.get("p_value_holm")), is_number=True),
+        Cell(plain(part.get("reason")), note=notes),
+        Cell(plain(part.get("test"))),
+    ]
 
 
 def _cell(name: str, value: Any, common: bool) -> Cell:

@@ -78,9 +78,9 @@ def test_a_page_tells_all_of_a_summary_in_order(folder):
     page = page_of(folder)
     told = [
         *(summary["question"], *summary["answer"], "digits, original form", "digits, corrected form", "Other < things"),
-        *("C21 sizes grow", "refuted in the original form", "open in the corrected form"),
+        *("C21 Sizes grow", "refuted in the original form", "open in the corrected form"),
         *("C22 <b>text</b> & more", "not tested in the original form: x < y"),
-        *("C25a, size about twice", "not decided", "What would settle it: the source's words do not decide this"),
+        *("C25a, size About twice", "not decided", "What would settle it: the source's words do not decide this"),
         *("sizes < digits. Sizes \"against\" epochs & more.", "small. A small one.", "not finite", "<fixed>"),
         *("lost all its units: 4, 5", "--num-seeds 2", "--rate \N{EN DASH}"),
         *("--resize yes", "--prices 0.1, 1e-7", "<i>x</i>"),
@@ -97,7 +97,7 @@ def test_numbers_are_told_with_interval_and_count(folder):
     assert "0.5000 [0.2500 to 0.7500] n = 3, range" in text  # of the wide row, in a table of several counts
     assert "7.25 n = 7" in text and "4 n = 1, 1 lost" in text
     assert "1.5 [-2e-7 to 1235] n = 8" in text
-    assert "n too small for 95%" in text and "0.031" in text
+    assert "n too small for 95 %" in text and "0.031" in text
     assert "does not count: the sizes agree" in text
 
 
