@@ -17,7 +17,7 @@ from urllib.parse import quote
 from experiments.book.folders import Skipped, StudyFolder, read_folders
 from experiments.book.states import NOT_RUN, SETTLED, TOPICS, Source, sources_of, state_of, states_by_form
 from jaxsize.errors import InputError
-from jaxsize.studies import grids, pages
+from jaxsize.studies import pages
 
 PROGRAM = "python -m experiments.book"
 
@@ -95,9 +95,8 @@ def _claim(claim: dict[str, str], folders: Sequence[StudyFolder], out: Path) -> 
 def _rest(source: Source, out: Path) -> dict[str, Any]:
     folder, entry = source
     counts = f"n = {entry.n[0]}" + (f" to {entry.n[-1]}" if len(entry.n) > 1 else "") if entry.n else ""
-    parts = grids.grid_of_parts(entry.parts) if entry.parts else None
     place = _relative(folder.path, out)
-    return {"entry": entry, "study": folder.study, "place": place, "n": counts, "parts": parts, **_link(folder, out)}
+    return {"entry": entry, "study": folder.study, "place": place, "n": counts, **_link(folder, out)}
 
 
 def _folder(index: int, folder: StudyFolder, known: set[str], out: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from jaxsize.errors import InputError
 from jaxsize.results.json_files import read_json
+from jaxsize.studies.grids import Grid, grid_of_parts
 
 FORMAT = 1
 """The form of the summaries that are understood."""
@@ -28,7 +29,7 @@ class Entry(NamedTuple):
     datasets: tuple[str, ...]
     n: tuple[int, ...]
     """The different numbers of values that its parts rest on, ascending."""
-    parts: list[dict[str, Any]]
+    parts: Grid | None
 
 
 class StudyFolder(NamedTuple):
@@ -91,13 +92,13 @@ def _entries(summary: Mapping[str, Any]) -> list[Entry]:
     entries = []
     for form, claims in summary["claims"].items():
         for name, claim in claims.items():
+            grid = grid_of_parts(claim["parts"]) if claim["parts"] else None
             mark = re.match(r"C\d+", name)
-            parts = [dict(part) for part in claim["parts"]]
-            trained_on = summary["settings"].get("dataset") or []
-            datasets = _names(part.get("dataset") for part in parts) or _names(trained_on)
-            counts = {part["n"] for part in parts if isinstance(part.get("n"), int)}
+            trained_on = [summary["settings"].get("dataset")]
+            datasets = _names(part.get("dataset") for part in claim["parts"]) or _names(trained_on)
+            counts = {part["n"] for part in claim["parts"] if isinstance(part.get("n"), int)}
             texts = (str(claim["claim"]), str(claim["verdict"]), claim.get("reason") or "", claim.get("settle") or "")
-            entries.append(Entry(mark[0] if mark else "", name, form, *texts, datasets, tuple(sorted(counts)), parts))
+            entries.append(Entry(mark[0] if mark else "", name, form, *texts, datasets, tuple(sorted(counts)), grid))
     return entries
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxsize.errors import InputError
 from jaxsize.results.folder import versions
-from jaxsize.results.json_files import read_json
+from jaxsize.results.json_files import read_json, to_plain
 from jaxsize.studies._embedding import embed
 from jaxsize.studies._verdicts import claim_views
 from jaxsize.studies._words import plain, title_of
@@ -18,6 +18,10 @@ from jaxsize.studies.pages import write_page
 
 FORMAT = 1
 """The form of the summaries that are understood here."""
+ENTRIES = (
+    *("study", "question", "command", "answer", "settings", "data"),
+    *("results", "tables", "claims", "not_finite", "collapsed", "pictures"),
+)
 
 
 def write_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> Path:
@@ -34,8 +38,8 @@ def write_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> Path:
         The path of the page.
 
     Raises:
-        InputError: when the summary is of another form, a picture is missing or no PNG, config.json is damaged, or
-            Jinja is not installed.
+        InputError: when the summary is of another form or lacks an entry, a picture is missing or no PNG, config.json
+            is damaged, or Jinja is not installed.
         OSError: when the page cannot be written.
 
     Example:
@@ -49,9 +53,11 @@ def write_report(folder: str | os.PathLike, summary: Mapping[str, Any]) -> Path:
         >>> "<h1>How far?</h1>" in page, "To 3 &amp; no further." in page, "--last" in page
         (True, True, True)
     """
-    folder = Path(folder)
+    folder, summary = Path(folder), to_plain(summary)
     if summary.get("format") != FORMAT:
         raise InputError(f"{folder}: expected a summary of format {FORMAT}, got {summary.get('format')!r}")
+    if missing := [name for name in ENTRIES if name not in summary]:
+        raise InputError(f"{folder}: expected a summary with {', '.join(ENTRIES)}, {', '.join(missing)} is missing")
     config = folder / "config.json"
     record = read_json(config) if config.exists() else {}
     values = {

@@ -90,6 +90,10 @@ def results(tmp_path):
     (root / "old" / "summary.json").write_text('{"settings": {}}')
     (root / "new").mkdir()
     (root / "new" / "summary.json").write_text('{"format": 2}')
+    words = a_claim(2.0)
+    words["parts"][0]["estimate"] = {"two": []}
+    words["parts"][0]["low"] = "one"
+    make(root / "words", {"corrected": {"C21": words}})
     (root / "edited").mkdir()
     (root / "edited" / "summary.json").write_text(json.dumps({"format": 1, "study": "x"}))
     (root / "torn").mkdir()
@@ -101,7 +105,7 @@ def test_a_book_tells_every_claim_what_it_rests_on_and_what_is_skipped(results, 
     assert main([str(results), str(results / "two"), "--out", str(tmp_path / "book.html")]) == 0
     said = capsys.readouterr()
     assert said.err == "" and said.out.splitlines()[-1].startswith("2 claims settled, 2 open, 46 not run: ")
-    assert said.out.count("skipped ") == 4
+    assert said.out.count("skipped ") == 5
     page = Page(tmp_path / "book.html")
     check_links(page)
     assert set(MARKS) <= set(page.ids)
@@ -115,6 +119,7 @@ def test_a_book_tells_every_claim_what_it_rests_on_and_what_is_skipped(results, 
         "results & more/old: summary.json names no format",
         "results & more/new: summary.json is of format 2",
         "results & more/edited: summary.json is damaged (KeyError: 'question')",
+        "results & more/words: summary.json is damaged (TypeError",
         "results & more/torn: is not a JSON file",
     ):
         assert words in page.text, words

@@ -161,6 +161,8 @@ def test_writing_again_replaces_the_page_and_leaves_nothing_else(folder):
 def test_wrong_input_is_named(folder):
     with pytest.raises(InputError, match="expected a summary of format 1, got 7"):
         write_report(folder, a_summary(format=7))
+    with pytest.raises(InputError, match="data, claims is missing"):
+        write_report(folder, {key: value for key, value in a_summary().items() if key not in ("data", "claims")})
     (folder / "small.png").write_bytes(b"GIF89a")
     with pytest.raises(InputError, match=r"small\.png: expected a PNG picture"):
         write_report(folder, a_summary())
