@@ -96,7 +96,18 @@ def test_what_is_handed_on_says_what_it_does_with_an_example(name):
 
 
 def test_importing_jaxsize_is_light_and_touches_no_device():
-    heavy = ["optax", "flax", "orbax", "scipy", "sklearn", "matplotlib", "tyro", "tqdm", "tensorflow_datasets"]
+    heavy = [
+        "optax",
+        "flax",
+        "orbax",
+        "scipy",
+        "sklearn",
+        "matplotlib",
+        "tyro",
+        "tqdm",
+        "tensorflow_datasets",
+        "jinja2",
+    ]
     code = (
         "import sys, jax, jaxsize, jaxsize.data, jaxsize.statistics, jaxsize.plots\n"
         f"print([name for name in {heavy} if name in sys.modules], jax._src.xla_bridge.backends_are_initialized())\n"
