@@ -8,9 +8,7 @@ from typing import Any, NamedTuple
 from jaxsize.errors import InputError
 from jaxsize.results.json_files import read_json
 from jaxsize.studies.grids import Grid, grid_of_parts
-
-FORMAT = 1
-"""The form of the summaries that are understood."""
+from jaxsize.studies.summary import FORMAT
 
 
 class Entry(NamedTuple):

@@ -54,7 +54,8 @@ def open_results(
         InputError: when the folder holds something else, other settings, or an unfinished study and --resume is not
             given.
     """
-    for package, extra in (("matplotlib", "plots"), ("sklearn", "data")):  # not found missing when all is trained
+    # Not found missing when all is trained.
+    for package, extra in (("matplotlib", "plots"), ("sklearn", "data"), ("jinja2", "studies")):
         require_package(package, extra)
     named = datasets if isinstance(datasets, Mapping) else {dataset.name: dataset for dataset in datasets}
     prints = {key: dataset.fingerprint() for key, dataset in named.items()}  # --resume must not go on with other rows

@@ -15,9 +15,8 @@ from jaxsize.studies._words import plain, title_of
 from jaxsize.studies.flags import flag
 from jaxsize.studies.grids import grid_of_rows
 from jaxsize.studies.pages import write_page
+from jaxsize.studies.summary import FORMAT
 
-FORMAT = 1
-"""The form of the summaries that are understood here."""
 ENTRIES = (
     *("study", "question", "command", "answer", "settings", "data"),
     *("results", "tables", "claims", "not_finite", "collapsed", "pictures"),

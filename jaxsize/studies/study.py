@@ -15,6 +15,7 @@ from jaxsize.studies.command_line import Command
 from jaxsize.studies.flags import Flags
 from jaxsize.studies.opening import load_datasets, open_results
 from jaxsize.studies.pictures import Draw, Picture, draw_all
+from jaxsize.studies.report import write_report
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.summary import FORMAT, as_text
 from jaxsize.studies.tables import Table
@@ -143,6 +144,7 @@ class Study:
         arms = Arms.of(runs, data=data, networks=networks)
         summary = self._summary(flags, arms, named, folder) | {"tables": tables}
         summary |= {"pictures": draw_all(self.pictures, arms, folder.path)}
+        write_report(folder.path, summary)
         folder.write_summary(summary)
         kept = ", ".join(sorted(path.name for path in folder.path.iterdir() if not path.name.startswith(".")))
         print(f"{as_text(summary)}\n\n{folder.path}: {kept}")
