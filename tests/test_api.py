@@ -37,8 +37,8 @@ DOORS = {
     "resizing": "Shrinking Widening bucket widen",
     "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder versions write_arrays",
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
-    " equivalence_verdict family fit_laws front holm paired_difference range_verdict size_at smallest_sample"
-    " trend verdict",
+    " equivalence_verdict family fit_laws front holm median_interval paired_difference range_verdict"
+    " seeds_to_settle size_at smallest_sample source_unclear trend trend_verdict verdict",
     "studies": "Command Flags FormsFlags flag listing opening study summary",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks size_sweep sizes",
