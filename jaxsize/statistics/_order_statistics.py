@@ -1,4 +1,4 @@
-"""Which of n sorted values enclose the median, from the binomial distribution alone."""
+"""Which of n sorted values enclose the median, from the binomial distribution alone (Thompson)."""
 
 import functools
 from fractions import Fraction

@@ -26,7 +26,7 @@ def signed_rank_p(difference: np.ndarray, lost: int = 0) -> float:
     ranks = np.rint(2 * stats.rankdata(np.abs(difference))).astype(int)  # doubled: mean ranks of ties become integers
     beyond = 2 * np.arange(difference.size + 1, difference.size + 1 + lost)
     chance = np.ones(1)
-    for rank in (*ranks, *beyond):
+    for rank in [*ranks.tolist(), *beyond.tolist()]:
         chance = 0.5 * (np.pad(chance, (0, rank)) + np.pad(chance, (rank, 0)))
     total = ranks[difference > 0].sum()
     return float(min(1.0, 2 * min(chance[: total + beyond.sum() + 1].sum(), chance[total:].sum())))

@@ -59,7 +59,7 @@ def trend(
     known = np.isfinite(values).all(axis=1)
     upper = np.triu_indices(settings.size, 1)
     step = np.sign(settings[upper[1]] - settings[upper[0]])
-    used = np.where(known[:, None], values, 0.0)
+    used = np.where(np.expand_dims(known, 1), values, 0.0)
     rise = np.sign(used[:, upper[1]] - used[:, upper[0]])
     # Not scipy's kendalltau: it differs in the last bit in 4 of 10 cases, and recorded results keep every digit.
     tau = (rise @ step) / np.sqrt(np.maximum(np.count_nonzero(rise, axis=1), 1) * step.size)
@@ -82,4 +82,4 @@ def _page(values: np.ndarray) -> float:
 
     lost = ~np.isfinite(values).all(axis=1)
     falling = np.arange(values.shape[1], 0.0, -1.0)
-    return float(stats.page_trend_test(np.where(lost[:, None], falling, values)).pvalue)
+    return float(stats.page_trend_test(np.where(np.expand_dims(lost, 1), falling, values)).pvalue)

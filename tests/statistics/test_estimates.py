@@ -23,9 +23,9 @@ def test_smallest_sample_is_where_range_and_signed_ranks_reach_the_level():
         n = smallest_sample(confidence, tests)
         assert tests * 2.0 ** (1 - n) <= 1 - confidence + 1e-12 and tests * 2.0 ** (2 - n) > 1 - confidence
     assert smallest_sample() == 6 and [smallest_sample(tests=tests) for tests in (4, 5, 8)] == [8, 8, 9]
-    for wrong in ({"confidence": 1.0}, {"confidence": 0.0}, {"tests": 0}):
+    for confidence, tests in ((1.0, 1), (0.0, 1), (0.95, 0)):
         with pytest.raises(ValueError, match="must be"):
-            smallest_sample(**wrong)
+            smallest_sample(confidence, tests)
 
 
 # Interval of a median

@@ -83,7 +83,7 @@ def test_a_trend_is_judged_by_its_test():
     assert trend_verdict(trend(settings, -settings + np.zeros((3, 1)), direction="positive")).outcome == "refuted"
     mixed = trend(settings, [settings, -settings], direction="positive")
     assert trend_verdict(mixed).outcome == "open"
-    lost = trend(settings, [settings, settings, [np.nan] * 5], direction="positive")
+    lost = trend(settings, np.stack([settings, settings, np.full(5, np.nan)]), direction="positive")
     assert trend_verdict(lost).outcome == "open"
     two = trend([1, 2], np.arange(12).reshape(6, 2), direction="positive")
     assert trend_verdict(two).outcome == "holds"  # by its interval
