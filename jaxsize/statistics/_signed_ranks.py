@@ -2,6 +2,9 @@
 
 import numpy as np
 
+SIGNED_RANK = "Wilcoxon signed-rank"
+"""Stands in `Estimate.test` where the p value is, or would be with enough pairs, that of this test."""
+
 
 def signed_rank_p(difference: np.ndarray, lost: int = 0) -> float:
     """Compute the two-sided p value of the signed-rank test.

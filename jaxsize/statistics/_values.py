@@ -92,3 +92,13 @@ def check_direction(direction: str) -> None:
     """
     if direction not in ("positive", "negative"):
         raise InputError(f'the direction must be "positive" or "negative", got {direction!r}')
+
+
+def check_confidence(confidence: float) -> None:
+    """Check a confidence.
+
+    Raises:
+        InputError: when it is not above 0 and below 1.
+    """
+    if not 0 < confidence < 1:
+        raise InputError(f"the confidence must be above 0 and below 1, got {confidence}")

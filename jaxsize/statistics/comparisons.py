@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxsize.errors import InputError
-from jaxsize.statistics._signed_ranks import signed_rank_p
+from jaxsize.statistics._signed_ranks import SIGNED_RANK, signed_rank_p
 from jaxsize.statistics._values import joined, lost_note, pairs
 from jaxsize.statistics.estimates import Estimate, median_interval, smallest_sample
-
-SIGNED_RANK = "Wilcoxon signed-rank"
-"""Stands in `Estimate.test` where the p value is, or would be with enough pairs, that of this test."""
 
 
 def paired_difference(

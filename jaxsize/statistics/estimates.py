@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from jaxsize.errors import InputError
 from jaxsize.statistics._order_statistics import enclosing_rank
-from jaxsize.statistics._values import Direction, existing, finite_or_none, joined, lost_note, vector
+from jaxsize.statistics._values import Direction, check_confidence, existing, finite_or_none, joined, lost_note, vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,16 +83,6 @@ def smallest_sample(confidence: float = 0.95, tests: int = 1) -> int:
     if tests < 1:
         raise InputError(f"the number of tests must be 1 or more, got {tests}")
     return math.ceil(1 - math.log2((1 - confidence) / tests))
-
-
-def check_confidence(confidence: float) -> None:
-    """Check a confidence.
-
-    Raises:
-        InputError: when it is not above 0 and below 1.
-    """
-    if not 0 < confidence < 1:
-        raise InputError(f"the confidence must be above 0 and below 1, got {confidence}")
 
 
 def median_interval(

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxsize.errors import InputError
+from jaxsize.statistics._signed_ranks import SIGNED_RANK
 from jaxsize.statistics.claims import family
-from jaxsize.statistics.comparisons import SIGNED_RANK
 from jaxsize.statistics.estimates import Estimate, smallest_sample
 
 MOST_SEEDS = 1000
