@@ -1,6 +1,7 @@
 """The ways in which `benchmarks.wrong_inputs` edits a file."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,18 @@ def _missing_key(path: Path) -> None:
     path.write_bytes(b"\n".join(lines) + b"\n")
 
 
+def _middle_line(change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Path], object]:
+    """Change the fields of the middle line of a text of fields, of which each is followed by a comma, space or tab."""
+
+    def edit(path: Path) -> None:
+        lines = path.read_bytes().split(b"\n")
+        fields = re.split(rb"([,\t ]+)", lines[len(lines) // 2])
+        lines[len(lines) // 2] = b"".join(change(fields))
+        path.write_bytes(b"\n".join(lines))
+
+    return edit
+
+
 EDITS: dict[str, Callable[[Path], object]] = {
     "delete": _remove,
     "empty": lambda path: path.write_bytes(b""),
@@ -59,6 +72,10 @@ EDITS: dict[str, Callable[[Path], object]] = {
     "twice": lambda path: path.write_bytes(2 * path.read_bytes()),
     "missing key": _missing_key,
     "deep": lambda path: path.write_bytes(b"[" * 100_000),
+    "nan": _middle_line(lambda fields: [b"nan", *fields[1:]]),
+    "label": _middle_line(lambda fields: [*fields[:-1], b"99"]),
+    "fewer fields": _middle_line(lambda fields: fields[:-2]),
+    "more fields": _middle_line(lambda fields: [*fields, *(fields[-2:] if len(fields) > 1 else [b",1"])]),
     "not text": lambda path: path.write_bytes(b"\xff\xfe\x00" * 50),
 }
 """A change of a file (or folder), by name."""

@@ -17,10 +17,10 @@ SMALL = {
     "compress": "--num-seeds 1 --penalties 0.3 --start-width 12 --batch-size 256 --epochs 5 --learning-rate 0.1 "
     "--static-epochs 6 --partners from_scratch from_found pruned",
     "flexible": "--smoke --form corrected",
-    "random_slope": "--smoke --form corrected",
+    "random_slope": "--form corrected --num-seeds 2 --gates fixed --batch-size 8 --epochs 6",
     "size_only": "--smoke --form corrected",
 }
-"""Flags by study. Units are removed in the first two, layers widened in the third."""
+"""Flags by study. Units are removed in the first two, a layer is widened in `random_slope`."""
 HASTILY = """
 import importlib, sys
 from jaxsize.resizing import Shrinking

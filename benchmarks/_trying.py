@@ -8,18 +8,26 @@ import shutil
 import signal
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from benchmarks._file_edits import EDITS, content_of
-from benchmarks._studies import REPOSITORY
+from benchmarks._studies import REPOSITORY, SMALL
 
 LONGEST = 60
-SMALL = ("--num-seeds", "2", "--penalties", "0.3", "--start-width", "12", "--batch-size", "256", "--epochs", "4")
+STOPPED = {
+    "sparsifier": "--num-seeds 2 --penalties 0.3 --start-width 12 --batch-size 256 --epochs 4",
+    "random_slope": SMALL["random_slope"],
+}
+"""Flags of the studies that are stopped in the middle, by study; a layer is widened in the second one."""
+DATASETS = {"mnist": "mnist", "airfoil": "airfoil", "poker": "poker", "adult": "census"}
+"""Data sets whose files are edited, by the name of their folder."""
 
 Case = tuple[str, ...]
-"""(kind, study, flag, value) of kind flags or trained; (kind, file, edit) of kind results, network or data."""
+"""(kind, study, flag, value) of kind flags or trained; (kind, file, edit) of kind results, network or data,
+where a file's first folder is the study or the data set."""
 
 
 class Accepted(BaseException):
@@ -69,7 +77,7 @@ def _judge(status: int, error: str) -> str:
 
 def _flags(case: Case, scratch: Path, places: dict[str, str]) -> str:
     from jaxsize.studies import opening
-    from jaxsize.studies import study as two_forms
+    from jaxsize.studies import questions as two_forms
 
     kind, study, flag, value = case
     modules = [opening, two_forms, importlib.import_module(f"experiments.{study}")]
@@ -86,17 +94,18 @@ def _flags(case: Case, scratch: Path, places: dict[str, str]) -> str:
         return _judge(*call(study, ["--smoke", flag, *(value.split(" ") if value else [""])]))
 
 
-def _edited(case: Case, scratch: Path, source: str) -> Path:
-    copy = scratch / "copy"
-    shutil.copytree(source, copy)
-    EDITS[case[2]](copy / case[1])
-    return copy
+def _edited(case: Case, scratch: Path, source: str) -> tuple[str, Path]:
+    """Copy the folder that the case's file is in, and edit the copy; return the folder's name and the copy."""
+    owner = Path(case[1]).parts[0]
+    shutil.copytree(Path(source, owner), scratch / "copy" / owner)
+    EDITS[case[2]](scratch / "copy" / case[1])
+    return owner, scratch / "copy"
 
 
 def _results(case: Case, scratch: Path, places: dict[str, str]) -> str:
-    copy = _edited(case, scratch, places["results"])
+    study, copy = _edited(case, scratch, places["results"])
     before = content_of(copy)
-    status, error = call("sparsifier", [*SMALL, "--out", str(copy), "--resume"])
+    status, error = call(study, [*STOPPED[study].split(), "--out", str(copy / study), "--resume"])
     outcome = _judge(status, error)
     if outcome == "refused" and status == 2 and content_of(copy) != before:
         return f"refused, but the folder was changed: {error}"
@@ -106,20 +115,20 @@ def _results(case: Case, scratch: Path, places: dict[str, str]) -> str:
 def _network(case: Case, scratch: Path, places: dict[str, str]) -> str:
     from jaxsize import load_network
 
-    copy = _edited(case, scratch, places["network"])
-    try:
-        load_network(copy)
-    except ValueError as error:
-        return "refused" if "\n" not in str(error) else f"not one line: {error}"
-    return "accepted"
+    name, copy = _edited(case, scratch, places["network"])
+    return _loaded(lambda: load_network(copy / name))
 
 
 def _data(case: Case, scratch: Path, places: dict[str, str]) -> str:
     from jaxsize.data import load
 
-    copy = _edited(case, scratch, places["data"])
+    name, copy = _edited(case, scratch, places["data"])
+    return _loaded(lambda: load(DATASETS[name], data_dir=copy))
+
+
+def _loaded(load: Callable[[], object]) -> str:
     try:
-        load("mnist", data_dir=copy)
+        load()
     except ValueError as error:
         return "refused" if "\n" not in str(error) else f"not one line: {error}"
     return "accepted"

@@ -28,7 +28,7 @@ from benchmarks._timing import Promise, device_name, machine, num_cores, report,
 from jaxsize.text_tables import format_table
 
 LONGEST = 600.0  # seconds; a process that takes longer hangs
-KINDS = {"sparsifier": "compaction", "compress": "compaction", "flexible": "widening"}
+KINDS = {"sparsifier": "compaction", "compress": "compaction", "random_slope": "widening"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,8 @@ def main(flags: Flags) -> int:
     row |= {"device": device_name(), "seconds": time.perf_counter() - began}
     if flags.smoke and not all(promise.kept for promise in promises):
         return 1
-    return report("kills", device_name(), row, promises, smoke=flags.smoke)
+    some = "" if set(flags.studies) == set(SMALL) else "-" + "-".join(flags.studies)
+    return report(f"kills{some}", device_name(), row, promises, smoke=flags.smoke)
 
 
 if __name__ == "__main__":

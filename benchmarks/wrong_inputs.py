@@ -1,13 +1,14 @@
 """Whether wrong input ends in one line: of every flag of every study, and of every file that a study or a user reads.
 
-    python -m benchmarks.wrong_inputs              about 1800 cases, an hour on two cores
+    python -m benchmarks.wrong_inputs              about 2800 cases, an hour and more on two cores
+    python -m benchmarks.wrong_inputs --data-dir DIR    with files of airfoil, poker and census beside MNIST's
     python -m benchmarks.wrong_inputs --smoke      a sample, a minute
 
 Flags: every flag of every study gets every value of `VALUES`. Those that are accepted are not trained: this shows that
 nothing but `InputError` comes before training (`--accepted` of them, drawn at random, are trained at --smoke's scale).
-Results folders: a study is stopped in the middle of training; every file of it is edited in every way of `EDITS`, and
-the study goes on with --resume. A refusal must leave the folder as it was. Data files and saved networks: edited
-likewise, and loaded.
+Results folders: a study that removes units, and one that widens a layer, are stopped in the middle of training; every
+file of them is edited in every way of `EDITS`, and the study goes on with --resume. A refusal must leave the folder as
+it was. Data files and saved networks: edited likewise, and loaded.
 
 A case fails if it raises anything but what its command turns into a line, if its line is none, or if it takes more than
 60 seconds.
@@ -20,6 +21,7 @@ import multiprocessing
 import os
 import pkgutil
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -29,7 +31,7 @@ from typing import Any
 from benchmarks._file_edits import EDITS
 from benchmarks._studies import REPOSITORY
 from benchmarks._timing import Promise, device_name, machine, num_cores, report, run
-from benchmarks._trying import SMALL, Case, call, try_case
+from benchmarks._trying import DATASETS, STOPPED, Case, call, try_case
 from jaxsize.text_tables import format_table
 
 PATHS = ("", "a\nb", "x" * 300, "/dev/null", "/proc/none", "é")
@@ -48,6 +50,8 @@ class Flags:
     """What is tried."""
     seed: int = 0
     """Names what is drawn."""
+    data_dir: Path | None = None
+    """Folder with the files of real data sets, of which copies are edited. Default: only files in MNIST's format."""
     smoke: bool = False
     """Few cases, to show that everything works; nothing is written."""
 
@@ -88,15 +92,15 @@ def file_cases(folder: Path, kind: str) -> list[Case]:
         (kind, path, edit)
         for path in paths
         for edit in EDITS
-        if (folder / path).is_file() or edit in ("delete", "rename", "file")
+        if (folder / path).is_file() or (os.sep in path and edit in ("delete", "rename", "file"))
     ]
 
 
 # --- All of it.
 
 
-def prepare(scratch: Path) -> dict[str, str]:
-    """Make what is edited: a study stopped in the middle, a saved network, and data files."""
+def prepare(scratch: Path, data_dir: Path | None) -> dict[str, str]:
+    """Make what is edited: two studies stopped in the middle, a saved network, and data files."""
     from benchmarks.start_up import write_mnist
     from jaxsize.export import save_network
     from jaxsize.networks import mlp
@@ -106,7 +110,10 @@ def prepare(scratch: Path) -> dict[str, str]:
     places = {name: str(scratch / name) for name in ("scratch", "results", "network", "data")}
     (scratch / "scratch").mkdir()
     write_mnist(scratch / "data" / "mnist")
-    save_network(places["network"], mlp((3, 4, 2)).init(0))
+    for name in DATASETS:
+        if data_dir and name != "mnist":
+            shutil.copytree(data_dir / name, scratch / "data" / name)
+    save_network(scratch / "network" / "small", mlp((3, 4, 2)).init(0))
     advance, seen = Progress.advance, []
 
     def stop(self: Progress, name: str, num_epochs: int, rows: Any = ()) -> None:
@@ -116,10 +123,12 @@ def prepare(scratch: Path) -> dict[str, str]:
             raise KeyboardInterrupt
 
     Progress.advance = stop
-    status, error = call("sparsifier", [*SMALL, "--out", places["results"]])
+    for study, flags in STOPPED.items():
+        seen.clear()
+        status, error = call(study, [*flags.split(), "--out", str(scratch / "results" / study)])
+        if status != 130:
+            raise SystemExit(f"{study}, to be edited, was not interrupted: {error}")
     Progress.advance = advance
-    if status != 130:
-        raise SystemExit(f"the study to be edited was not interrupted: {error}")
     return places
 
 
@@ -138,7 +147,7 @@ def main(flags: Flags) -> int:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(scratch / "programs")
         context = multiprocessing.get_context("spawn")
         with context.Pool(1) as pool:
-            places = pool.apply(prepare, (scratch,))
+            places = pool.apply(prepare, (scratch, flags.data_dir))
             _end(pool)
         cases = flag_cases()
         cases += file_cases(Path(places["results"]), "results") + file_cases(Path(places["network"]), "network")
@@ -168,7 +177,8 @@ def main(flags: Flags) -> int:
     outcomes = ("refused", "accepted", "failed")
     print(format_table(["", *outcomes], [[kind, *(str(count[kind, end]) for end in outcomes)] for kind in kinds]))
     failed = {" ".join(case): end for case, end in ends.items() if end not in ("refused", "accepted")}
-    row = machine() | {"device": device_name(), "settings": dataclasses.asdict(flags), "failed": failed}
+    settings = dataclasses.asdict(flags) | {"data_dir": None if flags.data_dir is None else "given"}
+    row = machine() | {"device": device_name(), "settings": settings, "failed": failed}
     row |= {
         "cases": {kind: {end: count[kind, end] for end in outcomes} for kind in kinds},
         "seconds": time.perf_counter() - began,

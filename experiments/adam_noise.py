@@ -28,7 +28,7 @@ from jaxsize.programs import Batch
 from jaxsize.results import Runs
 from jaxsize.statistics import Part, claim, describe, paired_difference, verdict
 from jaxsize.studies import Command
-from jaxsize.studies.study import Question, Setup, run_question
+from jaxsize.studies.questions import Question, Setup, run_question
 
 NAME = "adam_noise"
 

@@ -35,7 +35,7 @@ from jaxsize.statistics import (
     verdict,
 )
 from jaxsize.studies import Command, listing
-from jaxsize.studies.study import Learned, Question, Setup, run_question
+from jaxsize.studies.questions import Learned, Question, Setup, run_question
 from jaxsize.sweeps import size_sweep
 
 NAME = "pretraining"

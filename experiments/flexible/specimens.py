@@ -21,7 +21,7 @@ from jaxsize.learners import mean_over_rows, task_of
 from jaxsize.learners.flexible import FORMS
 from jaxsize.networks import dense, mlp
 from jaxsize.programs import Batch
-from jaxsize.studies.study import Setup
+from jaxsize.studies.questions import Setup
 from jaxsize.sweeps import size_sweep
 from jaxsize.trees import Tree
 

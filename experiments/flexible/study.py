@@ -32,7 +32,7 @@ from jaxsize.learners.importance import Measure
 from jaxsize.networks import mlp
 from jaxsize.programs import Batch
 from jaxsize.studies import Command, listing
-from jaxsize.studies.study import Learned, Question, Setup, run_question
+from jaxsize.studies.questions import Learned, Question, Setup, run_question
 from jaxsize.sweeps import Partner, partner_batches
 
 NAME = "flexible"

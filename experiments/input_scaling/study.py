@@ -26,7 +26,7 @@ from jaxsize.learners.plain import PlainConfig
 from jaxsize.programs import Batch
 from jaxsize.results import Folder, Runs
 from jaxsize.studies import Command
-from jaxsize.studies.study import Learned, Question, Setup, run_question
+from jaxsize.studies.questions import Learned, Question, Setup, run_question
 from jaxsize.sweeps import layer_rate_sweep
 
 NAME = "input_scaling"

@@ -14,7 +14,7 @@ from jaxsize.gates import gray_zone
 from jaxsize.learners import Hparams
 from jaxsize.learners.flexible import FlexibleConfig, make_optimizer
 from jaxsize.results import Folder, Runs, write_arrays
-from jaxsize.studies.study import Learned
+from jaxsize.studies.questions import Learned
 
 MOST_STEPS = 20_000
 """The most steps that are simulated."""

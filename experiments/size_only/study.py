@@ -26,7 +26,7 @@ from jaxsize.learners.flexible import FORMS
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.studies import Command
-from jaxsize.studies.study import Learned, Question, Setup, run_question
+from jaxsize.studies.questions import Learned, Question, Setup, run_question
 from jaxsize.sweeps import size_sweep
 
 NAME = "size_only"

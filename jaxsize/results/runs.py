@@ -43,12 +43,12 @@ class Runs:
     def __init__(self, folder: Folder, settings: dict[str, Any]):
         self.folder, self.settings = folder, settings
         self.num_seeds: int = settings["num_seeds"]
-        self._paths: dict[int, list[dict[str, Any]]] = {}
+        self.paths: dict[int, list[dict[str, Any]]] = {}
         for row in folder.rows.read():
-            self._paths.setdefault(row["run"], []).append(row)
+            self.paths.setdefault(row["run"], []).append(row)
         self._firsts: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
-        for run, path in self._paths.items():
+        for run, path in self.paths.items():
             batch = path[0]["batch"]
             self._firsts[batch] = min(run, self._firsts.get(batch, run))
             self._epochs[batch] = max(len(path), self._epochs.get(batch, 0))
@@ -115,7 +115,7 @@ class Runs:
 
     def all_steps(self, key: str) -> list[tuple[list[dict[str, Any]], np.ndarray]]:
         """Pair the rows of every run of the study with the values [steps] recorded at its steps."""
-        return [(path, self._line(key, path)) for path in self._paths.values()]
+        return [(path, self._line(key, path)) for path in self.paths.values()]
 
     def _line(self, key: str, path: list[dict[str, Any]]) -> np.ndarray:
         batch = path[0]["batch"]
@@ -157,7 +157,7 @@ class Runs:
         return where | {name: describe(self.last(name, **where)) for name in names}
 
     def _fitting(self, where: dict[str, Any]) -> list[list[dict[str, Any]]]:
-        return [path for path in self._paths.values() if all(path[0].get(k) == value for k, value in where.items())]
+        return [path for path in self.paths.values() if all(path[0].get(k) == value for k, value in where.items())]
 
     def _seeds(self, where: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
         paths = self._fitting(where)

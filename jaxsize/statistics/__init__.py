@@ -12,8 +12,8 @@ from jaxsize.statistics.trends import trend
 from jaxsize.statistics.verdicts import (
     Verdict,
     equivalence_verdict,
+    not_decided,
     range_verdict,
-    source_unclear,
     trend_verdict,
     verdict,
 )
@@ -35,12 +35,12 @@ __all__ = [
     "front",
     "holm",
     "median_interval",
+    "not_decided",
     "paired_difference",
     "range_verdict",
     "seeds_to_settle",
     "size_at",
     "smallest_sample",
-    "source_unclear",
     "trend",
     "trend_verdict",
     "verdict",

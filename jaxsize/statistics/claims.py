@@ -14,8 +14,8 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
     """Put a claim and its parts together, ready for JSON.
 
     The claim holds, or is refuted, if all of its parts that count do; otherwise it is open, or, without parts, not
-    tested. Its source is unclear if that is so of all of them, or of some, and all others hold, or all are refuted: no
-    more runs would settle it. A part whose label has the key `uninformative` is listed but does not count.
+    tested. It is not decided by its source if that is so of all of them, or of some, and all others hold, or all are
+    refuted: no more runs would settle it. A part whose label has the key `uninformative` is listed but does not count.
 
     Args:
         text: what the claim says.
@@ -50,9 +50,9 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
 
 def _together(outcomes: Collection[str]) -> str:
     """Put the different outcomes of the parts together to one."""
-    if len(outcomes) == 1 or set(outcomes) in ({"source unclear", "holds"}, {"source unclear", "refuted"}):
-        return max(outcomes)  # in the alphabet, "source unclear" is behind the others
-    return "open"
+    if len(outcomes) == 1:
+        return next(iter(outcomes))
+    return "not decided" if set(outcomes) in ({"not decided", "holds"}, {"not decided", "refuted"}) else "open"
 
 
 def family(row: dict[str, Any]) -> tuple:

@@ -48,7 +48,7 @@ class Estimate:
     is_range: bool = False
     """Whether `low` and `high` are only the smallest and the largest of too few values: no interval of any confidence
     that was asked for."""
-    direction: Direction | None = None
+    p_value_direction: Direction | None = None
     """Which direction a one-sided `p_value` speaks for; None for a two-sided one."""
     p_value_opposite: float | None = None
     """The one-sided p value of the other direction."""

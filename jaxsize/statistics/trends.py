@@ -73,7 +73,9 @@ def trend(
     if direction == "negative":
         p_value, opposite = opposite, p_value
     test = f"median Kendall tau_b: {interval.test}; Page's trend test (one-sided, {direction})"
-    return dataclasses.replace(interval, test=test, p_value=p_value, p_value_opposite=opposite, direction=direction)
+    return dataclasses.replace(
+        interval, test=test, p_value=p_value, p_value_opposite=opposite, p_value_direction=direction
+    )
 
 
 def _page(values: np.ndarray) -> float:

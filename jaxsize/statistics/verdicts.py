@@ -1,4 +1,4 @@
-"""What an estimate says about a claim: it holds, is refuted or is open, or the source is unclear.
+"""What an estimate says about a claim: it holds, is refuted or is open, or its source does not decide it.
 
 A claim holds if the 95 % interval excludes 0 in the stated direction, and is refuted if the interval excludes 0 in the
 other direction. Otherwise it is open, and also where there are too few runs for any 95 % statement about a median, or
@@ -24,8 +24,8 @@ class Verdict:
         'open'
     """
 
-    outcome: Literal["holds", "refuted", "open", "source unclear"]
-    """More runs can settle what is open, and cannot where the source is unclear."""
+    outcome: Literal["holds", "refuted", "open", "not decided"]
+    """More runs can settle what is open, and cannot settle what the words of the source leave not decided."""
     reason: str
     """The numbers in words."""
 
@@ -82,12 +82,12 @@ def trend_verdict(estimate: Estimate) -> Verdict:
         >>> trend_verdict(sizes).outcome
         'holds'
     """
-    if estimate.direction is None:
+    if estimate.p_value_direction is None:
         raise InputError(f"trend_verdict needs the estimate of a trend, got one by {estimate.test!r}")
     if estimate.p_value is None or estimate.p_value_opposite is None:
-        return verdict(estimate, estimate.direction)
+        return verdict(estimate, estimate.p_value_direction)
     level, words = 1 - estimate.confidence, ("rise", "fall")
-    claimed, other = words if estimate.direction == "positive" else words[::-1]
+    claimed, other = words if estimate.p_value_direction == "positive" else words[::-1]
     tests = f"Page's p that they {claimed} is {estimate.p_value:.3g}, that they {other} {estimate.p_value_opposite:.3g}"
     reason = joined(f"median tau {estimate.estimate:.4g}, {tests} (n = {estimate.n})", estimate.note)
     if estimate.p_value <= level:
@@ -95,7 +95,7 @@ def trend_verdict(estimate: Estimate) -> Verdict:
     return Verdict("refuted" if estimate.p_value_opposite <= level else "open", reason)
 
 
-def source_unclear(estimate: Estimate, why: str) -> Verdict:
+def not_decided(estimate: Estimate, why: str) -> Verdict:
     """Say that the words of a source do not decide a claim, whatever the number.
 
     It is for claims such as "about twice" or "an equal loss", of which the source does not say how near is near. The
@@ -106,12 +106,12 @@ def source_unclear(estimate: Estimate, why: str) -> Verdict:
         why: what the source leaves open.
 
     Example:
-        >>> from jaxsize.statistics import Estimate, source_unclear
-        >>> unclear = source_unclear(Estimate(2.3, 2.1, 2.6, 0.95, 8, "by hand"), "how near 2 is about twice")
+        >>> from jaxsize.statistics import Estimate, not_decided
+        >>> unclear = not_decided(Estimate(2.3, 2.1, 2.6, 0.95, 8, "by hand"), "how near 2 is about twice")
         >>> unclear.reason
         "the source's words do not decide this: how near 2 is about twice; 2.3, 95% interval [2.1, 2.6] (n = 8)"
     """
-    return Verdict("source unclear", f"the source's words do not decide this: {why}; {_reason(estimate)}")
+    return Verdict("not decided", f"the source's words do not decide this: {why}; {_reason(estimate)}")
 
 
 def equivalence_verdict(estimate: Estimate, margin: float = 0.15) -> Verdict:

@@ -1,182 +1,215 @@
-"""A study in both forms: a `Question` says which runs it needs and what they answer; everything else is done here."""
+"""A study: what is trained, and what is made of it. `Study.run` is the only orchestration there is."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-
-from jaxsize import plots
 from jaxsize.data import Dataset, Form
-from jaxsize.learners.flexible import FlexibleConfig
 from jaxsize.programs.batch import Batch
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
-from jaxsize.statistics.estimates import describe
-from jaxsize.studies.flags import FormsFlags
+from jaxsize.studies.arms import Arms
+from jaxsize.studies.claims import Claim
+from jaxsize.studies.command_line import Command
+from jaxsize.studies.flags import Flags
 from jaxsize.studies.opening import load_datasets, open_results
-from jaxsize.studies.summary import as_text
-from jaxsize.sweeps.cutting import cut
-from jaxsize.sweeps.sizes import first_width, size_sweep
+from jaxsize.studies.pictures import Draw, Picture, draw_all
+from jaxsize.studies.report import write_report
+from jaxsize.studies.setup import Arm, Setup
+from jaxsize.studies.summary import FORMAT, as_text
+from jaxsize.studies.tables import Table
+from jaxsize.sweeps.penalties import save_networks
 from jaxsize.training._train import Trained, require_room, train
 from jaxsize.training.progress import Progress
+from jaxsize.trees import Tree
 
 Learned = Mapping[str, tuple[Batch, Trained]]
-"""The trained batches of one data set in one form, by name of the batch: each with the results of its training."""
+"""The trained batches of one setup, by name of the batch: each with the results of its training."""
+Check = Callable[[Folder, Setup, Learned], Mapping[str, list[dict[str, Any]]]]
+"""(the results folder, a setup, its trained batches) -> rows of further tables, by title of the table. It may also
+write files. It is called once per setup, when all of it is trained."""
 
 
-class Setup(NamedTuple):
-    """One data set in one form, for which batches are made.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Study:
+    """One question: which arms are trained, what is told of them, and which claims they settle.
 
-    The runs of a study are numbered without gaps, from 0 on.
+    Example:
+        >>> from jaxsize.studies import FormsFlags, Study, columns
+        >>> study = Study(
+        ...     name="nothing", flags=FormsFlags, presets={}, arms=lambda setup: [], table=columns("size"), claims={}
+        ... )
+        >>> study.command.name
+        'nothing'
     """
-
-    flags: Any
-    """The flags of the study; at least `epochs` and `config(dataset)` are used."""
-    dataset: Dataset
-    form: Form
-    first_run: int = 0
-    """The number of the next batch's first run."""
-
-    def batch(self, arm: str) -> dict[str, Any]:
-        """Return the fields of a `Batch` that are made alike for all arms of a study.
-
-        Args:
-            arm: the name of a group of runs that are compared with others.
-
-        Returns:
-            `name`, `label` (the columns `dataset`, `form`, `arm` and `batch`), `first_run`, `config`, `num_epochs`.
-        """
-        name = f"{self.dataset.name}.{self.form}.{arm}"
-        label = {"dataset": self.dataset.name, "form": self.form, "arm": arm, "batch": name}
-        return {
-            "name": name,
-            "label": label,
-            "first_run": self.first_run,
-            "config": self.flags.config(self.dataset),
-            "num_epochs": self.flags.epochs,
-        }
-
-    def flexible(
-        self,
-        arm: str,
-        flexible: FlexibleConfig,
-        settings: Sequence[Mapping[str, Any]],
-        made: Sequence[Batch] = (),
-        depth: int = 1,
-        **more: Any,
-    ) -> Batch:
-        """Make a batch of networks with trained sizes.
-
-        In the corrected form as many units are allocated at first as the start sizes need, and units are added when a
-        size comes near the width. In the original form --width units are allocated, and none are added.
-
-        Args:
-            arm: see `batch`.
-            flexible: how gates, sizes and weights are trained.
-            settings: a run each: see `size_sweep`.
-            made: the batches of this setup that were made before; the runs are numbered after theirs.
-            depth: the number of hidden layers.
-            **more: further arguments of `size_sweep`, and fields of `Batch`.
-        """
-        widen = self.form == "corrected"
-        width = first_width(settings) if widen else self.flags.width
-        fields: dict[str, Any] = self.after(*made).batch(arm) | {"hidden": [width] * depth} | more
-        return size_sweep(self.dataset, flexible=flexible, settings=settings, widen=widen, **fields)
-
-    def after(self, *batches: Batch) -> "Setup":
-        """Return the same setup, with its runs numbered after those of these batches."""
-        return self._replace(first_run=self.first_run + sum(map(len, batches)))
-
-
-class Question(NamedTuple):
-    """What one study adds to the frame of `run_question`."""
 
     name: str
     """The study's name, in its command and in the path of its results folder."""
-    batches: Callable[[Setup], list[Batch]]
-    """The batches to train of a data set in a form."""
-    results: Callable[[Runs, str, Form], list[dict[str, Any]]]
-    """(runs, name of the data set, form) -> rows of the table: settings, and columns made by `statistics.describe`."""
-    claims: Callable[[Runs, Form], dict[str, dict[str, Any]]]
-    """(runs, form) -> the claims of the study by their marks, made by `statistics.claim`."""
-    pictures: Callable[[Runs, str], dict[str, Any]]
-    """(runs, name of the data set) -> figures by name."""
-    followers: Callable[[Setup, Learned], list[Batch]] = lambda setup, learned: []
-    """Further batches, which need the results of the first ones: (setup, trained batches) -> batches."""
-    also: Callable[[Folder, Any, Mapping[tuple[str, Form], Learned]], dict[str, Any]] = lambda *args: {}
-    """(folder, flags, trained batches by data set and form) -> further content of the summary. Under the key `tables`
-    are lists of rows by title, which are printed. It may also write files: it is called before the claims are judged
-    and the pictures drawn."""
+    flags: type[Flags]
+    """The class of its flags; the first line of its docstring is the question that the study answers."""
+    presets: Mapping[str, Mapping[str, Any]]
+    """Values of flags that "smoke" and "full" set."""
+    arms: Callable[[Setup], Iterable[Arm | Batch]]
+    """What is trained on a data set in a form; batches that are made already are numbered by `setup.after`."""
+    followers: Callable[[Setup, Learned], Iterable[Arm | Batch]] = lambda setup, learned: []
+    """What is trained after that, from what has been learned."""
+    table: Table
+    """The rows of the table of a data set in a form; see `columns`."""
+    claims: Mapping[str, Claim]
+    """The claims that the study judges, by their marks."""
+    pictures: Mapping[str, Draw | Picture] = dataclasses.field(default_factory=dict)
+    """The pictures by their titles."""
+    answer: Callable[[Arms], Iterable[str]] = lambda arms: []
+    """One or two plain sentences with the numbers that answer the question, from all arms."""
+    checks: Sequence[Check] = ()
+    """Further tables and files."""
+    split: Sequence[str] = ()
+    """Flags with several values for each of which arms, followers and checks are made apart; see `Setup.values`."""
+    data: Callable[[Any, Form], Sequence[Dataset]] = load_datasets
+    """(flags, form) -> the data sets that are trained on; those that --dataset names, unless the study has its own."""
+    prepare: Callable[[Dataset, Any], Dataset] = lambda dataset, flags: dataset
+    """(data set, flags) -> the data set that is trained on."""
+    save_networks: Callable[[Batch], bool] = lambda batch: False
+    """Whether the trained networks of a batch are saved, for `jaxsize.load_network`."""
+
+    @property
+    def command(self) -> Command:
+        """The study as a command."""
+        return Command(self.name, self.flags, self.presets, self.run)
+
+    def main(self, arguments: Sequence[str] | None = None) -> int:
+        """Run the study as a command; see `Command.main`."""
+        return self.command.main(arguments)
+
+    def run(self, flags: Any) -> dict[str, Any]:
+        """Train everything, judge it, and write the results folder.
+
+        Args:
+            flags: an instance of `Study.flags`, checked.
+
+        Returns:
+            The content of summary.json. Where the folder holds the finished study already, nothing is trained.
+
+        Raises:
+            InputError: see `load_datasets` and `open_results`.
+            MemoryError: when one run of a batch does not fit into memory, or the histories of a batch not onto the
+                disk.
+            OSError: when the disk fails or is full on the way.
+        """
+        data = {
+            (dataset.name, form): self.prepare(dataset, flags)
+            for form in flags.forms
+            for dataset in self.data(flags, form)
+        }
+        setups, batches, first_run = self._setups(flags, data), [], 0
+        for index, setup in enumerate(setups):
+            setups[index] = dataclasses.replace(setup, first_run=first_run)
+            batches.append(setups[index].batches(self.arms(setups[index])))
+            first_run += sum(map(len, batches[-1]))
+            for batch in batches[-1]:
+                require_room(batch, flags.folder(self.name))
+        named = {f"{name}.{form}" if len(flags.forms) > 1 else name: one for (name, form), one in data.items()}
+        folder = open_results(flags, self.name, named, as_text)
+        if folder.status == "finished":
+            return folder.read_summary()
+        for line in self._cannot_be_settled(flags):
+            print(line, flush=True)
+
+        progress = Progress(sum(batch.num_epochs for made in batches for batch in made))
+        tables: dict[str, list[dict[str, Any]]] = {}
+        networks: dict[int, Tree] = {}
+        for setup in setups:
+            made = batches.pop(0)  # a batch holds the first weights of its networks in memory
+            learned = {batch.name: (batch, train(batch, folder, progress)) for batch in made}
+            after = dataclasses.replace(setup, first_run=first_run)
+            later = after.batches(self.followers(after, learned))
+            first_run += sum(map(len, later))
+            progress.expect(sum(batch.num_epochs for batch in later))
+            learned |= {batch.name: (batch, train(batch, folder, progress)) for batch in later}
+            for batch, trained in learned.values():
+                networks |= {
+                    label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)
+                }
+                if self.save_networks(batch):
+                    save_networks(
+                        batch, trained, folder.path / "networks", signed=getattr(flags, "gate", "") == "signed"
+                    )
+            for check in self.checks:
+                for title, rows in check(folder, after, learned).items():
+                    tables.setdefault(title, []).extend(rows)
+        progress.close()
+
+        runs = Runs(folder, flags.settings())
+        arms = Arms.of(runs, data=data, networks=networks)
+        summary = self._summary(flags, arms, named, folder) | {"tables": tables}
+        summary |= {"pictures": draw_all(self.pictures, arms, folder.path)}
+        write_report(folder.path, summary)
+        folder.write_summary(summary)
+        kept = ", ".join(sorted(path.name for path in folder.path.iterdir() if not path.name.startswith(".")))
+        print(f"{as_text(summary)}\n\n{folder.path}: {kept}")
+        return summary
+
+    def _setups(self, flags: Any, data: Mapping[tuple[str, Form], Dataset]) -> list[Setup]:
+        grid = [
+            dict(zip(self.split, values, strict=True))
+            for values in itertools.product(*(getattr(flags, n) for n in self.split))
+        ]
+        return [
+            Setup(flags=flags, dataset=dataset, form=form, values=values)
+            for (_, form), dataset in data.items()
+            for values in grid
+        ]
+
+    def _summary(self, flags: Any, arms: Arms, data: Mapping[str, Dataset], folder: Folder) -> dict[str, Any]:
+        ends = [path[-1] for path in arms[0].runs.paths.values()]
+        lost = [row for row in ends if row.get("train_loss") is None]
+        collapses = [event for event in folder.events.read() if event["event"] == "collapse"]
+        collapsed = {row["run"] for row in ends if row.get("live_units") == 0 and row not in lost}
+        identifying = ("run", "dataset", "form", "arm", "seed")
+        judged = {
+            form: {
+                name: self._settling(claim, claim.judge(arms.at(form=form), form), flags)
+                for name, claim in self.claims.items()
+            }
+            for form in flags.forms
+        }
+        return {
+            "format": FORMAT,
+            "study": self.name,
+            "question": self.question,
+            "command": flags.command(self.command.program),
+            "answer": list(self.answer(arms)),
+            "settings": flags.settings(),
+            "data": {name: {"source": dataset.source} | dataset.info for name, dataset in data.items()},
+            "results": [row for chosen in arms.by("dataset", "form").values() for row in self.table(chosen)],
+            "claims": judged,
+            "not_finite": [{name: row[name] for name in identifying} for row in lost],
+            "collapsed": sorted(collapsed | {run for event in collapses for run in event["runs"]}),
+        }
+
+    @property
+    def question(self) -> str:
+        """The question that the study answers: the first paragraph of the docstring of its flags."""
+        return " ".join((self.flags.__doc__ or self.name).split("\n\n")[0].split())
+
+    def _cannot_be_settled(self, flags: Any) -> list[str]:
+        short = {
+            name: needed for name, claim in self.claims.items() if (needed := _needed(claim, flags)) > flags.num_seeds
+        }
+        return [
+            f"{', '.join(names)}: cannot be settled with {flags.num_seeds} seeds; --num-seeds {number} can"
+            for number, names in (
+                (n, [name for name in short if short[name] == n]) for n in sorted(set(short.values()))
+            )
+        ]
+
+    def _settling(self, claim: Claim, judged: dict[str, Any], flags: Any) -> dict[str, Any]:
+        needed = _needed(claim, flags)
+        if judged["verdict"] == "open" and needed > flags.num_seeds:
+            return judged | {"settle": f"{needed} seeds: --num-seeds {needed}"}
+        return judged
 
 
-def run_question(flags: FormsFlags, question: Question) -> dict[str, Any]:
-    """Train everything that a question needs, answer it, and write the results folder.
-
-    Returns:
-        The content of summary.json. Where the folder holds the finished study already, nothing is trained.
-
-    Raises:
-        InputError: see `load_datasets` and `open_results`.
-        MemoryError: when one run of a batch does not fit into memory, or the histories of a batch not onto the disk.
-        OSError: when the disk fails or is full on the way.
-    """
-    data: dict[tuple[str, Form], Dataset] = {
-        (dataset.name, form): dataset for form in flags.form for dataset in load_datasets(flags, form)
-    }
-    setups: list[tuple[Setup, list[Batch]]] = []
-    first_run = 0
-    for (_, form), dataset in data.items():
-        setup = Setup(flags, dataset, form, first_run)
-        setups.append((setup, question.batches(setup)))
-        for batch in setups[-1][1]:
-            first_run += len(batch)
-            require_room(batch, flags.folder(question.name))
-    named = {f"{name}.{form}": dataset for (name, form), dataset in data.items()}
-    folder = open_results(flags, question.name, named, as_text)
-    if folder.status == "finished":
-        return folder.read_summary()
-
-    progress = Progress(sum(batch.num_epochs for _, batches in setups for batch in batches))
-    learned: dict[tuple[str, Form], dict[str, tuple[Batch, Trained]]] = {}
-    for setup, batches in setups:
-        trained_batches = {batch.name: (batch, train(batch, folder, progress)) for batch in batches}
-        later = question.followers(setup._replace(first_run=first_run), trained_batches)
-        first_run += sum(map(len, later))
-        progress.expect(sum(batch.num_epochs for batch in later))
-        trained_batches |= {batch.name: (batch, train(batch, folder, progress)) for batch in later}
-        learned[setup.dataset.name, setup.form] = trained_batches
-    progress.close()
-
-    runs = Runs(folder, flags.settings())
-    further = question.also(folder, flags, learned)
-    summary = {
-        "settings": flags.settings(),
-        "data": {name: {"source": dataset.source} | dataset.info for name, dataset in named.items()},
-        "results": [row for key in data for row in question.results(runs, *key)],
-        "claims": {form: question.claims(runs, form) for form in flags.form},
-        "cuts": [_cuts(dataset, *key, learned[key]) for key, dataset in data.items()],
-        **further,
-    }
-    with plots.style():
-        for name in flags.dataset:
-            for title, figure in question.pictures(runs, name).items():
-                plots.save(figure, folder.path / f"{title}_{name}.png")
-    folder.write_summary(summary)
-    print(f"{as_text(summary)}\n\n{folder.path}: config.json, rows, events, steps, summary.json, pictures")
-    return summary
-
-
-def _cuts(dataset: Dataset, name: str, form: Form, learned: Learned) -> dict[str, Any]:
-    """How far outputs on test rows move when every network is cut to the units that are on (`sweeps.sizes.cut`)."""
-    rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
-    moved = [
-        cut(network.params, rows)[1]
-        for batch, trained in learned.values()
-        for network in trained.networks
-        if "specimen" not in batch.labels[0] and "size" in network.params["hidden"][0] and _finite(network.params)
-    ]
-    return {"dataset": name, "form": form, "output_change": describe(moved), "largest": max(moved, default=None)}
-
-
-def _finite(params: Any) -> bool:
-    return all(np.isfinite(layer[leaf]).all() for layer in params["hidden"] for leaf in layer)
+def _needed(claim: Claim, flags: Any) -> int:
+    return claim.seeds(flags) if callable(claim.seeds) else claim.seeds

@@ -1,73 +1,155 @@
-"""The summary of a study as text: tables, and answers in words."""
+"""The summary of a study: one form for all studies, and what a person is told of it."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxsize.text_tables import format_table, spread
+from jaxsize.text_tables import fit_table
+
+FORMAT = 1
+"""The version of the form of summary.json."""
+WIDTH = 100
+"""Columns of text that a table may take."""
+_NUMBERS = (
+    "estimate",
+    "low",
+    "high",
+    "confidence",
+    "n",
+    "test",
+    "p_value",
+    "p_value_holm",
+    "note",
+    "lost",
+    "is_range",
+    "p_value_direction",
+    "p_value_opposite",
+    "verdict",
+    "reason",
+)
 
 
-def as_text(summary: dict[str, Any]) -> str:
-    """Format the summary of a `Question`: its tables of results, its claims with their parts, and further tables.
+def as_text(summary: Mapping[str, Any]) -> str:
+    """Tell a summary in words: the answer, the table, every claim, further tables, and the runs that failed.
 
     Args:
-        summary: the content of summary.json.
+        summary: the content of a summary.json.
+
+    Example:
+        >>> from jaxsize.studies.summary import as_text
+        >>> summary = {"answer": ["Sizes grew."], "settings": {"num_seeds": 2}, "results": [], "claims": {}}
+        >>> print(as_text(summary | {"tables": {}, "not_finite": [], "collapsed": [3]}))
+        Sizes grew.
+        <BLANKLINE>
+        A layer lost all its units: run 3.
     """
-    blocks = []
+    blocks = ["\n".join(summary["answer"])] if summary["answer"] else []
     for key, rows in itertools.groupby(summary["results"], lambda row: (row["dataset"], row["form"])):
-        blocks.append(_table(" ".join(key), list(rows), summary["settings"]["num_seeds"]))
+        blocks.append(_results(key, list(rows), summary["settings"]["num_seeds"]))
     for form, claims in summary["claims"].items():
-        for name, answer in claims.items():
-            reason = f" ({answer['reason']})" if "reason" in answer else ""
-            blocks.append(f"{name}, {form}: {answer['claim']}: {answer['verdict']}{reason}")
-            if answer["parts"]:
-                blocks[-1] += "\n" + _parts(answer["parts"])
-    for title, rows in summary.get("tables", {}).items():
-        blocks.append(f"{title}\n{_listed(rows)}")
-    for row in summary["cuts"]:
-        if row["largest"] is not None:
-            blocks.append(
-                "{dataset}, {form}: cut to ceil(size + gray zone), outputs move by at most {largest:.1e}".format(**row)
-            )
+        blocks += [_claim(name, form, judged) for name, judged in claims.items()]
+    blocks += [f"{title}\n{listing_of(rows)}" for title, rows in summary["tables"].items() if rows]
+    for row in summary["not_finite"]:
+        known = ", ".join(f"{key} {_short(value)}" for key, value in row.items())
+        blocks.append(f"Loss not finite, left out: {known}.")
+    if summary["collapsed"]:
+        runs = summary["collapsed"]
+        blocks.append(f"A layer lost all its units: run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}.")
     return "\n\n".join(blocks)
 
 
-def _table(title: str, rows: list[dict[str, Any]], num_seeds: int) -> str:
-    listed = _listed([{key: value for key, value in row.items() if key not in ("dataset", "form")} for row in rows])
-    return f"{title}, {num_seeds} seeds: median [95 % interval, or range]\n{listed}"
+def listing_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out rows as a table with all their columns; a row may lack columns that others have.
 
-
-def _listed(rows: list[dict[str, Any]]) -> str:
-    """The rows as a table with all their columns; a row may lack columns that others have."""
+    Example:
+        >>> from jaxsize.studies.summary import listing_of
+        >>> print(listing_of([{"rate": 0.1, "size": {"median": 12, "low": 9, "high": 15}}, {"rate": 1.0}]))
+        rate   size
+        ----  -----
+        0.1      12
+              9..15
+        1         -
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_cell(name, row.get(name)) for name in names] for row in rows]
-    return format_table([name.replace("_", " ") for name in names], cells)
+    keys = sum(not any(isinstance(row.get(name), dict) for row in rows) for name in names[:4])
+    return fit_table([name.replace("_", " ") for name in names], cells, width=WIDTH, keys=max(1, keys))
+
+
+def _results(key: tuple[str, str], rows: list[dict[str, Any]], num_seeds: int) -> str:
+    described = [value for row in rows for value in row.values() if isinstance(value, dict) and "interval" in value]
+    is_range = any(value["interval"] == "range" for value in described if value["n"])
+    below = "below it the smallest and the largest" if is_range else "below it its 95 % interval"
+    shown = [{name: value for name, value in row.items() if name not in ("dataset", "form")} for row in rows]
+    title = f"{key[0]}, {key[1]} form, {num_seeds} seeds: median over seeds, {below}"
+    return f"{title}\n{listing_of(shown)}"
+
+
+def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
+    counting = [part for part in judged["parts"] if "uninformative" not in part]
+    tally = [part["verdict"] for part in counting]
+    told = ", ".join(f"{tally.count(outcome)} {outcome}" for outcome in dict.fromkeys(tally))
+    why = judged.get("reason") or (counting[0]["reason"] if len(counting) == 1 else f"of {len(tally)} parts: {told}")
+    line = f"{name}, {form}: {judged['claim']}: {judged['verdict'].upper()} ({why})"
+    if "settle" in judged:
+        line += f"\n  What would settle it: {judged['settle']}"
+    if not judged["parts"]:
+        return line
+    cells = [_part(part) for part in judged["parts"]]
+    interval = "95 % interval" if any(cell[2] != "-" for cell in cells) else "interval"
+    header = ["part", "estimate", interval, "n", "p", "verdict"]
+    return f"{line}\n{fit_table(header, cells, width=WIDTH, keys=1)}"
+
+
+def _part(part: Mapping[str, Any]) -> list[str]:
+    label = ", ".join(_labelled(key, value) for key, value in part.items() if key not in _NUMBERS)
+    number = "-" if part["estimate"] is None else f"{part['estimate']:.4g}"
+    ends = ["-inf" if part["low"] is None else f"{part['low']:.4g}", f"{part['high'] or 0:.4g}"]
+    if part["high"] is None:
+        ends[1] = "inf"
+    interval = "-" if part["low"] is None and part["high"] is None else f"{ends[0]} .. {ends[1]}"
+    p_value = "-" if part["p_value"] is None else f"{part['p_value']:.2g}"
+    outcome = f"({part['verdict']})" if "uninformative" in part else part["verdict"]
+    return [label, number, interval, str(part["n"]), p_value, outcome]
+
+
+def _labelled(key: str, value: Any) -> str:
+    if key == "uninformative":
+        return f"not counted: {value}"
+    if key in ("of", "dataset"):
+        return str(value)
+    return f"{key.replace('_', ' ')} {_short(value)}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict) and "median" in value:
+        return _cell("", value).replace("\n", " ")
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_short(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_short, value))
+    return _cell("", value)
 
 
 def _cell(name: str, value: Any) -> str:
+    """Format a value: a description as its median with its interval below, an estimate likewise."""
+    if value is None:
+        return "-"
     if isinstance(value, dict):
-        return spread(value, ".4f" if "accuracy" in name else ".0f" if "units" in name else ".4g")
-    return f"{value:g}" if isinstance(value, (int, float)) else "-" if value is None else str(value)
+        middle = value.get("median", value.get("estimate"))
+        if middle is None:
+            return "-"
+        sign = "+" if "estimate" in value else ""
+        text = _number(name, middle, sign)
+        if value["low"] is None or value["high"] is None:
+            return text
+        low, high = _number(name, value["low"]), _number(name, value["high"])
+        return text if low == high == text else f"{text}\n{low}..{high}"
+    if isinstance(value, list):
+        return " ".join(_cell(name, entry) for entry in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _parts(parts: list[dict[str, Any]]) -> str:
-    in_other_columns = (
-        "estimate",
-        "low",
-        "high",
-        "confidence",
-        "n",
-        "test",
-        "p_value",
-        "p_value_holm",
-        "note",
-        "verdict",
-        "reason",
-    )
-    cells = []
-    for part in parts:
-        label = ", ".join(f"{key} {_cell(key, value)}" for key, value in part.items() if key not in in_other_columns)
-        number = "-" if part["estimate"] is None else f"{part['estimate']:.4g}"
-        interval = "-" if part["low"] is None else f"[{part['low']:.4g} .. {part['high']:.4g}]"
-        p_value = "-" if part["p_value"] is None else f"{part['p_value']:.2g}"
-        cells.append([label, number, interval, str(part["n"]), p_value, part["verdict"]])
-    return format_table(["", "estimate", "95 % interval", "n", "p", "verdict"], cells)
+def _number(name: str, value: float, sign: str = "") -> str:
+    form = ".4f" if "accuracy" in name else ".0f" if 1e3 <= abs(value) < 1e9 else ".4g"
+    return format(value, sign + form)

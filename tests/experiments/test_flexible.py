@@ -16,7 +16,7 @@ from experiments.flexible.table import static_widths
 from jaxsize.data import load
 from jaxsize.learners.learner import Hparams
 from jaxsize.results.runs import Runs
-from jaxsize.studies.study import Setup
+from jaxsize.studies.questions import Setup
 from jaxsize.training._train import Trained
 
 COMMAND = flexible.COMMAND

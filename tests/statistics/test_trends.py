@@ -30,7 +30,7 @@ def test_trend_p_is_that_of_all_permutations(direction):
     expected = np.mean([sum(drawn) >= statistic for drawn in itertools.product(sums, repeat=3)])
     result = trend(where, values, direction=direction)
     assert result.p_value == pytest.approx(expected)
-    assert direction in result.test and result.n == 3 and result.direction == direction
+    assert direction in result.test and result.n == 3 and result.p_value_direction == direction
     back = trend(where, values, direction="negative" if direction == "positive" else "positive")
     assert (back.p_value, back.p_value_opposite) == (result.p_value_opposite, result.p_value)
 

@@ -13,9 +13,9 @@ from jaxsize.statistics import (
     equivalence_ratio,
     equivalence_verdict,
     median_interval,
+    not_decided,
     paired_difference,
     range_verdict,
-    source_unclear,
     trend,
     verdict,
 )
@@ -93,22 +93,22 @@ def test_lost_runs_leave_a_claim_open():
 
 def test_a_source_that_is_unclear():
     why = "how near is near"
-    unclear = source_unclear(interval(0.1, 0.2, estimate=0.15), why)
-    assert unclear.outcome == "source unclear"
+    unclear = not_decided(interval(0.1, 0.2, estimate=0.15), why)
+    assert unclear.outcome == "not decided"
     assert unclear.reason == f"the source's words do not decide this: {why}; 0.15, 95% interval [0.1, 0.2] (n = 10)"
-    assert "range [1, 3] (n = 3)" in source_unclear(median_interval([1, 2, 3]), why).reason
-    assert "2, no interval (n = 1)" in source_unclear(median_interval([2.0]), why).reason
-    assert "n = 0: no estimate; no values" in source_unclear(median_interval([]), why).reason
+    assert "range [1, 3] (n = 3)" in not_decided(median_interval([1, 2, 3]), why).reason
+    assert "2, no interval (n = 1)" in not_decided(median_interval([2.0]), why).reason
+    assert "n = 0: no estimate; no values" in not_decided(median_interval([]), why).reason
 
 
 @pytest.mark.parametrize(
     ("outcomes", "together"),
     [
-        (["source unclear"], "source unclear"),
-        (["source unclear", "holds"], "source unclear"),
-        (["refuted", "source unclear"], "source unclear"),
-        (["source unclear", "open"], "open"),
-        (["source unclear", "holds", "refuted"], "open"),
+        (["not decided"], "not decided"),
+        (["not decided", "holds"], "not decided"),
+        (["refuted", "not decided"], "not decided"),
+        (["not decided", "open"], "open"),
+        (["not decided", "holds", "refuted"], "open"),
         (["holds", "refuted"], "open"),
         (["refuted", "refuted"], "refuted"),
         ([], "not tested"),

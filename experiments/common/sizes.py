@@ -1,0 +1,67 @@
+"""Arms of networks with trained sizes, the check of their cuts, and the picture of their growth."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsize import plots
+from jaxsize.learners.flexible import FlexibleConfig
+from jaxsize.programs import Batch
+from jaxsize.results import Folder
+from jaxsize.statistics import describe
+from jaxsize.studies import Arms, Learned, Setup
+from jaxsize.sweeps import size_sweep
+from jaxsize.sweeps.cutting import cut
+from jaxsize.sweeps.sizes import first_width
+
+
+def trained_sizes(setup: Setup, config: FlexibleConfig, *, depth: int = 1, **more: Any) -> Callable[..., Batch]:
+    """Return the `make` of arms whose networks have trained sizes.
+
+    In the corrected form as many units are allocated at first as the start sizes need, and units are added when a size
+    comes near the width. In the original form --width units are allocated, and none are added.
+
+    Args:
+        setup: the data set and the form.
+        config: how gates, sizes and weights are trained.
+        depth: the number of hidden layers.
+        **more: further arguments of `size_sweep`, and fields of `Batch`.
+    """
+    widen = setup.form == "corrected"
+
+    def make(dataset: Any, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
+        width = first_width(settings) if widen else setup.flags.width
+        return size_sweep(dataset, [width] * depth, config, settings, **{"widen": widen, **fields, **more})
+
+    return make
+
+
+def cuts(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
+    """Measure how far outputs on test rows move when every network is cut to the units that are on."""
+    dataset = setup.dataset
+    rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
+    moved = [
+        cut(network.params, rows)[1]
+        for batch, trained in learned.values()
+        for network in trained.networks
+        if "size" in network.params["hidden"][0] and "specimen" not in batch.labels[0]
+        if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(network.params))
+    ]
+    row = {"dataset": dataset.name, "form": setup.form, "output_change": describe(moved)}
+    return {
+        "Outputs on test rows after a cut to ceil(size + gray zone), relative to the largest": [
+            row | {"largest": max(moved, default=None)}
+        ]
+    }
+
+
+def growth(arms: Arms) -> Any:
+    """Draw size, the mean of -dL/dsize over an epoch, and the loss of an epoch's steps, against epochs.
+
+    A row of panels per form, a line per arm: the median over seeds, and a band from the smallest to the largest.
+    """
+    return plots.growth(
+        {form: {view.name: view for view in arms.at(form=form)} for form in arms.forms}, arms.datasets[0]
+    )
