@@ -52,7 +52,7 @@ class Setup:
     dataset: Dataset
     form: Form
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """One value each of the flags in `Study.split`."""
+    """One value each of the flags in `Study.split`, by column of the rows."""
     first_run: int = 0
     """The number of the next batch's first run; the runs of a study are numbered from 0 on without gaps."""
 

@@ -63,8 +63,9 @@ class Study:
     """One or two plain sentences with the numbers that answer the question, from all arms."""
     checks: Sequence[Check] = ()
     """Further tables and files."""
-    split: Sequence[str] = ()
-    """Flags with several values for each of which arms, followers and checks are made apart; see `Setup.values`."""
+    split: Sequence[str] | Mapping[str, str] = ()
+    """Flags with several values for each of which arms, followers and checks are made apart; see `Setup.values`. A
+    mapping gives every flag the column that holds one of its values, as in {"depth": "depths"}."""
     prepare: Callable[[Dataset, Any], Dataset] = lambda dataset, flags: dataset
     """(data set, flags) -> the data set that is trained on."""
     save_networks: Callable[[Batch], bool] = lambda batch: False
@@ -147,9 +148,10 @@ class Study:
         return summary
 
     def _setups(self, flags: Any, data: Mapping[tuple[str, str], Dataset]) -> list[Setup]:
+        columns = self.split if isinstance(self.split, Mapping) else {name: name for name in self.split}
         grid = [
-            dict(zip(self.split, values, strict=True))
-            for values in itertools.product(*(getattr(flags, n) for n in self.split))
+            dict(zip(columns, values, strict=True))
+            for values in itertools.product(*(getattr(flags, name) for name in columns.values()))
         ]
         return [
             Setup(flags=flags, dataset=dataset, form=form, values=values)
