@@ -33,6 +33,8 @@ class ArmView:
         ([0.1, 0.2], [2.0])
         >>> learned.matrix("test_score", over="penalty").tolist()
         [[-3.0, -2.0]]
+        >>> [row["epoch"] for row in learned.at(penalty=0.1).paths[0]]
+        [1]
     """
 
     def __init__(
@@ -83,6 +85,11 @@ class ArmView:
     def count(self) -> int:
         """How many runs there are."""
         return len(self.runs.values("run", **self.where))
+
+    @property
+    def paths(self) -> dict[int, list[dict[str, Any]]]:
+        """The rows of every run, one row per epoch, by seed; see `Runs.by_seed`."""
+        return self.runs.by_seed(**self.where)
 
     @property
     def networks(self) -> list[Tree]:
