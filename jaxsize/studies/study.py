@@ -70,6 +70,9 @@ class Study:
     """(data set, flags) -> the data set that is trained on."""
     save_networks: Callable[[Batch], bool] = lambda batch: False
     """Whether the trained networks of a batch are saved, for `jaxsize.load_network`."""
+    keep_networks: Callable[[Batch], bool] = lambda batch: True
+    """Whether the trained networks of a batch stay in memory to the end, for `ArmView.networks`: those of a large study
+    may not all fit. An example is `lambda batch: batch.labels[0]["arm"] == "learned"`."""
 
     @property
     def command(self) -> Command:
@@ -126,9 +129,9 @@ class Study:
             progress.expect(sum(batch.num_epochs for batch in later))
             learned |= {batch.name: (batch, train(batch, folder, progress)) for batch in later}
             for batch, trained in learned.values():
-                networks |= {
-                    label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)
-                }
+                if self.keep_networks(batch):
+                    pairs = zip(batch.labels, trained.networks, strict=True)
+                    networks |= {label["run"]: network.params for label, network in pairs}
                 if self.save_networks(batch):
                     save_networks(
                         batch, trained, folder.path / "networks", signed=getattr(flags, "gate", "") == "signed"
