@@ -6,7 +6,6 @@ from jaxsize.studies.choosing import across, between, each, versus
 from jaxsize.studies.claims import (
     Claim,
     above,
-    all_parts,
     any_part,
     below,
     equal,
@@ -15,6 +14,8 @@ from jaxsize.studies.claims import (
     gains,
     listed,
     still_open,
+    trending,
+    unclear,
     within,
 )
 from jaxsize.studies.command_line import Command
@@ -41,7 +42,6 @@ __all__ = [
     "TrainingFlags",
     "above",
     "across",
-    "all_parts",
     "any_part",
     "below",
     "between",
@@ -61,6 +61,8 @@ __all__ = [
     "questions",
     "still_open",
     "summary",
+    "trending",
+    "unclear",
     "versus",
     "within",
     "write_report",
