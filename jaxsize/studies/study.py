@@ -9,12 +9,13 @@ from jaxsize.data import Dataset, Form
 from jaxsize.programs.batch import Batch
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
+from jaxsize.studies._drawing import draw_all
 from jaxsize.studies.arms import Arms
 from jaxsize.studies.claims import Claim
 from jaxsize.studies.command_line import Command
 from jaxsize.studies.flags import Flags
 from jaxsize.studies.opening import load_datasets, open_results
-from jaxsize.studies.pictures import Draw, Picture, draw_all
+from jaxsize.studies.pictures import Draw, Picture
 from jaxsize.studies.report import write_report
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.summary import FORMAT, as_text
