@@ -21,12 +21,12 @@ def test_smoke_answers_its_claim_and_resumes(command, tmp_path):
     assert len(rows) == 2 * 3 * 2 * 6 and len({row["run"] for row in rows}) == 2 * 3 * 2  # forms x arms x seeds
     for form in ("original", "corrected"):
         results = [row for row in summary["results"] if row["form"] == form]
-        assert [row["optimizer"] for row in results] == ARMS
+        assert [row["arm"] for row in results] == ARMS
         assert all(row["max_over_min_loss"] > 1 and row["noise_of_log_loss"]["median"] > 0 for row in results)
         for name, less in (("C25a", "Adamax"), ("C25a, size", "Adam, size rate 0.1")):
             claim = summary["claims"][form][name]
             assert claim["verdict"] == "open" and {part["epochs"] for part in claim["parts"]} == {"4 to 6"}
-            assert {part["Adam_less"] for part in claim["parts"]} == {less}
+            assert {part["against"] for part in claim["parts"]} == {less}
             assert ["uninformative" in part for part in claim["parts"]] == [False, True]
     assert matplotlib.image.imread(folder / "adam_noise_digits.png").shape[0] > 300
     for seed in (0, 1):  # the rates of the size differ, the weights and the orders of rows do not
