@@ -33,6 +33,8 @@ class ArmView:
         ([0.1, 0.2], [2.0])
         >>> learned.matrix("test_score", over="penalty").tolist()
         [[-3.0, -2.0]]
+        >>> [row["epoch"] for row in learned.at(penalty=0.1).paths[0]]
+        [1]
     """
 
     def __init__(
@@ -83,6 +85,20 @@ class ArmView:
     def count(self) -> int:
         """How many runs there are."""
         return len(self.runs.values("run", **self.where))
+
+    @property
+    def exists(self) -> np.ndarray:
+        """Which seeds have a run: bool [num_seeds].
+
+        Raises:
+            InputError: when several runs of one seed are selected.
+        """
+        return np.isin(np.arange(self.runs.num_seeds), list(self.paths))
+
+    @property
+    def paths(self) -> dict[int, list[dict[str, Any]]]:
+        """The rows of every run, one row per epoch, by seed; see `Runs.by_seed`."""
+        return self.runs.by_seed(**self.where)
 
     @property
     def networks(self) -> list[Tree]:

@@ -13,8 +13,11 @@ from jaxsize.statistics import (
     claim,
     equivalence_verdict,
     family,
+    not_decided,
     paired_difference,
     range_verdict,
+    seeds_to_settle,
+    trend_verdict,
     verdict,
 )
 from jaxsize.studies.arms import Arms, ArmView
@@ -22,18 +25,6 @@ from jaxsize.studies.choosing import Chooser
 
 TIES = {"accuracy": 6, "error": 12}
 """Scores that are equal up to so many digits differ only by the order of a sum: they are ties."""
-
-
-def all_parts(parts: Sequence[Mapping[str, Any]]) -> str:
-    """Decide a claim: it holds, or is refuted, if all parts that count do; it is open otherwise.
-
-    Example:
-        >>> from jaxsize.studies.claims import all_parts
-        >>> all_parts([{"verdict": "holds"}, {"verdict": "open", "uninformative": "a control"}])
-        'holds'
-    """
-    outcomes = {part["verdict"] for part in parts if "uninformative" not in part}
-    return outcomes.pop() if len(outcomes) == 1 else "open"
 
 
 def any_part(parts: Sequence[Mapping[str, Any]]) -> str:
@@ -74,8 +65,9 @@ class Claim:
     """(the chosen arms) -> parts, made by `above`, `below`, `within`, `equal`, `exactly`, `listed`."""
     untested: str = "its arms are not among these runs"
     """Why the claim is not tested where it has no parts, such as the flag that it needs."""
-    decide: Callable[[Sequence[Mapping[str, Any]]], str] = all_parts
-    """(the parts, as rows) -> the verdict of the claim."""
+    decide: Callable[[Sequence[Mapping[str, Any]]], str] | None = None
+    """(the parts, as rows) -> the verdict of the claim. None: all parts that count decide, as
+    `statistics.claim` says."""
     skip: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Forms in which the claim is not tested, and why."""
     seeds: int | Callable[[Any], int] = 6
@@ -99,13 +91,40 @@ class Claim:
             for more, estimate, outcome in self.measure(*chosen)
         ]
         judged = claim(self.text, parts, self.untested)
-        return judged | {"verdict": self.decide(judged["parts"])} if parts else judged
+        if parts and self.decide is not None:
+            judged["verdict"] = self.decide(judged["parts"])
+        return judged
+
+    def needed(self, flags: Any) -> int:
+        """Return how many seeds the claim needs to be settled, by the flags of its study."""
+        return self.seeds(flags) if callable(self.seeds) else self.seeds
+
+    def settling(self, judged: Mapping[str, Any], flags: Any) -> str:
+        """Say what would settle a claim that is open; "" where it is not, or where nothing sensible can be said.
+
+        Args:
+            judged: the claim, judged.
+            flags: the flags of the study.
+        """
+        if judged["verdict"] != "open":
+            return ""
+        if (needed := self.needed(flags)) > flags.num_seeds:
+            return f"{needed} seeds: --num-seeds {needed}"
+        numbers = [
+            number
+            for part in judged["parts"]
+            if part["verdict"] == "open" and "uninformative" not in part
+            if (number := seeds_to_settle([part], bounds=part.get("bounds", (0.0,))))
+        ]
+        more = max(numbers, default=0)
+        return f"about {more} seeds, if medians and spreads stay: --num-seeds {more}" if more > flags.num_seeds else ""
 
 
 def gain(one: ArmView, other: ArmView, column: str = "test_score") -> Estimate:
     """Estimate how much better one arm's score is than another's at the end, paired over seeds.
 
-    Differences are rounded to `TIES`. Any other column is compared likewise, more of it counting as better.
+    Differences are rounded to `TIES`. A run that diverged is lost, and counts as `paired_difference` says; a seed
+    without a run in either arm is left out. Any other column is compared likewise, more of it counting as better.
 
     Example:
         >>> import tempfile
@@ -120,7 +139,9 @@ def gain(one: ArmView, other: ArmView, column: str = "test_score") -> Estimate:
         >>> gain(ArmView(runs, {"dataset": "add10", "arm": "new"}), ArmView(runs, {"dataset": "add10", "arm": "old"}))
         Estimate(estimate=1.0, ...
     """
-    return paired_difference(gains(one, other, column), np.zeros(one.runs.num_seeds))
+    return paired_difference(
+        gains(one, other, column), np.zeros(one.runs.num_seeds), missing=~(one.exists & other.exists)
+    )
 
 
 def gains(one: ArmView, other: ArmView, column: str = "test_score") -> np.ndarray:
@@ -152,12 +173,46 @@ def below(estimate: Estimate, **label: Any) -> Part:
 
 def within(estimate: Estimate, low: float, high: float, **label: Any) -> Part:
     """Claim that a number lies in a range; see `above` and `statistics.range_verdict`."""
-    return label, estimate, range_verdict(estimate, low, high)
+    return label | {"bounds": [low, high]}, estimate, range_verdict(estimate, low, high)
 
 
 def equal(ratio: Estimate, margin: float = 0.15, **label: Any) -> Part:
     """Claim that a ratio is 1 up to a factor of 1 + margin; see `above` and `statistics.equivalence_verdict`."""
-    return label, ratio, equivalence_verdict(ratio, margin)
+    return label | {"bounds": [1 / (1 + margin), 1 + margin]}, ratio, equivalence_verdict(ratio, margin)
+
+
+def trending(estimate: Estimate, **label: Any) -> Part:
+    """Claim that values rise, or fall, with a setting; the estimate's trend test decides.
+
+    Args:
+        estimate: the trend, from `statistics.trend`, which also says in which direction.
+        **label: what tells this part of the claim from the others.
+
+    Example:
+        >>> from jaxsize.statistics import trend
+        >>> from jaxsize.studies import trending
+        >>> sizes = [[9, 7, 5, 2], [8, 8, 4, 3], [9, 6, 2, 1]]
+        >>> trending(trend([0.1, 1, 10, 100], sizes, direction="negative"))[2].outcome
+        'holds'
+    """
+    return label, estimate, trend_verdict(estimate)
+
+
+def unclear(part: Part, why: str) -> Part:
+    """Give a part's estimate without a verdict, where the words of the source leave open what would count as true.
+
+    Args:
+        part: the part.
+        why: what the source leaves open.
+
+    Example:
+        >>> from jaxsize.statistics import Estimate
+        >>> from jaxsize.studies import above, unclear
+        >>> unclear(above(Estimate(2.0, 1.0, 3.0, 0.95, 8, "bootstrap")), 'it says "nearly"')[2].outcome
+        'not decided'
+    """
+    label, estimate, _ = part
+    return label, estimate, not_decided(estimate, why)
 
 
 def exactly(wanted: float, values: np.ndarray, estimate: Estimate, **label: Any) -> Part:
