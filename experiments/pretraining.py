@@ -25,11 +25,26 @@ from experiments.flags.flexible import FlexibleFlags
 from jaxsize import plots
 from jaxsize.errors import InputError
 from jaxsize.learners.flexible import FORMS
-from jaxsize.programs import Batch
-from jaxsize.statistics import Part, Verdict, equivalence_ratio, paired_difference, trend
-from jaxsize.studies import Arm, Arms, ArmView, Claim, Learned, Setup, Study, below, columns, each, listed, listing
+from jaxsize.statistics import Part, describe, equivalence_ratio, paired_difference, trend
+from jaxsize.studies import (
+    Arm,
+    Arms,
+    ArmView,
+    Claim,
+    Learned,
+    Setup,
+    Study,
+    above,
+    below,
+    columns,
+    each,
+    listed,
+    listing,
+    trending,
+    unclear,
+)
 
-UNCLEAR = 'the source\'s words do not decide this: they say "the same loss on average", not how near that is'
+UNCLEAR = 'how near is "the same loss on average"'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,23 +82,26 @@ def arms(setup: Setup) -> Iterator[Arm]:
         yield Arm(f"pre-training {epochs}", held | {"pretrain_epochs": epochs}, make)
 
 
-def followers(setup: Setup, learned: Learned) -> Iterator[Batch]:
-    """Make the second phase: from size 0, with the weights that the first phase ended with, or with random ones."""
-    flags = setup.flags
+def followers(setup: Setup, learned: Learned) -> Iterator[Arm]:
+    """Declare the second phase: from size 0, with the weights that the first phase ended with, or with random ones."""
+    flags, numbers = setup.flags, sorted(setup.flags.pretrain_epochs)
     ended = {batch.labels[0]["pretrain_epochs"]: trained.networks for batch, trained in learned.values()}
     drawn = next(iter(learned.values()))[0].init
-    settings = [
-        {"pretrain_epochs": epochs, "seed": seed, "slope": flags.slope, "start_size": 0.0, **flags.rates()}
-        for epochs in sorted(flags.pretrain_epochs)
-        for seed in range(flags.num_seeds)
-    ]
 
     def start(run: int) -> Any:
-        epochs, seed = settings[run]["pretrain_epochs"], settings[run]["seed"]
+        epochs, seed = numbers[run // flags.num_seeds], run % flags.num_seeds
         return ended[epochs][seed].params if epochs else drawn(seed)
 
     make = trained_sizes(setup, FORMS[setup.form], width=flags.width, widen=False, start=start)
-    yield make(setup.dataset, settings=settings, **setup.fields("training"))
+    freed = {"slope": flags.slope, "start_size": 0.0, **flags.rates()}
+    for epochs in numbers:
+        yield Arm("training", freed | {"pretrain_epochs": epochs}, make)
+
+
+def loss_before(arm: ArmView) -> dict[str, Any]:
+    """Describe the loss at the end of the first phase, which runs with 0 epochs before did not have."""
+    first = arm.at(arm=f"pre-training {arm.where['pretrain_epochs']}")
+    return describe(first.end("train_loss"), missing=~first.exists)
 
 
 def losses(arm: ArmView) -> np.ndarray:
@@ -96,26 +114,28 @@ def late_spread(losses: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(losses[:, losses.shape[1] // 2 :], 1e-30)).std(-1)
 
 
+LOSSES = {
+    "loss of the last epoch's steps": lambda arm: losses(arm)[:, -1],
+    "test loss": lambda arm: arm.end("test_loss"),
+}
+
+
 def smaller(arm: ArmView) -> Iterator[Part]:
     """Yield the trend and the differences of end sizes by epochs before, and ratios of losses, which do not count."""
     before = arm.by("pretrain_epochs")
     if len(before) > 2:
         falls = trend(list(before), arm.matrix("size", over="pretrain_epochs"), direction="negative")
-        yield below(falls, of="end size", trend_over="epochs before")
+        yield trending(falls, of="end size", trend_over="epochs before")
     pairs = list(itertools.combinations(before, 2))
     for shorter, longer in pairs:
         difference = paired_difference(before[longer].end("size"), before[shorter].end("size"))
         yield below(difference, of="end size", epochs_before=longer, against=shorter)
-    ends = {
-        "loss of the last epoch's steps": {epochs: losses(view)[:, -1] for epochs, view in before.items()},
-        "test loss": {epochs: view.end("test_loss") for epochs, view in before.items()},
-    }
-    for (what, of), (shorter, longer) in itertools.product(ends.items(), pairs):
-        ratio = equivalence_ratio(of[longer], of[shorter])  # without the test, whose margin would be ours
+    for (what, of), (shorter, longer) in itertools.product(LOSSES.items(), pairs):
+        ratio = equivalence_ratio(of(before[longer]), of(before[shorter]))  # less its test, whose margin is ours
         ratio = dataclasses.replace(ratio, p_value=None, test="geometric mean, t interval of log ratios")
-        label = {"of": f"ratio of {what}", "epochs_before": longer, "against": shorter}
-        # To be the verdict `statistics.source_unclear`, once that exists.
-        yield listed((label, ratio, Verdict("open", UNCLEAR)), UNCLEAR)
+        part = above(ratio, of=f"ratio of {what}", epochs_before=longer, against=shorter)
+        # Not listed, but counted, these parts would make the claim "not decided" wherever sizes fall.
+        yield listed(unclear(part, UNCLEAR), f"the source's words do not decide this: {UNCLEAR}")
 
 
 def growth(arms: Arms) -> Any:
@@ -153,7 +173,7 @@ STUDY = Study(
         *("size", "live_units", "train_loss", "test_loss", "test_score"),
         arms=["training"],
         by=["pretrain_epochs"],
-        train_loss_before=lambda arm: arm.at(arm=f"pre-training {arm.where['pretrain_epochs']}").end("train_loss"),
+        train_loss_before=loss_before,
         late_spread_of_log_loss=lambda arm: late_spread(losses(arm)),
         # these runs ended with all units on, and might have grown further
         runs_at_width=lambda arm: int(np.sum(arm.end("live_units") >= arm.settings["width"])),

@@ -86,6 +86,7 @@ def test_claim_parts_on_sizes_and_losses_with_known_answers():
     assert [ratio.estimate for _, ratio, _ in parts[4:]] == pytest.approx([1.02, 2, 2 / 1.02] * 2)
     assert all(label["uninformative"].startswith("the source's words") for label, *_ in parts[4:])
     assert {ratio.p_value for _, ratio, _ in parts[4:]} == {None}  # no margin of ours decides
+    assert {verdict.outcome for _, _, verdict in parts[4:]} == {"not decided"}
     assert claim("", parts)["verdict"] == "holds"
 
 
