@@ -126,7 +126,7 @@ WRONG = {  # study -> (arguments, what the line has to say)
     "size_only": [
         (["--slopes", "0"], "--slopes: expected"),
         (["--slopes", "1", "1"], "--slopes: expected"),
-        (["--pretrain-epochs", "0"], "--pretrain-epochs: expected"),
+        (["--fixed-size-epochs", "0"], "--fixed-size-epochs: expected"),
         (["--gentle-rate", "1"], "--gentle-rate: expected less than"),
         (["--gentle-rate", "0"], "--gentle-rate: expected"),
         (["--start-size", "-1"], "--start-size: expected"),
