@@ -17,9 +17,8 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from experiments.common.sizes import cuts, trained_sizes
+from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
 from experiments.size_only.claims import CLAIMS, MOVING, TABLE, change
 from experiments.size_only.pictures import paths, terms
@@ -115,7 +114,7 @@ def answer(arms: Arms) -> Iterator[str]:
         moved, rate = [], arms.settings["size_learning_rate"]
         for name in MOVING:
             runs = chosen[name].at(size_learning_rate=rate).by("slope")
-            changes = [f"{np.nanmedian(change(arm)):+.3g} at slope {slope:g}" for slope, arm in runs.items()]
+            changes = [f"{median(change(arm), '+.3g')} at slope {slope:g}" for slope, arm in runs.items()]
             moved.append(f"{' and '.join(changes)} (weights {name})")
         start, epochs = chosen[0].values("start_size")[0], arms.settings["epochs"]
         yield f"{dataset}, {form} form: from {start:g} units the size moved in {epochs} epochs by {', '.join(moved)}."

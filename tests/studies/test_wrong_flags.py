@@ -90,8 +90,8 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--num-seeds", "1000000"], "--num-seeds: these flags ask for"),
     ],
     "plateau": [
-        (["--decays", "0", "0.1"], "--decays: expected 0 and 0.001 among them"),
-        (["--decays", "0", "1e-3", "-1"], "--decays: expected"),
+        (["--weight-decays", "0", "0.1"], "--weight-decays: expected 0 and 0.001 among them"),
+        (["--weight-decays", "0", "1e-3", "-1"], "--weight-decays: expected"),
         (["--penalties", "1e-5"], "--penalties: expected 0 among them"),
         (["--start-size", "201"], "--start-size: expected"),
         (["--start-size", "nan"], "--start-size: expected"),
