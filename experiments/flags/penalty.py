@@ -7,11 +7,11 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxsize.errors import InputError
-from jaxsize.studies import Flags, listing
+from jaxsize.studies import DatasetFlags, listing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PenaltyFlags(Flags):
+class PenaltyFlags(DatasetFlags):
     """The flags that the studies with a price on open gates share."""
 
     penalties: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4)
