@@ -23,11 +23,12 @@ from experiments.flags.flexible import FlexibleFlags
 from experiments.plateau.claims import CLAIMS, JOURNAL, JOURNAL_DECAY, TABLE, growth
 from experiments.plateau.pictures import sizes, units
 from experiments.plateau.weights import steps_to_a_tenth, write_norms
+from jaxsize.data import Dataset, Form
 from jaxsize.errors import InputError
 from jaxsize.learners.flexible import FlexibleConfig
-from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.studies import Arm, Arms, Learned, Setup, Study, listing
+from jaxsize.studies.opening import load_datasets
 
 STEPS = "Steps until a weight without a gradient has shrunk to a tenth"
 OPTIMIZERS = {
@@ -86,26 +87,26 @@ class PlateauFlags(FlexibleFlags):
         return self.sgd_learning_rate if config.optimizer == "sgd" else self.learning_rate
 
 
-def arms(setup: Setup) -> Iterator[Arm | Batch]:
+def data(flags: PlateauFlags, form: Form) -> list[Dataset]:
+    """Load the data sets; in the original form their test rows are those that train."""
+    loaded = load_datasets(flags, form)
+    return [dataclasses.replace(one, train=one.test) for one in loaded] if form == "original" else loaded
+
+
+def arms(setup: Setup) -> Iterator[Arm]:
     """Declare the journal's layer with and without L2, or every decay with every penalty for each optimiser."""
     flags: PlateauFlags = setup.flags
+    shared = flags.rates() | {"start_size": flags.start}
     if setup.form == "original":
-        rows = dataclasses.replace(setup.dataset, train=setup.dataset.test)
-        yield from _original(dataclasses.replace(setup, dataset=rows))
+        make = trained_sizes(setup, OPTIMIZERS[JOURNAL], ignore_start=True, num_epochs=flags.original_epochs)
+        for decay in (JOURNAL_DECAY, 0.0):
+            yield Arm(JOURNAL, shared | {"weight_decay": decay}, make)
         return
     for name, config in OPTIMIZERS.items():
         make = trained_sizes(setup, config, width=flags.width)
-        rates = flags.rates() | {"learning_rate": flags.weight_rate(config)}
+        own = shared | {"slope": flags.slope, "learning_rate": flags.weight_rate(config)}
         for decay, penalty in itertools.product(flags.weight_decays, flags.penalties):
-            own = {"weight_decay": decay, "penalty": penalty, "start_size": flags.start, "slope": flags.slope}
-            yield Arm(name, own | rates, make)
-
-
-def _original(setup: Setup) -> list[Batch]:
-    flags: PlateauFlags = setup.flags
-    make = trained_sizes(setup, OPTIMIZERS[JOURNAL], ignore_start=True, num_epochs=flags.original_epochs)
-    shared = {"start_size": flags.start} | flags.rates()
-    return setup.batches(Arm(JOURNAL, shared | {"weight_decay": decay}, make) for decay in (JOURNAL_DECAY, 0.0))
+            yield Arm(name, own | {"weight_decay": decay, "penalty": penalty}, make)
 
 
 def outgoing_weights(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
@@ -123,17 +124,17 @@ def answer(arms: Arms) -> Iterator[str]:
     for (dataset, form), chosen in arms.by("dataset", "form").items():
         told = []
         for arm in chosen:
-            free = [arm.at(penalty=0.0, weight_decay=decay) for decay in (0.0, JOURNAL_DECAY)]
-            sizes = [median(one.end("size")) for one in free]
-            late = [median(100 * growth(one)) for one in free]
-            told.append(f"{arm.name} {sizes[0]} and {sizes[1]} (growth over the last third: {late[0]} and {late[1]} %)")
-        decays = f"without and with weight decay {JOURNAL_DECAY:g}"
-        yield f"{dataset}, {form} form: at no price a unit, sizes ended {decays} at: {'; '.join(told)}."
+            plain, decayed = (arm.at(penalty=0.0, weight_decay=decay) for decay in (0.0, JOURNAL_DECAY))
+            sizes = f"{median(plain.end('size'))} units, with {JOURNAL_DECAY:g} at {median(decayed.end('size'))}"
+            late = f"{median(100 * growth(plain))} and {median(100 * growth(decayed))} %"
+            told.append(f"{sizes} (last third of the epochs: {late} of it) under {arm.name}")
+        yield f"{dataset}, {form} form: at no price, sizes without weight decay ended at {'; '.join(told)}."
 
 
 STUDY = Study(
     name="plateau",
     flags=PlateauFlags,
+    data=data,
     presets={
         "smoke": {
             "num_seeds": 2,
