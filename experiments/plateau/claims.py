@@ -5,18 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.plateau.weights import left_beyond
-from jaxsize.statistics import (
-    Estimate,
-    Part,
-    Verdict,
-    bootstrap_interval,
-    equivalence_ratio,
-    paired_difference,
-    smallest_sample,
-    trend,
-)
-from jaxsize.studies import ArmView, Claim, below, columns, each, equal, listed, within
+from experiments.plateau.weights import beyond, left_beyond
+from jaxsize.statistics import Part, equivalence_ratio, median_interval, paired_difference, trend
+from jaxsize.studies import ArmView, Claim, above, below, columns, each, equal, listed, trending, unclear, within
 
 JOURNAL = "Adam + L2"
 """The journal's optimiser, which its claims are about (E7)."""
@@ -52,10 +43,11 @@ def held_by_decay(arm: ArmView) -> Iterator[Part]:
     sizes = {decay: one.end("size") for decay, one in free.by("weight_decay").items()}
     parts = [part for decay in (0.0, JOURNAL_DECAY) for part in _at_rest(arm, decay)]
     falls = trend(list(sizes), np.stack(list(sizes.values()), -1), direction="negative")
-    parts.append(below(falls, of="trend of size with decay"))
+    parts.append(trending(falls, of="trend of size with decay"))
     if arm.name == JOURNAL:
-        ratio = bootstrap_interval(ratio_of(sizes[0.0], sizes[JOURNAL_DECAY]))
-        parts.append(({"of": f"size without / with L2 {JOURNAL_DECAY:g}"}, ratio, about_twice(ratio)))
+        ratio = median_interval(ratio_of(sizes[0.0], sizes[JOURNAL_DECAY]))
+        part = above(ratio, of=f"size without / with L2 {JOURNAL_DECAY:g}")
+        parts.append(unclear(part, "how near to 2 is about twice"))
     yield from _counted(arm, parts)
 
 
@@ -64,7 +56,7 @@ def _at_rest(arm: ArmView, decay: float) -> Iterator[Part]:
     label: dict[str, Any] = {"weight_decay": decay}
     sizes = free.end("size")
     if free.curve("size").shape[1] >= 3:
-        yield within(bootstrap_interval(growth(free)), -GROWTH, GROWTH, **label, of="growth, last third")
+        yield within(median_interval(growth(free)), -GROWTH, GROWTH, **label, of="growth, last third")
     if priced := arm.at(weight_decay=decay).values("penalty", skip=0.0):
         ends = free.at(penalty=priced[0]).end("size")
         yield equal(equivalence_ratio(sizes, ends, MARGIN), MARGIN, **label, of=f"size / size at penalty {priced[0]:g}")
@@ -84,30 +76,17 @@ def ratio_of(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.where(fine, one, np.nan) / np.where(fine, other, 1.0)
 
 
-def about_twice(ratio: Estimate) -> Verdict:
-    """Judge whether a ratio is about 2.
-
-    It is if the interval lies above 1 and reaches 2 up to `MARGIN`. It is refuted if the interval does not reach 2 up
-    to `MARGIN`, and open otherwise.
-    """
-    if ratio.low is None or ratio.high is None or ratio.n < smallest_sample():
-        return Verdict("open", f"n = {ratio.n}: too few for an interval")
-    low, high = 2 / (1 + MARGIN), 2 * (1 + MARGIN)
-    reaches, above = ratio.low <= high and ratio.high >= low, ratio.low > 1
-    place = f"{'reaches' if reaches else 'does not reach'} [{low:.4g}, {high:.4g}], {'ex' if above else 'in'}cludes 1"
-    outcome = "refuted" if not reaches else "holds" if above else "open"
-    return Verdict(outcome, f"{ratio.estimate:.4g}, interval [{ratio.low:.4g}, {ratio.high:.4g}] {place}")
-
-
 def unused_are_zero(arm: ArmView) -> Iterator[Part]:
     """Yield, without a penalty, what is left of the outgoing weights of units beyond the gray zone.
 
-    With decay it should be less than `GONE`; without decay, as much as before training up to `MARGIN`.
+    With decay it should be less than `GONE`; without decay, as much as before training up to `MARGIN`. A seed without
+    such a unit is left out; one that diverged is lost.
     """
     for decay, free in arm.at(penalty=0.0).by("weight_decay").items():
         expected, low, high = ("zero", 0.0, GONE) if decay else ("as at the start", 1 / (1 + MARGIN), 1 + MARGIN)
-        part = within(bootstrap_interval(left_beyond(free)), low, high, weight_decay=decay, expected=expected)
-        yield from _counted(arm, [part])
+        none = np.isfinite(free.end("size")) & ~beyond(free).any(-1)
+        left = median_interval(left_beyond(free), missing=none, what="seeds")
+        yield from _counted(arm, [within(left, low, high, weight_decay=decay, expected=expected)])
 
 
 CLAIMS = {

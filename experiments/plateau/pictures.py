@@ -16,8 +16,7 @@ def units(arms: Arms) -> Any:
     Medians over seeds, and the range. A row of panels per form and optimiser; columns: no weight decay, the journal's,
     and the largest.
     """
-    decays = {0.0, JOURNAL_DECAY}.union(*(arm.values("weight_decay") for arm in arms))
-    shown = sorted({0.0, JOURNAL_DECAY, max(decays)})
+    shown = sorted({0.0, JOURNAL_DECAY, max(decay for arm in arms for decay in arm.values("weight_decay"))})
     figure, panels = plots.subplots(len(arms), len(shown), width=3.6, height=2.3)
     lines: dict[str, Any] = {}
     for row, arm in zip(panels, arms, strict=True):
@@ -39,7 +38,7 @@ def _draw_units(axes: Any, arm: ArmView) -> dict[str, Any]:
     numbers = np.arange(after.shape[1])
     levels = arm.end("slope")[:, None] * (arm.end("size")[:, None] - numbers)
     weights = axes.twinx()
-    plots.band(weights, numbers, before, color="0.6", label="outgoing, before training", linewidth=0.8)
+    plots.band(weights, numbers, before, color="0.6", label="outgoing, before training", linestyle="--", linewidth=0.8)
     plots.band(weights, numbers, after, color="C1", label="outgoing, after training", linewidth=0.8)
     plots.band(axes, numbers, 1 / (1 + np.exp(-np.clip(levels, -700, 700))), color="C0", label="gate")
     weights.set_ylim(bottom=0)

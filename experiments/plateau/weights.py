@@ -50,19 +50,21 @@ def read_norms(arm: ArmView) -> tuple[np.ndarray, np.ndarray]:
     return before, after
 
 
+def beyond(arm: ArmView) -> np.ndarray:
+    """Return which units are disabled: beyond size + gray zone at the end of training, bool [num_seeds, width]."""
+    edges = arm.end("size") + gray_zone(arm.end("slope"))
+    return np.arange(arm.settings["width"]) > edges[:, None]
+
+
 def left_beyond(arm: ArmView) -> np.ndarray:
     """Return what is left of the outgoing weights of disabled units, as a share, [num_seeds].
 
-    It is the mean over the units beyond size + gray zone at the end of training of their sum of |outgoing weights|,
-    relative to that before training; NaN where there is no such unit.
+    It is the mean over these units of their sum of |outgoing weights|, relative to that before training; NaN where
+    there is no such unit.
     """
     before, after = read_norms(arm)
-    left = np.full(len(before), np.nan)
-    for seed, (size, slope) in enumerate(zip(arm.end("size"), arm.end("slope"), strict=True)):
-        beyond = np.arange(before.shape[1]) > size + gray_zone(slope)
-        if beyond.any():
-            left[seed] = (after[seed] / before[seed])[beyond].mean()
-    return left
+    pairs = zip(after / before, beyond(arm), strict=True)
+    return np.array([shares[units].mean() if units.any() else np.nan for shares, units in pairs])
 
 
 def steps_to_a_tenth(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.size_only.unit_terms import read_terms
-from jaxsize.statistics import Part, bootstrap_interval, paired_difference
+from jaxsize.statistics import Part, median_interval, paired_difference
 from jaxsize.studies import ArmView, Claim, above, columns, each, listed
 
 MOVING = ("frozen trained", "frozen random", "training")
@@ -56,7 +56,7 @@ def frozen_grows(arm: ArmView) -> Iterator[Part]:
     """
     is_tested = arm.name == "frozen trained"
     for rate, runs in arm.by("size_learning_rate").items():
-        mean, moved = bootstrap_interval(upward(runs)), bootstrap_interval(change(runs))
+        mean, moved = median_interval(upward(runs)), median_interval(change(runs))
         settles = "a size settles within the epoch, and the mean gradient with it" if is_tested else "a control"
         yield listed(above(mean, size_rate=rate, of="mean of -dL/dsize"), settles)
         part = above(moved, size_rate=rate, of="end size less start")
@@ -67,9 +67,9 @@ def frozen_grows(arm: ArmView) -> Iterator[Part]:
     if is_tested:
         below, beyond = from_below(arm), from_beyond(arm)
         of = "-dL/dsize before the size moves, "
-        yield above(bootstrap_interval(below + beyond), of=of + "all units")
+        yield above(median_interval(below + beyond), of=of + "all units")
         for side, values in {"units below the edge": below, "units beyond the edge": beyond}.items():
-            yield listed(above(bootstrap_interval(values), of=of + side), "says where the gradient comes from")
+            yield listed(above(median_interval(values), of=of + side), "says where the gradient comes from")
 
 
 CLAIMS = {
