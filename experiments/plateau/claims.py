@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.plateau.weights import beyond, left_beyond
 from jaxsize.statistics import Part, equivalence_ratio, median_interval, paired_difference, trend
-from jaxsize.studies import ArmView, Claim, above, below, columns, each, equal, listed, trending, unclear, within
+from jaxsize.studies import Arms, ArmView, Claim, above, below, columns, each, equal, listed, trending, unclear, within
 
 JOURNAL = "Adam + L2"
 """The journal's optimiser, which its claims are about (E7)."""
@@ -89,6 +89,13 @@ def unused_are_zero(arm: ArmView) -> Iterator[Part]:
         yield from _counted(arm, [within(left, low, high, weight_decay=decay, expected=expected)])
 
 
+def table(arms: Arms) -> list[dict[str, Any]]:
+    """Make the table. In the original form, in which the test rows train, no score is that of held-out rows."""
+    scores = ("train_score",) if arms[0].form == "original" else ("test_loss", "test_score")
+    names = ("size", "live_units", "train_loss", *scores)
+    return columns(*names, by=["weight_decay", "penalty"], growth=growth, left=left_beyond)(arms)
+
+
 CLAIMS = {
     "C19": Claim(
         "the plateau is there at penalty 0, is set by L2, and is about twice as high without L2",
@@ -100,13 +107,3 @@ CLAIMS = {
         "outgoing weights of disabled units are zero with L2, and as at the start without", each("*"), unused_are_zero
     ),
 }
-TABLE = columns(
-    "size",
-    "live_units",
-    "train_loss",
-    "test_loss",
-    "test_score",
-    by=["weight_decay", "penalty"],
-    growth=growth,
-    left=left_beyond,
-)

@@ -5,8 +5,8 @@
     python -m experiments.plateau --dataset mnist fashion_mnist --full    30 seeds
 
 One hidden layer (the journal, seed `003_d2c286111c329776.txt`, "Investigate the origin of the network size plateau";
-experiment J8). `original`: as the journal ran it, trained on the TEST rows, so that its columns of train and test are
-of the same rows; slope 1, the start size ignored, Adam with L2 1e-3 or none, no penalty. `corrected`: training rows,
+experiment J8). `original`: as the journal ran it, trained on the TEST rows, so that the columns of train and test in its
+rows are of the same rows; slope 1, the start size ignored, Adam with L2 1e-3 or none, no penalty. `corrected`: training rows,
 the start size used, every weight decay with every penalty under three optimisers: SGD + L2, Adam + L2 (coupled) and
 AdamW (decoupled). Adam moves the size under all of them, and the size itself is never decayed; units are added when it
 comes near the width. Answers C19 and C20, and tells after how many steps a weight without a gradient is gone (E7).
@@ -20,7 +20,7 @@ from typing import Any
 from experiments.common.sizes import cuts, trained_sizes
 from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
-from experiments.plateau.claims import CLAIMS, JOURNAL, JOURNAL_DECAY, TABLE, growth
+from experiments.plateau.claims import CLAIMS, JOURNAL, JOURNAL_DECAY, growth, table
 from experiments.plateau.pictures import sizes, units
 from experiments.plateau.weights import steps_to_a_tenth, write_norms
 from jaxsize.data import Dataset, Form
@@ -147,7 +147,7 @@ STUDY = Study(
         "full": {"num_seeds": 30, "width": 500, "epochs": 15, "batch_size": 128},
     },
     arms=arms,
-    table=TABLE,
+    table=table,
     claims=CLAIMS,
     pictures={"units": units, "decay": sizes},
     answer=answer,

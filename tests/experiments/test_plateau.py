@@ -41,6 +41,8 @@ def test_smoke_answers_its_claims(command, tmp_path):
         judged = summary["claims"][form]
         assert [judged[name]["verdict"] for name in ("C19", "C20")] == ["open", "open"]  # two seeds settle nothing
         assert len(judged["C20"]["parts"]) == (2 if form == "original" else 6)
+    for row in summary["results"]:  # what has trained is not called test accuracy
+        assert ("test_accuracy" in row) == (row["form"] == "corrected") != ("train_accuracy" in row)
     (steps,) = (rows for title, rows in summary["tables"].items() if title.startswith("Steps"))
     assert len(steps) == 3  # once, not for every form
     outgoing_weights_are_those_of_the_drawn_network(Runs(Folder(folder, "finished"), summary["settings"]), summary)
