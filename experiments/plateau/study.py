@@ -5,11 +5,11 @@
     python -m experiments.plateau --dataset mnist fashion_mnist --full    30 seeds
 
 One hidden layer (the journal, seed `003_d2c286111c329776.txt`, "Investigate the origin of the network size plateau";
-experiment J8). `original`: as the journal ran it, trained on the TEST rows, so that the columns of train and test in its
-rows are of the same rows; slope 1, the start size ignored, Adam with L2 1e-3 or none, no penalty. `corrected`: training rows,
-the start size used, every weight decay with every penalty under three optimisers: SGD + L2, Adam + L2 (coupled) and
-AdamW (decoupled). Adam moves the size under all of them, and the size itself is never decayed; units are added when it
-comes near the width. Answers C19 and C20, and tells after how many steps a weight without a gradient is gone (E7).
+experiment J8). `original`: as the journal ran it, trained on the TEST rows, so that columns of train and test are of
+the same rows; slope 1, the start size ignored, Adam with L2 1e-3 or none, no penalty. `corrected`: training rows, the
+start size used, every weight decay with every penalty under three optimisers: SGD + L2, Adam + L2 (coupled) and AdamW
+(decoupled). Adam moves the size under all of them, and the size itself is never decayed; units are added when it comes
+near the width. Answers C19 and C20, and tells after how many steps a weight without a gradient is gone (E7).
 """
 
 import dataclasses
