@@ -125,10 +125,11 @@ def answer(arms: Arms) -> Iterator[str]:
         told = []
         for arm in chosen:
             plain, decayed = (arm.at(penalty=0.0, weight_decay=decay) for decay in (0.0, JOURNAL_DECAY))
-            sizes = f"{median(plain.end('size'))} units, with {JOURNAL_DECAY:g} at {median(decayed.end('size'))}"
-            late = f"{median(100 * growth(plain))} and {median(100 * growth(decayed))} %"
-            told.append(f"{sizes} (last third of the epochs: {late} of it) under {arm.name}")
-        yield f"{dataset}, {form} form: at no price, sizes without weight decay ended at {'; '.join(told)}."
+            ends = f"{median(plain.end('size'))} without weight decay and {median(decayed.end('size'))} with "
+            late = f"growth in the last third of the epochs: {median(100 * growth(plain), '.2g')} and "
+            late += f"{median(100 * growth(decayed), '.2g')} %"
+            told.append(f"{ends}{JOURNAL_DECAY:g} under {arm.name} ({late})")
+        yield f"{dataset}, {form} form: at no price a unit, sizes ended at {'; '.join(told)}."
 
 
 STUDY = Study(
