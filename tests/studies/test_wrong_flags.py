@@ -90,8 +90,8 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--num-seeds", "1000000"], "--num-seeds: these flags ask for"),
     ],
     "plateau": [
-        (["--decays", "0", "0.1"], "--decays: expected 0 and 0.001 among them"),
-        (["--decays", "0", "1e-3", "-1"], "--decays: expected"),
+        (["--weight-decays", "0", "0.1"], "--weight-decays: expected 0 and 0.001 among them"),
+        (["--weight-decays", "0", "1e-3", "-1"], "--weight-decays: expected"),
         (["--penalties", "1e-5"], "--penalties: expected 0 among them"),
         (["--start-size", "201"], "--start-size: expected"),
         (["--start-size", "nan"], "--start-size: expected"),
@@ -126,7 +126,7 @@ WRONG = {  # study -> (arguments, what the line has to say)
     "size_only": [
         (["--slopes", "0"], "--slopes: expected"),
         (["--slopes", "1", "1"], "--slopes: expected"),
-        (["--pretrain-epochs", "0"], "--pretrain-epochs: expected"),
+        (["--fixed-size-epochs", "0"], "--fixed-size-epochs: expected"),
         (["--gentle-rate", "1"], "--gentle-rate: expected less than"),
         (["--gentle-rate", "0"], "--gentle-rate: expected"),
         (["--start-size", "-1"], "--start-size: expected"),
