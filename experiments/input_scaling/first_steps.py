@@ -88,16 +88,16 @@ def first_steps(batch: Batch) -> list[dict[str, Any]]:
         )
         return first_steps_of(kernels, rates, decays, label["input_scale"] * inputs, targets, error)
 
-    references = {label["seed"]: of(n) for n, label in enumerate(batch.labels) if label["recipe"] == UNSCALED}
+    references = {label["seed"]: of(n) for n, label in enumerate(batch.labels) if label["arm"] == UNSCALED}
     ratios_of: dict[tuple[str, float], list[np.ndarray]] = {}
     for index, label in enumerate(batch.labels):
         reference = references[label["seed"]]
         scaled = of(index, reference.error)
         ratios = np.stack([scaled.first_order / reference.first_order, scaled.measured / reference.measured])
-        ratios_of.setdefault((label["recipe"], label["input_scale"]), []).append(ratios)
+        ratios_of.setdefault((label["arm"], label["input_scale"]), []).append(ratios)
     table = []
     for (recipe, scale), ratios in ratios_of.items():
-        row: dict[str, Any] = {"recipe": recipe, "scale": scale}
+        row: dict[str, Any] = {"dataset": dataset.name, "arm": recipe, "scale": scale}
         first_order, measured = np.median(ratios, axis=0)
         for layer, predicted in enumerate(predicted_changes(recipe, scale)):
             row[f"layer_{layer + 1}_predicted"] = predicted

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Any
 
 from experiments.input_scaling.recipes import RECIPES
 from jaxsize.data import Dataset
@@ -23,8 +23,6 @@ class InputScalingFlags(FormsFlags):
     Inputs of the first two are in [0, 1], as in the source of the study; those of the others are centred."""
     num_seeds: int = 6
     """Runs per setting, with seeds 0, 1, ...; fewer than 6 leave every claim open."""
-    form: tuple[Literal["original", "corrected"], ...] = ("original", "corrected")
-    """original: as in the source of the study. corrected: learning rates are chosen on validation rows."""
     scales: tuple[float, ...] = (255.0, 256.0)
     """Factors of the inputs at which every recipe is run; the recipes R0 to R8 are in experiments/input_scaling.
     The corrected form uses the first factor only."""
@@ -54,7 +52,7 @@ class InputScalingFlags(FormsFlags):
     """Numbers of hidden layers of the tuned networks."""
     tuned_learning_rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     """Learning rates of the tuned networks."""
-    tuned_decays: tuple[float, ...] = (1e-2, 0.3)
+    tuned_weight_decays: tuple[float, ...] = (1e-2, 0.3)
     """Weight decays of the tuned networks, decoupled."""
 
     def defaults(self) -> dict[str, Any]:
@@ -76,7 +74,7 @@ class InputScalingFlags(FormsFlags):
             if not fine or (name == "scales" and not values):
                 bounds = f"from {low:g} to {high:g} other than 1"
                 raise InputError(f"expected different numbers {bounds}, got {listing(values)}", field=name)
-        for name in ("learning_rate", "weight_decay", "rate_factors", "tuned_learning_rates", "tuned_decays"):
+        for name in ("learning_rate", "weight_decay", "rate_factors", "tuned_learning_rates", "tuned_weight_decays"):
             values = getattr(self, name)
             values = values if isinstance(values, tuple) else (values,)
             least = 0 if name.endswith(("decay", "decays")) else 1e-12
@@ -94,7 +92,7 @@ class InputScalingFlags(FormsFlags):
             (len(RECIPES) - 1) * len(self.scales) + 3 * len(self.sweep_scales) + 1 if "original" in self.form else 0
         )
         if "corrected" in self.form:
-            tuned = (self.tuned_widths, self.tuned_depths, self.tuned_learning_rates, self.tuned_decays)
+            tuned = (self.tuned_widths, self.tuned_depths, self.tuned_learning_rates, self.tuned_weight_decays)
             settings += len(RECIPES) * len(self.rate_factors) + self.tuned * math.prod(map(len, tuned))
         Flags.require_runs(self, settings)  # the settings of both forms are counted
 

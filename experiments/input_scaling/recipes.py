@@ -4,7 +4,6 @@ R1 to R7 are what the author of seed `001_b29bdd91c7bd24d8.txt`, the asker, trie
 that text.
 """
 
-import math
 from typing import Any, NamedTuple
 
 from jaxsize.errors import InputError
@@ -62,35 +61,12 @@ def setting_of(name: str, c: float, learning_rate: float, weight_decay: float) -
         raise InputError(f"R0: expected scale 1, got {c}")
     a1, a2, r1, r2, d1 = (c**power for power in RECIPES[name][1:6])
     return {
-        "recipe": name,
+        "arm": name,
         "input_scale": c,
         "init_scales": [a1, a2],
         "learning_rates": [learning_rate * r1, learning_rate * r2],
         "weight_decays": [weight_decay * d1, weight_decay],
     }
-
-
-class Twin(NamedTuple):
-    """The unscaled network with one learning rate that trains exactly as a recipe does, as factors of R0's settings."""
-
-    rate: float
-    """Factor of the learning rate of both layers."""
-    inits: tuple[float, float]
-    """Factors of the initial weights, by layer."""
-    decays: tuple[float, float]
-    """Factors of the weight decays, by layer."""
-
-
-def twin_of(name: str, c: float) -> Twin:
-    """Return the twin of a recipe at scale c.
-
-    Expressed for unscaled inputs, the recipe has initial weights c a1, learning rate c^2 r1 and decay d1 / c^2 in layer
-    1. Then a factor is moved from the weights of one layer to those of the other, so that both have the same rate.
-    """
-    a1, a2, r1, r2, d1 = (c**power for power in RECIPES[name][1:6])
-    rate = c * math.sqrt(r1 * r2)
-    up = math.sqrt(math.sqrt(r2 / (c**2 * r1)))
-    return Twin(rate, (up * c * a1, a2 / up), (d1 * r1 / rate, r2 / rate))
 
 
 def predicted_changes(name: str, c: float) -> tuple[float, float]:

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from experiments.input_scaling import claims as input_scaling_claims
+from experiments.input_scaling.claims import CLAIMS
 from experiments.input_scaling.recipes import RECIPES, UNSCALED
 from jaxsize.results.folder import open_folder
 from jaxsize.results.runs import Runs
+from jaxsize.studies import Arms
 
 SEEDS, EPOCHS, LONG, STEPS, FACTORS = 6, 2, 4, 5, (0.01, 0.1, 1.0, 10.0)
 ASKED = {"R0": 0.5, "R1": 0.1, "R2": 0.43, "R3": 0.5, "R4": 0.1, "R5": 0.1, "R6": 0.2, "R7": 0.49, "R8": 0.5}
@@ -19,7 +20,7 @@ STEP_KEYS = ("loss", "zero_outputs", "dead_share_0", "gradient_norm_0", "gradien
 
 @pytest.fixture
 def made_up(tmp_path):
-    """Runs of every recipe at scale 4. test, validation: (recipe, factor, epoch from 1 on) -> accuracy; steps: of R1,
+    """Arms of every recipe at scale 4. test, validation: (recipe, factor, epoch from 1 on) -> accuracy; steps: of R1,
     by key [EPOCHS * STEPS]; all others have losses of 1 and are alive."""
 
     def make(form, test, validation=lambda *which: 0.5, steps=None, r8_loss=1.0):
@@ -31,7 +32,8 @@ def made_up(tmp_path):
                 for seed in range(SEEDS):
                     length = LONG if name in ("R0", "R2") and form == "original" else EPOCHS
                     label = {"run": len(lines["loss"]), "seed": seed, "dataset": "cifar10", "form": form}
-                    label |= {"arm": "recipes", "batch": "b", "recipe": name, "rate_factor": factor, "num_classes": 10}
+                    label |= {"arm": name, "batch": "b", "rate_factor": factor, "num_classes": 10}
+                    label |= {"num_epochs": length}
                     label |= {"input_scale": 1.0 if name == UNSCALED else 4.0}
                     for epoch in range(1, length + 1):
                         scores = {"validation_accuracy": validation(name, factor, epoch)}
@@ -50,7 +52,7 @@ def made_up(tmp_path):
         (folder.path / "steps").mkdir()
         for key, made in lines.items():
             np.save(folder.path / "steps" / f"b.{key}.npy", np.array(made, np.float32))
-        return Runs(folder, settings)
+        return Arms.of(Runs(folder, settings))
 
     return make
 
@@ -67,7 +69,7 @@ def as_asked(name, factor, epoch):
 
 
 def test_c46_holds_of_what_was_asked(made_up):
-    claim = input_scaling_claims.what_recovers(made_up("original", as_asked), "original")
+    claim = CLAIMS["C46"].judge(made_up("original", as_asked), "original")
     names = [f"{name} less R0" for name in ("R2", "R3", "R4", "R5", "R6", "R7")]
     assert parts_of(claim) == dict.fromkeys([*names, f"R2, {LONG} epochs, less R0"], "holds")
     assert claim["verdict"] == "holds"
@@ -91,7 +93,7 @@ def test_c46_holds_of_what_was_asked(made_up):
 )
 def test_what_fails_and_what_recovers_do_not_overlap(made_up, recipe, accuracy, verdict):
     runs = made_up("original", lambda name, *rest: accuracy if name == recipe else as_asked(name, *rest))
-    assert parts_of(input_scaling_claims.what_recovers(runs, "original"))[f"{recipe} less R0"] == verdict
+    assert parts_of(CLAIMS["C46"].judge(runs, "original"))[f"{recipe} less R0"] == verdict
 
 
 def test_rates_are_chosen_on_validation_rows_and_that_is_what_counts(made_up):
@@ -103,7 +105,7 @@ def test_rates_are_chosen_on_validation_rows_and_that_is_what_counts(made_up):
     def validation(name, factor, epoch):
         return 0.6 if factor == {"R4": 0.1, "R7": 10.0}.get(name, 1.0) else 0.4
 
-    claim = input_scaling_claims.what_recovers(made_up("corrected", test_accuracy, validation), "corrected")
+    claim = CLAIMS["C46"].judge(made_up("corrected", test_accuracy, validation), "corrected")
     counted = parts_of(claim)
     assert counted["R4 less R0, rates chosen anew, times 0.1 and 1"] == "holds"
     assert counted["R7 less R0, rates chosen anew, times 10, an edge and 1"] == "holds"
@@ -123,7 +125,7 @@ def dying(**changes):
 
 def test_c45(made_up):
     runs = made_up("original", as_asked, steps=dying())
-    claim = input_scaling_claims.all_zero(runs, "original")
+    claim = CLAIMS["C45"].judge(runs, "original")
     assert claim["verdict"] == "holds" and len(parts_of(claim)) == 5
     described = {part["of"]: part["estimate"] for part in claim["parts"] if "uninformative" in part}
     assert described == {
@@ -142,7 +144,7 @@ def test_c45(made_up):
 )
 def test_a_network_that_does_not_die_refutes_c45(made_up, changes, of):
     runs = made_up("original", as_asked, steps=dying(**changes))
-    parts = parts_of(input_scaling_claims.all_zero(runs, "original"))
+    parts = parts_of(CLAIMS["C45"].judge(runs, "original"))
     assert [name for name, outcome in parts.items() if outcome == "refuted"] == [of]
 
 
@@ -152,5 +154,5 @@ def test_a_network_that_does_not_die_refutes_c45(made_up, changes, of):
 )
 def test_c47_is_refuted_by_r8_to_the_bit(made_up, r8_loss, verdict):
     """A bit of difference is no evidence that both layers need a lower rate."""
-    claim = input_scaling_claims.both_layers(made_up("original", as_asked, r8_loss=r8_loss), "original")
+    claim = CLAIMS["C47"].judge(made_up("original", as_asked, r8_loss=r8_loss), "original")
     assert parts_of(claim) == {"R8 less R0": "refuted", "losses that differ from R0's": verdict}
