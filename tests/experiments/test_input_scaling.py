@@ -8,13 +8,11 @@ import pytest
 from helpers.experiments import rows_of
 
 from experiments import input_scaling
-from experiments.input_scaling import claims as input_scaling_claims
 from experiments.input_scaling import table as input_scaling_table
 from experiments.input_scaling.recipes import RECIPES
 from jaxsize.results import BatchRows
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
-from jaxsize.statistics.comparisons import paired_difference
 from jaxsize.studies import Arms
 
 COMMAND = input_scaling.COMMAND
@@ -50,8 +48,10 @@ def test_smoke_answers_its_claims_from_its_runs(study):
     }
     for form in ("original", "corrected"):
         claims = summary["claims"][form]
-        assert set(claims) == {"C45", "C46", "C47"}
-        assert {claims[name]["verdict"] for name in ("C45", "C46")} == {"open"}  # two seeds settle nothing
+        assert set(claims) == {"C45", *(f"C46{part}" for part in "abcdef"), "C47"}
+        untested = {"C46f"} if form == "original" else {"C46b"}
+        assert {name for name in claims if claims[name]["verdict"] == "not tested"} == untested
+        assert {claims[name]["verdict"] for name in claims if name not in untested} == {"open"}  # two seeds
     for seed in (0, 1):  # the twin at a power of two is R0 in every number of its rows
         reference, twin = (ends["original", *which, seed] for which in (("R0", 1.0), ("R8", 256.0)))
         for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
@@ -66,7 +66,7 @@ def test_smoke_answers_its_claims_from_its_runs(study):
     assert {row["run"] for row in summary["not_finite"]} <= {row["run"] for row in overflowed}
     asked = {(row["arm"], row["input_scale"]) for row in overflowed if row["form"] == "original"}
     assert asked == {("R1", 1e12), ("R4", 1e12)}
-    assert "C46, corrected" in printed
+    assert "C46a, corrected" in printed
     pictures = [picture["file"] for picture in summary["pictures"]]
     drawn = [(name, form) for name in ("curves", "first_steps") for form in ("original", "corrected")]
     drawn += [("scales", "original"), ("twin", "original")]
@@ -100,24 +100,10 @@ def numbers_are_of_the_runs(arms, summary, rows):
     for seed in (0, 1):
         path = [row for row in best_rows if row["seed"] == seed]
         scores.append(max(path, key=lambda row: (row["validation_accuracy"], -row["epoch"]))["test_accuracy"])
-    (part,) = [part for part in summary["claims"]["corrected"]["C46"]["parts"] if part["of"].endswith("less 0.55")]
-    assert part["estimate"] == pytest.approx(np.median(scores) - 0.55) and "uninformative" in part
+    (part,) = summary["claims"]["corrected"]["C46f"]["parts"]
+    assert part["estimate"] == pytest.approx(np.median(scores)) and "uninformative" in part  # said of CIFAR-10
 
 
 def test_the_step_from_which_outputs_are_0_is_the_first_of_the_last_stretch():
     lines = np.array([[0, 1, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 1], [1, 1, 1, 1, 0]], float)
     np.testing.assert_array_equal(input_scaling_table.zero_from(lines), [4, 1, 5, np.nan])
-
-
-@pytest.mark.parametrize(
-    ("differences", "outcome"),
-    [
-        ([0.001, -0.002, 0.003, 0.0, 0.001, -0.001], "refuted"),  # R8 does as well
-        ([-0.1, -0.12, -0.09, -0.11, -0.1, -0.1], "holds"),
-        ([-0.1, 0.1, -0.12, 0.09, 0.1, -0.1], "open"),
-        ([0.0, 0.0, 0.0], "open"),  # too few
-    ],
-)
-def test_whether_both_layers_need_a_lower_rate(differences, outcome):
-    difference = paired_difference(differences, np.zeros(len(differences)))
-    assert input_scaling_claims._needs_both(difference).outcome == outcome
