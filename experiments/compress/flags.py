@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, Literal, get_args
 
-from experiments.compress.scales import BATCH_SIZES, START_WIDTHS
+from experiments.common.scales import BATCH_SIZES, START_WIDTHS
 from experiments.flags.penalty import PenaltyFlags
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.common.networks import compress_network
 from experiments.compress.flags import CompressFlags
-from experiments.compress.networks import compress_network
 from jaxsize.data import Dataset
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.programs import Batch

@@ -11,8 +11,8 @@ from typing import Any
 
 import jax
 
+from experiments.common.networks import compress_network
 from experiments.compress.flags import CompressFlags
-from experiments.compress.networks import compress_network
 from jaxsize.errors import InputError
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.programs import Batch

@@ -12,13 +12,13 @@ C33, C34 and C39.
 
 from typing import Any
 
+from experiments.common.networks import compress_network, step_histories
+from experiments.common.scales import penalty_scale
 from experiments.compress import claims as report
 from experiments.compress.flags import PRESETS, CompressFlags
-from experiments.compress.networks import compress_network, step_histories
 from experiments.compress.partners import make_partners
 from experiments.compress.pictures import draw
 from experiments.compress.prices import measure_times
-from experiments.compress.scales import penalty_scale
 from experiments.compress.table import as_text
 from jaxsize.data import Dataset, hold_out_batches
 from jaxsize.programs import Batch, Config

@@ -15,8 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.compress.networks import compress_network
-from experiments.compress.scales import BATCH_SIZES, penalty_scale
+from experiments.common.networks import compress_network
+from experiments.common.scales import BATCH_SIZES, penalty_scale
 from experiments.flags.penalty import PenaltyFlags
 from experiments.sparsifier.claims import start_does_not_matter
 from experiments.sparsifier.ends import Finals

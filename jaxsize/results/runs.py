@@ -17,7 +17,8 @@ class Runs:
     Every row of the folder has at least the columns "run", "batch" and "seed"; the rows of a run are its epochs, in
     order. Methods take `where`: columns of the rows and their values, such as dataset="mnist", form="corrected",
     penalty=1e-5. A run fits if its first row has all of these values. Where a method returns something per seed, the
-    runs that fit must be at most one per seed.
+    runs that fit must be at most one per seed. A row whose "train_loss" is null, because it was not finite, has no
+    number in any column: the accuracy of outputs that are NaN means nothing.
 
     Args:
         folder: the results folder.
@@ -70,6 +71,14 @@ class Runs:
         is_error = any("test_error" in path[0] for path in self._fitting({"dataset": dataset}))
         return (f"{split}_error", -1) if is_error else (f"{split}_accuracy", 1)
 
+    def by_seed(self, **where: Any) -> dict[int, list[dict[str, Any]]]:
+        """Select the rows of every run that fits, one row per epoch, by seed.
+
+        Raises:
+            InputError: when several runs of one seed fit.
+        """
+        return self._seeds(where)
+
     def last(self, name: str, **where: Any) -> np.ndarray:
         """Read a column at the end of every run that fits.
 
@@ -79,7 +88,7 @@ class Runs:
         Raises:
             InputError: when several runs of one seed fit.
         """
-        return self._by_seed({seed: _number(path[-1].get(name)) for seed, path in self._seeds(where).items()})
+        return self._by_seed({seed: _number(path[-1], name) for seed, path in self._seeds(where).items()})
 
     def curve(self, name: str, **where: Any) -> np.ndarray:
         """Read a column at every epoch of every run that fits.
@@ -94,7 +103,7 @@ class Runs:
         paths = self._seeds(where)
         values = np.full((self.num_seeds, max((len(path) for path in paths.values()), default=0)), np.nan)
         for seed, path in paths.items():
-            values[seed, : len(path)] = [_number(row.get(name)) for row in path]
+            values[seed, : len(path)] = [_number(row, name) for row in path]
         return values
 
     def steps(self, key: str, **where: Any) -> np.ndarray:
@@ -170,5 +179,6 @@ class Runs:
         return np.array([values.get(seed, np.nan) for seed in range(self.num_seeds)])
 
 
-def _number(value: Any) -> float:
-    return np.nan if value is None else float(value)
+def _number(row: dict[str, Any], name: str) -> float:
+    value = row.get(name)
+    return np.nan if value is None or row.get("train_loss", 0.0) is None else float(value)

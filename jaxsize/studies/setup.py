@@ -23,7 +23,8 @@ class Arm:
     """
 
     name: str
-    """The name, in the column `arm` of every row; unique within a data set and form."""
+    """The name, in the column `arm` of every row. Arms of one name on a data set in a form are one arm, with several
+    settings, to tables, claims and pictures: see `ArmView.by`."""
     settings: Mapping[str, Any]
     """Columns of every row of the arm, which `make` reads."""
     make: Callable[..., Batch]
@@ -43,6 +44,8 @@ class Setup:
         >>> setup = Setup(flags=FormsFlags(), dataset=dataset, form="corrected")
         >>> setup.name("fixed, slope 1")
         'teacher.corrected.fixed_slope_1'
+        >>> setup.name("learned", start_width=16)
+        'teacher.corrected.learned.16'
     """
 
     flags: Any
@@ -50,29 +53,32 @@ class Setup:
     dataset: Dataset
     form: Form
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """One value each of the flags in `Study.split`."""
+    """One value each of the flags in `Study.split`, by column of the rows."""
     first_run: int = 0
     """The number of the next batch's first run; the runs of a study are numbered from 0 on without gaps."""
 
-    def name(self, arm: str) -> str:
-        """Name a batch: unique in the study, and fit for a file name."""
-        parts = (self.dataset.name, self.form, arm, *(f"{value:g}" for value in self.values.values()))
+    def name(self, arm: str, **columns: float) -> str:
+        """Name a batch: unique in the study, and fit for a file name; see `fields`."""
+        numbers = [*self.values.values(), *columns.values()]
+        parts = (self.dataset.name, self.form, arm, *(f"{value:g}" for value in numbers))
         return ".".join(re.sub(r"[^\w.+-]+", "_", part) for part in parts)
 
-    def fields(self, arm: str) -> dict[str, Any]:
+    def fields(self, arm: str, **columns: float) -> dict[str, Any]:
         """Return the fields of a `Batch` that are alike for all arms of a study.
 
         Args:
             arm: the name of the arm, or of the first of the arms that are trained together.
+            **columns: numbers that tell this batch from others of the arm, which are in its name and in all its rows.
 
         Returns:
-            `name`, `label` (the columns `dataset`, `form`, `arm`, `batch` and those of `values`), `first_run`,
-            `config`, `num_epochs`.
+            `name`, `label` (the columns `dataset`, `form`, `arm`, `batch`, those of `values`, and `columns`),
+            `first_run`, `config`, `num_epochs`.
         """
-        label = {"dataset": self.dataset.name, "form": self.form, "arm": arm, "batch": self.name(arm)}
+        name = self.name(arm, **columns)
+        label = {"dataset": self.dataset.name, "form": self.form, "arm": arm, "batch": name}
         return {
-            "name": self.name(arm),
-            "label": label | dict(self.values),
+            "name": name,
+            "label": label | dict(self.values) | columns,
             "first_run": self.first_run,
             "config": self.flags.config(self.dataset),
             "num_epochs": self.flags.epochs,

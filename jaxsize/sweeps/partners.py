@@ -71,7 +71,8 @@ def partner_batches(
         batch: further fields of `Batch`.
 
     Returns:
-        The batches, those of fewer epochs first, then by ascending widths.
+        The batches, those of fewer epochs first, then by ascending widths. Their rows have the columns of the labels,
+        `batch` and those of `sizes_of`.
 
     Example:
         >>> from jaxsize import mlp
@@ -97,10 +98,11 @@ def partner_batches(
 
     def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
         widths = (dataset.num_inputs, *padded, dataset.num_outputs)
+        batch_name = f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else "")
         more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
         return Batch(
-            name=f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else ""),
-            labels=[partner.label | sizes_of(partner.widths, dataset) for partner in group],
+            name=batch_name,
+            labels=[partner.label | {"batch": batch_name} | sizes_of(partner.widths, dataset) for partner in group],
             init=lambda index: pad_mlp((with_gates if gated else dict)(group[index].init()), padded),
             num_parameters=num_mlp_parameters(widths),
             hparams=Hparams(**hparams),

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.compress.networks import compress_network
-from experiments.compress.scales import penalty_scale
+from experiments.common.networks import compress_network
+from experiments.common.scales import penalty_scale
 from jaxsize.data import Dataset, Split, load
 from jaxsize.data.splits import hold_out_batches
 from jaxsize.learners.tasks import TASKS, regression, task_of

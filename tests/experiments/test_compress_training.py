@@ -10,7 +10,7 @@ import pytest
 from helpers.shrinking import GATED, TEACHER, WIDTHS, Counter, folder_in, learner_of, make_batch
 from helpers.sparsifier_reference import data_gradient
 
-from experiments.compress.networks import step_histories
+from experiments.common.networks import step_histories
 from jaxsize.data import Split
 from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners.learner import Hparams

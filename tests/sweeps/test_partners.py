@@ -10,7 +10,7 @@ import pytest
 from helpers.shrinking import TEACHER, Counter, assert_rows_agree, folder_in, rows_of
 from scipy import stats
 
-from experiments.compress.networks import compress_network
+from experiments.common.networks import compress_network
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp

@@ -1,4 +1,4 @@
-"""The networks of compress training, and what is kept of every step.
+"""The networks of compress training, which start_size trains too, and what is kept of every step.
 
 The source, the journal, is seed `003_d2c286111c329776.txt`, "Evaluate the system with very large starting sizes" (J16,
 D10). Compress training is the sparsifier with one to four hidden layers and other initial weights. Dead units are
