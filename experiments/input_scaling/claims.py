@@ -1,6 +1,6 @@
 """C45, C46 and C47: what becomes of a network whose inputs are multiplied by a number, and what makes up for it.
 
-C46 is several claims, each judged alone (C46a to C46f). What the source leaves open is listed and not judged: the asker
+C46 is several claims, each judged alone (C46a to C46f). What the source leaves open is not decided: the asker
 gives accuracies in whole per cents for R0 ("~ 50 %") and R2 ("~ 43 %") alone, and of the others says that a recipe
 restores the accuracy of R0 (R3), works (R7), has trouble (R4, R5), or does not help (R6), where R2 helps.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from experiments.input_scaling.recipes import UNSCALED
 from experiments.input_scaling.table import accuracy, after, at_best_epoch, best_factor, steps, zero_from
 from jaxsize.statistics import Estimate, Part, Verdict, bootstrap_interval, paired_difference, verdict
-from jaxsize.studies import Arms, ArmView, Claim, above, below, each, listed, within
+from jaxsize.studies import Arms, ArmView, Claim, above, below, each, listed, unclear, within
 from jaxsize.studies.choosing import Choice
 
 FIRST_STEPS = 200
@@ -91,11 +91,6 @@ def compared(recipe: ArmView, other: ArmView) -> Iterator[tuple[dict[str, Any], 
         yield {"of": f"{of}, rates chosen anew, times {factor:g}{edge} and {beside:g}"} | why, one, reference
 
 
-def undecided(part: Part, why: str) -> Part:
-    """List a part that the words of the source do not decide; one that is listed already keeps its reason."""
-    return part if "uninformative" in part[0] else listed(part, f"the source's words do not decide this: {why}")
-
-
 def ends_lower(recipe: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
     """Yield a recipe's test accuracy less R0's."""
     for label, one, reference in compared(recipe, r0):
@@ -112,7 +107,7 @@ def works(recipe: ArmView, r0: ArmView, r2: ArmView) -> Iterator[Part]:
     """Yield a recipe's test accuracy less R0's. It works if it recovers, and does not if it ends lower than R2."""
     for part, (_, one, helped) in zip(recovers(recipe, r0, r2), compared(recipe, r2), strict=True):
         is_between = part[2].outcome == "refuted" and verdict(lead(one, helped), "negative").outcome != "holds"
-        yield undecided(part, 'how far below R0 "works" may end') if is_between else part
+        yield unclear(part, 'how far below R0 "works" may end') if is_between else part
 
 
 def fails(recipe: ArmView, r0: ArmView, r2: ArmView) -> Iterator[Part]:
@@ -141,12 +136,9 @@ def is_most(tuned: ArmView) -> Iterator[Part]:
     score = bootstrap_interval(at_best_epoch(cells[cell], "test_accuracy"))
     network = "tuned ({}, rate {:g}, decay {:g}; best epoch by validation)".format(*cell)
     part = within(score, 0, 0.5, of=f"test accuracy, {network}")
-    if tuned.dataset != "cifar10":
-        yield listed(part, "said of CIFAR-10")
-    elif part[2].outcome == "refuted" and within(score, 0, 0.6)[2].outcome != "refuted":
-        yield undecided(part, 'how far above 50 % "about 50 %" reaches')
-    else:
-        yield part
+    if part[2].outcome == "refuted" and within(score, 0, 0.6)[2].outcome != "refuted":
+        part = unclear(part, 'how far above 50 % "about 50 %" reaches')
+    yield part if tuned.dataset == "cifar10" else listed(part, "said of CIFAR-10")
 
 
 def both_layers(r8: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:

@@ -8,14 +8,14 @@ from experiments.input_scaling.recipes import RECIPES
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.programs import Config
-from jaxsize.studies import Flags, FormsFlags, listing
+from jaxsize.studies import Flags, FormsFlags, TrainingFlags, listing
 
 SCALES = (1e-12, 1e12)
 """The range of scales. Rates and decays are multiplied by squares of a scale, and have to stay in float32."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InputScalingFlags(FormsFlags):
+class InputScalingFlags(TrainingFlags, FormsFlags):
     """Why does a network stop training when its inputs are multiplied by 255, and what makes up for it?"""
 
     dataset: tuple[str, ...] = ("cifar_like",)
@@ -64,9 +64,7 @@ class InputScalingFlags(FormsFlags):
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole(
-            "epochs", "long_epochs", "width", "batch_size", "evaluated_train_rows", "tuned_widths", "tuned_depths"
-        )
+        self.require_whole("long_epochs", "width", "evaluated_train_rows", "tuned_widths", "tuned_depths")
         low, high = SCALES
         for name in ("scales", "sweep_scales"):
             values = getattr(self, name)
@@ -88,9 +86,9 @@ class InputScalingFlags(FormsFlags):
             raise InputError(
                 "expected --form corrected with it, whose validation rows choose, got original", field="tuned"
             )
-        settings = (
-            (len(RECIPES) - 1) * len(self.scales) + 3 * len(self.sweep_scales) + 1 if "original" in self.form else 0
-        )
+        settings = 0
+        if "original" in self.form:
+            settings += (len(RECIPES) - 1) * len(self.scales) + 3 * len(self.sweep_scales) + 1
         if "corrected" in self.form:
             tuned = (self.tuned_widths, self.tuned_depths, self.tuned_learning_rates, self.tuned_weight_decays)
             settings += len(RECIPES) * len(self.rate_factors) + self.tuned * math.prod(map(len, tuned))
@@ -104,11 +102,7 @@ class InputScalingFlags(FormsFlags):
         """
         if dataset.task != "classification":
             raise InputError(f"expected sets with classes, got {dataset.name}", field="dataset")
-        if self.batch_size > len(dataset.train):
-            raise InputError(
-                f"{dataset.name} has {len(dataset.train)} train rows, got {self.batch_size}", field="batch_size"
-            )
-        return Config(batch_size=self.batch_size, evaluated_train_rows=self.evaluated_train_rows)
+        return dataclasses.replace(super().config(dataset), evaluated_train_rows=self.evaluated_train_rows)
 
 
 PRESETS = {
