@@ -16,12 +16,11 @@ SHOWN = 1e-6
 
 def _styles() -> dict[str, dict[str, Any]]:
     """The line of every recipe: R0's is broad, as others lie on it; another reading of a recipe is dashed."""
-    names = [name for name in RECIPES if name not in (UNSCALED, "R8") and not name.endswith("b")]
-    styles: dict[str, dict[str, Any]] = {UNSCALED: {"color": "0.7", "linewidth": 5.0}}
-    styles |= {name: {"color": f"C{number}"} for number, name in enumerate(names)}
-    styles |= {f"{name}b": styles[name] | {"linestyle": "--"} for name in names}
-    styles["R8"] = {"color": "black", "linestyle": ":"}
-    return {name: styles[name] | {"label": name} for name in RECIPES}
+    colors = {name: f"C{number}" for number, name in enumerate(f"R{number}" for number in range(1, 8))}
+    styles: dict[str, dict[str, Any]] = {name: {"color": color} for name, color in colors.items()}
+    styles |= {f"{name}b": {"color": color, "linestyle": "--"} for name, color in colors.items()}
+    styles |= {UNSCALED: {"color": "0.7", "linewidth": 5.0}, "R8": {"color": "black", "linestyle": ":"}}
+    return {name: styles[name] | {"label": f"{name}: {recipe.what}"} for name, recipe in RECIPES.items()}
 
 
 def _at_first_scale(arms: Arms) -> dict[str, ArmView]:
@@ -30,12 +29,9 @@ def _at_first_scale(arms: Arms) -> dict[str, ArmView]:
     return {arm.name: arm if arm.name == UNSCALED else arm.at(input_scale=arms.settings["scales"][0]) for arm in shown}
 
 
-def _title(arms: Arms, scale: str = "") -> str:
-    return f"{arms[0].dataset}, {arms[0].form} form{scale}, {arms.settings['num_seeds']} seeds: median and range"
-
-
-def _at_scale(arms: Arms) -> str:
-    return f", inputs x {arms.settings['scales'][0]:g}"
+def _title(arms: Arms, scale: float | None = None) -> str:
+    times = f", inputs x c = {scale:g}" if scale else ""
+    return f"{arms[0].dataset}, {arms[0].form} form{times}, {arms.settings['num_seeds']} seeds: median and range"
 
 
 @per("dataset", "form")
@@ -52,13 +48,13 @@ def curves(arms: Arms) -> Any:
         for name, arm in shown.items():
             plots.band(axes, np.arange(1, epochs + 1), arm.curve(column)[:, :epochs], **styles[name])
         axes.set(xlabel="epoch", ylabel=column.replace("_", " "))
-    panels[0, 2].set_ylim(0, 2 * np.log(shown[UNSCALED].end("num_classes")[0]))
+    panels[0, 2].set_ylim(0, 2 * np.log(shown[UNSCALED].values("num_classes")[0]))
     for name, arm in long.items():
         curve = arm.curve("test_accuracy")
         plots.band(panels[0, 3], np.arange(1, curve.shape[1] + 1), curve, **styles[name])
         panels[0, 3].set(xlabel="epoch", ylabel="test accuracy", title="for longer")
     plots.legend(figure, panels[0, 0], "recipe")
-    figure.suptitle(_title(arms, _at_scale(arms)))
+    figure.suptitle(_title(arms, arms.settings["scales"][0]))
     return figure
 
 
@@ -71,7 +67,7 @@ def first_steps(arms: Arms) -> Any:
     """
     styles, panels_of = _styles(), {"loss": "loss", "dead_share_0": "share of dead units"}
     panels_of |= {f"gradient_norm_{layer}": f"gradient of layer {layer + 1} / its first" for layer in (0, 1)}
-    figure, panels = plots.subplots(2, 2, width=4.6, height=3.0)
+    figure, panels = plots.subplots(2, 2, width=5.8, height=3.0)
     for axes, (key, text) in zip(panels.ravel(), panels_of.items(), strict=True):
         is_gradient = key.startswith("gradient")
         for name, arm in _at_first_scale(arms).items():
@@ -86,7 +82,7 @@ def first_steps(arms: Arms) -> Any:
         if is_gradient and axes.get_ylim()[0] < SHOWN:
             axes.set_ylim(bottom=SHOWN)
     plots.legend(figure, panels[0, 0], "recipe")
-    figure.suptitle(_title(arms, _at_scale(arms)))
+    figure.suptitle(_title(arms, arms.settings["scales"][0]))
     return figure
 
 
@@ -99,10 +95,9 @@ def scales(arms: Arms) -> Any:
     """
     if arms[0].form != "original":
         return None
-    figure, panels = plots.subplots(1, 1, width=6.4, height=3.2)
+    figure, panels = plots.subplots(1, 1, width=9.0, height=3.2)
     for arm in arms.like("R1", "R2", "R8"):
-        parts = {1.0: arms[UNSCALED]} | arm.by("input_scale")
-        parts = dict(sorted(parts.items()))
+        parts = dict(sorted({1.0: arms[UNSCALED], **arm.by("input_scale")}.items()))
         values = np.stack([accuracy(part) for part in parts.values()], axis=1)
         plots.band(panels[0, 0], np.log2(list(parts)), values, marker="o", markersize=3, **_styles()[arm.name])
     panels[0, 0].set(xlabel="log2 of the scale of the inputs", ylabel="test accuracy", title=_title(arms))

@@ -15,31 +15,27 @@ class Recipe(NamedTuple):
     what: str
     """The recipe in words."""
     a1: float
-    """Power of the initial weights of layer 1."""
     a2: float
-    """Power of the initial weights of layer 2."""
+    """Powers of the initial weights of both layers."""
     r1: float
-    """Power of the learning rate of layer 1."""
     r2: float
-    """Power of the learning rate of layer 2."""
+    """Powers of their learning rates."""
     d1: float = 0
     """Power of the weight decay of layer 1; layer 2 keeps its decay."""
-    reported: str = ""
-    """What the asker reports of it."""
 
 
 RECIPES = {
-    "R0": Recipe("inputs as they are", 0, 0, 0, 0, 0, "about 50 %"),
-    "R1": Recipe("inputs x c only", 0, 0, 0, 0, 0, "outputs all 0"),
-    "R2": Recipe("both rates / c", 0, 0, -1, -1, 0, "about 43 %"),
-    "R3": Recipe("both rates and inits / c", -1, -1, -1, -1, 0, "as R0"),
-    "R4": Recipe("first init / c", -1, 0, 0, 0, 0, "trouble"),
-    "R5": Recipe("first init / c, both rates / c", -1, 0, -1, -1, 0, "trouble"),
-    "R6": Recipe("first init / c, first rate / c", -1, 0, -1, 0, 0, "did not help"),
-    "R6b": Recipe("first rate / c", 0, 0, -1, 0, 0, "did not help"),
-    "R7": Recipe("first init / c, both rates / c^2", -1, 0, -2, -2, 0, "works"),
-    "R7b": Recipe("both rates / c^2", 0, 0, -2, -2, 0, "works"),
-    "R8": Recipe("first init / c, first rate / c^2, first decay x c^2", -1, 0, -2, 0, 2, "not tried"),
+    "R0": Recipe("inputs as they are", 0, 0, 0, 0),
+    "R1": Recipe("inputs x c only", 0, 0, 0, 0),
+    "R2": Recipe("both rates / c", 0, 0, -1, -1),
+    "R3": Recipe("both rates and inits / c", -1, -1, -1, -1),
+    "R4": Recipe("first init / c", -1, 0, 0, 0),
+    "R5": Recipe("first init / c, both rates / c", -1, 0, -1, -1),
+    "R6": Recipe("first init / c, first rate / c", -1, 0, -1, 0),
+    "R6b": Recipe("first rate / c", 0, 0, -1, 0),
+    "R7": Recipe("first init / c, both rates / c^2", -1, 0, -2, -2),
+    "R7b": Recipe("both rates / c^2", 0, 0, -2, -2),
+    "R8": Recipe("first init / c, rate / c^2, decay x c^2", -1, 0, -2, 0, 2),
 }
 UNSCALED = "R0"
 """The recipe that is always trained at c = 1."""

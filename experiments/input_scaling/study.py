@@ -56,7 +56,8 @@ def _recipes(setup: Setup) -> Batch:
     R0 is the same at any scale and trained once.
     """
     flags, original = setup.flags, setup.form == "original"
-    scales = dict.fromkeys(RECIPES, flags.scales if original else flags.scales[:1]) | {UNSCALED: (1.0,)}
+    tried: tuple[float, ...] = flags.scales if original else flags.scales[:1]
+    scales = dict.fromkeys(RECIPES, tried) | {UNSCALED: (1.0,)}
     factors = (1.0,) if original else sorted(flags.rate_factors)
     cells = [(name, scale, factor) for name in RECIPES for scale in scales[name] for factor in factors]
     if original:

@@ -20,7 +20,7 @@ def after(arm: ArmView, column: str, epochs: int | None = None) -> np.ndarray:
 def accuracy(arm: ArmView, epochs: int | None = None, column: str = "test_accuracy") -> np.ndarray:
     """Read an accuracy as `after` does; a run whose loss is not finite has that of a guess."""
     measured = np.round(after(arm, column, epochs), 6)
-    return np.where(np.isfinite(measured), measured, 1 / arm.end("num_classes"))
+    return np.where(np.isfinite(measured), measured, 1 / arm.values("num_classes")[0])
 
 
 def steps(arm: ArmView, key: str, epochs: int | None = None) -> np.ndarray:

@@ -78,9 +78,9 @@ def test_c46_holds_of_what_was_asked(made_up):
     arms = made_up("original", as_asked)
     judged = {name: CLAIMS[name].judge(arms, "original") for name in CLAIMS if name.startswith("C46")}
     verdicts = {name: claim["verdict"] for name, claim in judged.items()}
-    assert verdicts == dict.fromkeys(["C46a", "C46b", "C46c", "C46d", "C46e"], "holds") | {"C46f": "not tested"}
-    assert parts_of(judged["C46e"]) == dict.fromkeys([f"{name} less R2" for name in ("R4", "R5", "R6")], "holds")
-    assert parts_of(judged["C46e"], informative=False)["R6b less R2"] == "holds"
+    assert verdicts == dict.fromkeys([f"C46{part}" for part in "abcdefg"], "holds") | {"C46h": "not tested"}
+    assert parts_of(judged["C46g"]) == {"R6 less R2": "holds"}
+    assert parts_of(judged["C46g"], informative=False)["R6b less R2"] == "holds"
     assert parts_of(judged["C46d"], informative=False)["R7b less R0"] == "refuted"
     (part,) = judged["C46a"]["parts"]
     assert part["estimate"] == pytest.approx(-0.07)  # after EPOCHS, not after LONG
@@ -118,7 +118,7 @@ def test_what_the_words_of_the_source_do_not_decide(made_up):
 
 @pytest.mark.parametrize(("score", "verdict"), [(0.49, "holds"), (0.553, "not decided"), (0.65, "refuted")])
 def test_the_tuned_network_that_is_best_on_validation_rows_is_judged(made_up, score, verdict):
-    claim = CLAIMS["C46f"].judge(made_up("corrected", as_asked, tuned=[(0.3, 0.9), (0.4, score)]), "corrected")
+    claim = CLAIMS["C46h"].judge(made_up("corrected", as_asked, tuned=[(0.3, 0.9), (0.4, score)]), "corrected")
     (part,) = claim["parts"]
     assert part["estimate"] == score and "rate 0.1" in part["of"] and claim["verdict"] == verdict
 
@@ -136,8 +136,7 @@ def test_rates_are_chosen_on_validation_rows_and_that_is_what_counts(made_up):
     recovers, works, fails = (CLAIMS[name].judge(arms, "corrected") for name in ("C46c", "C46d", "C46e"))
     assert parts_of(recovers) == {"R3 less R0, rates chosen anew, times 1 and 1": "holds"}
     assert parts_of(works) == {"R7 less R0, rates chosen anew, times 10, an edge and 1": "holds"}
-    counted = parts_of(fails)
-    assert counted["R4 less R2, rates chosen anew, times 0.1 and 1"] == "holds" and len(counted) == 3
+    assert parts_of(fails) == {"R4 less R2, rates chosen anew, times 0.1 and 1": "holds"}
     assert parts_of(fails, informative=False)["R4 less R2"] == "refuted"
 
 
