@@ -146,6 +146,7 @@ WRONG = {  # study -> (arguments, what the line has to say)
         (["--form", "new"], "--form"),
         (["--width", "0"], "--width: expected whole numbers"),
         (["--tuned-depths", "0"], "--tuned-depths: expected whole numbers"),
+        (["--tuned-weight-decays", "-1"], "--tuned-weight-decays: expected different numbers from 0"),
         (["--dataset", "digits", "--batch-size", "100000"], "--batch-size: digits has 1438"),
         (["--dataset", "add10"], "--dataset: expected sets with classes"),
         (["--dataset", "nothing"], "--dataset: expected some of"),
