@@ -1,6 +1,6 @@
 """C33, C34 and C39: what compressed networks gain over networks of fixed widths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -12,17 +12,22 @@ SLACKS = {"accuracy": (0.0, 0.001, 0.005), "error": (0.0, 0.01, 0.05)}
 """How much worse than the static networks' best score may be: of accuracy, or as a share of an error."""
 
 
-def mean_gain(one: ArmView, other: ArmView) -> Estimate:
+Cells = Iterable[tuple[int, float]]
+"""Depths and penalties."""
+
+
+def mean_gain(one: ArmView, other: ArmView, cells: Cells) -> Estimate:
     """Estimate the mean gain in test score over depths and penalties, over seeds.
 
-    The mean of a seed is over the depths and penalties for which both networks are there.
+    Every run of `one` has its pair. A seed is lost, as `paired_difference` counts it, when a network of one of its
+    pairs has no score, or is not there: it diverged, or a layer lost all its units in the first epoch.
     """
-    cells = [
-        gains(one.at(depth=depth, penalty=penalty), other.at(depth=depth, penalty=penalty))
-        for depth, penalty in one.by("depth", "penalty", skip=0.0)
-    ]
-    means = np.ma.filled(np.ma.masked_invalid(np.stack(cells)).mean(axis=0), np.nan)
-    means = np.round(means, 12)  # a mean of ties is a tie
+    pairs = [(one.at(depth=depth, penalty=penalty), other.at(depth=depth, penalty=penalty)) for depth, penalty in cells]
+    seeds = range(one.runs.num_seeds)
+    trained = np.array([[seed in first.paths for seed in seeds] for first, _ in pairs])
+    sums = np.where(trained, [gains(*pair) for pair in pairs], 0.0).sum(axis=0)
+    counts = trained.sum(axis=0)
+    means = np.round(sums[counts > 0] / counts[counts > 0], 12)  # a mean of ties is a tie
     return paired_difference(means, np.zeros(len(means)))
 
 
@@ -34,7 +39,8 @@ def beats_static(compressed: ArmView, static: ArmView) -> Iterator[Part]:
     """
     for budget, within in budgets(static).items():
         short = sum(cell.short for cell in within.by("depth", "penalty").values())
-        part = above(mean_gain(Chosen.of(compressed), within), budget=budget, short=short)
+        cells = compressed.by("depth", "penalty", skip=0.0)
+        part = above(mean_gain(Chosen.of(compressed), within, cells), budget=budget, short=short)
         early = short and part[2].outcome == "holds"
         yield still_open(part, f"{short} networks from scratch ended before the budget") if early else part
 
@@ -42,9 +48,10 @@ def beats_static(compressed: ArmView, static: ArmView) -> Iterator[Part]:
 def sizes_make_sense(found: ArmView, other: ArmView) -> Iterator[Part]:
     """Yield the mean gain of the widths found over other widths, all from scratch for equal steps.
 
-    That twice the widths gain nothing cannot be shown by a difference.
+    Where no widths were found, or there are no others, there are no pairs. That twice the widths gain nothing cannot be
+    shown by a difference.
     """
-    part = above(mean_gain(Chosen.of(found), Chosen.of(other)))
+    part = above(mean_gain(Chosen.of(found), Chosen.of(other), other.by("depth", "penalty")))
     double = other.name == "double_widths"
     yield listed(part, "twice the widths are expected to be no worse") if double else part
 

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.compress import budgets as compress_budgets
 from experiments.compress.budgets import Chosen, budgets
-from experiments.compress.claims import CLAIMS, mean_gain
+from experiments.compress.claims import CLAIMS
 from experiments.compress.prices import LEARNING, Prices
 from experiments.compress.tables import overhead
 from jaxsize.networks.counts import num_mlp_multiply_adds, num_mlp_parameters
@@ -241,21 +241,34 @@ def test_gains_are_positive_where_the_compressed_network_is_better(kind, sign):
     assert gain(*pair).estimate == pytest.approx(-0.05 * sign)
 
 
-def test_a_mean_gain_leaves_out_what_is_not_there():
-    study = Study(seeds=3)
-    cells = {(1, 0.1): [0.1, 0.2, None], (1, 0.2): [0.3, None, None], (2, 0.1): [0.2, 0.6, None]}
+def test_a_seed_of_which_a_network_is_lost_is_lost():
+    """Not left out of its mean, which would be that of the penalties that went well."""
+    study = Study(seeds=4)
+    cells = {(1, 0.1): [0.1, 0.2, 0.7, None], (1, 0.2): [0.3, 0.2, 0.7, None], (2, 0.1): [0.2, 0.8, None, None]}
     for (depth, penalty), values in cells.items():
         for seed, value in enumerate(values):
             cell = {"depth": depth, "penalty": penalty, "seed": seed}
-            study.add("compress", [0.5], test=[0.9], **cell)
+            study.add("compress", [0.5], test=[0.9], widths=8 if value else 0, **cell)
             if value is not None:
                 study.add("from_scratch", [0.5], test=[0.9 - value], **cell)
-    pair = (Chosen.of(study.arms()[arm]) for arm in ("compress", "from_scratch"))
-    mean = mean_gain(*pair)
-    assert mean.n == 2 and mean.estimate == pytest.approx(np.median([0.2, 0.4]))
     steps, time, work = study.claim("C33", prices(depths=(1, 2)))["parts"]
     assert [part["budget"] for part in (steps, time, work)] == ["steps", "time", "multiply_adds"]
-    assert steps["estimate"] == pytest.approx(0.3) and steps["verdict"] == "open"
+    assert steps["estimate"] == pytest.approx(0.3) and steps["n"] == 2 and "2 of 4" in steps["note"]
+    assert steps["verdict"] == "open"
+
+
+def test_where_no_widths_were_found_none_are_compared_but_a_network_that_diverged_is_lost():
+    study = Study(seeds=3)
+    for seed in range(3):
+        study.add("compress", [0.5], seed=seed)
+        study.add("compress", [0.5], seed=seed, penalty=0.2, widths=8 if seed else 0)
+        study.add("from_scratch", [0.5], test=[0.9], seed=seed)
+        study.add("half_widths", [0.5], test=[0.8], seed=seed)
+    for seed in (1, 2):
+        study.add("from_scratch", [0.5], test=[0.9], seed=seed, penalty=0.2)
+        study.add("half_widths", [0.5 if seed == 1 else None], test=[0.6], seed=seed, penalty=0.2)
+    (part,) = study.claim("C34")["parts"]
+    assert part["estimate"] == pytest.approx(0.15) and part["n"] == 2 and "1 of 3" in part["note"]
 
 
 def test_widths_are_compared_after_equal_steps():
