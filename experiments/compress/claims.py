@@ -1,11 +1,12 @@
 """C33, C34 and C39: what compressed networks gain over networks of fixed widths."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from experiments.compress.budgets import Chosen, budgets
-from jaxsize.statistics import Estimate, Part, bootstrap_interval, front, paired_difference, size_at
+from jaxsize.statistics import Estimate, Front, Part, bootstrap_interval, front, paired_difference, size_at
 from jaxsize.studies import ArmView, Claim, above, gains, listed, still_open, versus
 
 SLACKS = {"accuracy": (0.0, 0.001, 0.005), "error": (0.0, 0.01, 0.05)}
@@ -59,26 +60,40 @@ def sizes_make_sense(found: ArmView, other: ArmView) -> Iterator[Part]:
 def smaller_at_equal_score(compressed: ArmView, static: ArmView) -> Iterator[Part]:
     """Yield how many times fewer parameters compressed networks need for the score of the best static one (the log).
 
-    For every seed there is a front of validation score against parameters of the compressed networks, and one of the
-    static networks, with a network per penalty each, so that both were searched equally. At the best score of the
-    static front less some slack, the parameters that a static network needs are divided by those that a compressed one
-    needs. Where no compressed network reaches the score, it counts as infinitely large.
+    Of both kinds one network per penalty is searched, and `picked` on validation rows, with every seed. At the test
+    score of the best static network, less some slack, the parameters that a static network needs are divided by those
+    that a compressed one needs. Where no compressed network reaches the score, it counts as infinitely large. Judged by
+    the validation rows themselves, networks and epochs that were picked for luck would look good.
     """
-    columns = [
-        [Chosen.of(arm).matrix(name, over="penalty", skip=0.0) for name in ("parameters", "validation_score")]
-        for arm in (compressed, static)
-    ]
-    fronts = [[front(*pair) for pair in zip(*of_arm, strict=True)] for of_arm in columns]
-    pairs = [(one, other) for one, other in zip(*fronts, strict=True) if one.scores.size and other.scores.size]
-    kind = compressed.score("validation")[0].removeprefix("validation_")
-    for slack in SLACKS[kind]:
-        levels = [other.scores[-1] - slack * (abs(other.scores[-1]) if kind == "error" else 1) for _, other in pairs]
-        ratios = [
-            size_at(other, level) / size_at(one, level) for (one, other), level in zip(pairs, levels, strict=True)
-        ]
-        if ratios:
-            logs = np.log(np.maximum(ratios, 1e-9))  # a median does not care how far below
-            yield above(bootstrap_interval(logs), slack=slack, never_reached=ratios.count(0))
+    kind = compressed.score()[0].removeprefix("test_")
+    for judge, slack in itertools.product(("test", "validation"), SLACKS[kind]):
+        ratios = np.full(compressed.runs.num_seeds, np.nan)
+        pairs = zip(picked(compressed, judge), picked(static, judge), strict=True)
+        for seed, ((one, _), (other, best)) in enumerate(pairs):
+            level = best - slack * (abs(best) if kind == "error" else 1)
+            if not one.scores.size:
+                ratios[seed] = 0.0  # all compressed networks of the seed were lost, and so they have no static partners
+            elif other.scores.size:
+                ratios[seed] = size_at(other, level) / size_at(one, level)
+        logs = np.log(np.maximum(ratios, 1e-9))  # a median does not care how far below
+        never = int(np.count_nonzero(ratios == 0))
+        part = above(bootstrap_interval(logs), judged_by=judge, slack=slack, never_reached=never)
+        yield part if judge == "test" else listed(part, "judged by the rows that picked the networks and their epochs")
+
+
+def picked(arm: ArmView, judge: str) -> Iterator[tuple[Front, float]]:
+    """Pick, for every seed, the networks whose validation score no smaller one reaches.
+
+    Yields:
+        Their front of score on the split `judge` against parameters, and the score of the best one by validation (NaN
+        where there is none).
+    """
+    names = "parameters", "validation_score", f"{judge}_score"
+    columns = [Chosen.of(arm).matrix(name, over="penalty", skip=0.0) for name in names]
+    for sizes, select, scores in zip(*columns, strict=True):
+        pairs = zip(*front(sizes, select), strict=True)
+        kept = [int(np.flatnonzero((sizes == size) & (select == score))[0]) for size, score in pairs]
+        yield front(sizes[kept], scores[kept]), scores[kept[-1]] if kept else np.nan
 
 
 CLAIMS = {
@@ -95,7 +110,7 @@ CLAIMS = {
         "needs --partners from_scratch and random_widths or half_widths",
     ),
     "C39": Claim(
-        "compressed networks reach the static networks' validation score with fewer parameters (log of the ratio)",
+        "compressed networks reach the static networks' score with fewer parameters (log of the ratio)",
         versus("compress", "from_scratch", by=["depth"]),
         smaller_at_equal_score,
         "needs --partners from_scratch",

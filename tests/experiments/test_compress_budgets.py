@@ -291,7 +291,10 @@ def test_how_much_smaller_at_the_same_score(kind, ends):
             study.add("compress", [score], widths=width, penalty=penalty, seed=seed)
             study.add("from_scratch", [score], widths=4 * width, penalty=penalty, seed=seed)
     claim = study.claim("C39")
-    assert claim["verdict"] == "holds" and len(claim["parts"]) == 3
+    assert (
+        claim["verdict"] == "holds"
+        and [part["judged_by"] for part in claim["parts"]] == ["test"] * 3 + ["validation"] * 3
+    )
     small, large = ([num_mlp_parameters((INPUTS, f * w, OUTPUTS)) for w in (5, 10)] for f in (1, 4))
     for part in claim["parts"]:
         assert part["never_reached"] == 0
@@ -302,9 +305,28 @@ def test_how_much_smaller_at_the_same_score(kind, ends):
 
 
 def test_a_score_never_reached_counts_against_the_compressed_networks():
+    """As does a seed whose compressed networks all lost a layer at once."""
     study = Study(seeds=7)
-    for seed in range(7):
+    for seed in range(6):
         study.add("compress", [0.5], widths=2, seed=seed)
         study.add("from_scratch", [0.9], seed=seed)
+    study.add("compress", [0.9], widths=0, seed=6)
     claim = study.claim("C39")
     assert claim["verdict"] == "refuted" and {part["never_reached"] for part in claim["parts"]} == {7}
+
+
+@pytest.mark.parametrize(("kind", "sign"), [("accuracy", 1), ("error", -1)])
+def test_networks_are_picked_on_validation_rows_and_judged_on_test_rows(kind, sign):
+    """A small compressed network does well on validation rows by luck; one that is not picked, on test rows."""
+    study = Study(kind=kind, seeds=7)
+    for seed in range(7):
+        for penalty, width, validation, test in ((0.1, 2, 0.9, 0.5), (0.2, 8, 0.95, 0.85), (0.3, 4, 0.6, 0.99)):
+            study.add("compress", [sign * validation], test=[sign * test], widths=width, penalty=penalty, seed=seed)
+        study.add("from_scratch", [sign * 0.9], test=[sign * 0.85], widths=16, seed=seed)
+    claim = study.claim("C39")
+    size = {width: num_mlp_parameters((INPUTS, width, OUTPUTS)) for width in (2, 8, 16)}
+    for judge, width in (("test", 8), ("validation", 2)):
+        part = next(part for part in claim["parts"] if part["judged_by"] == judge)
+        assert part["estimate"] == pytest.approx(math.log(size[16] / size[width])) and part["never_reached"] == 0
+        assert ("uninformative" in part) == (judge == "validation")
+    assert claim["verdict"] == "holds"
