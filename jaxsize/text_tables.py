@@ -49,11 +49,11 @@ def fit_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: in
 
     Example:
         >>> from jaxsize.text_tables import fit_table
-        >>> print(fit_table(["data set", "size"], [["digits with long names", "9\n8..10"]], width=24))
-        data set           size
-        ----------------  -----
-        digits with long      9
-        names             8..10
+        >>> print(fit_table(["data set", "size"], [["digits with long names", "9\\n8..10"]], width=24))
+        data set          size
+        ---------------  -----
+        digits with          9
+        long names       8..10
         >>> print(fit_table(["arm", "size", "loss"], [["a", "12", "0.25"]], width=12))
         arm  size
         ---  ----
