@@ -108,6 +108,9 @@ def answer(arms: Arms) -> Iterator[str]:
         cells = compressed.by("depth", "penalty", skip=0.0)
         depth, penalty = max(cells, key=lambda cell: median(cells[cell], "validation_score"))
         best, name = cells[depth, penalty], compressed.score()[0]
+        if not np.isfinite(best.end(name)).any():
+            yield f"{dataset}, {form} form: no network with a price kept units in every layer for an epoch."
+            continue
         others = {"without a price": compressed.at(depth=depth, penalty=0.0)}
         if "from_scratch" in here:
             others["from scratch with these widths and steps"] = best.at(arm="from_scratch")
