@@ -1,6 +1,5 @@
 """The row that stands for each run of a compress study: its best validation epoch, within a budget if there is one."""
 
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -34,17 +33,13 @@ class Chosen(ArmView):
         one.budget, one.prices = budget, prices
         return one
 
-    def at(self, **where: Any) -> "Chosen":
-        """Select the runs with these values of settings as well; see `ArmView.at`."""
-        return Chosen.of(super().at(**where), self.budget, self.prices)
-
     def end(self, column: str) -> np.ndarray:
         """Read a column at the chosen epochs: [num_seeds], NaN where there is no run or no chosen epoch."""
         name, sign = self._column(column)
         known = [np.nan if row is None or row.get(name) is None else row[name] for row in self.rows]
         return sign * np.array(known, float)
 
-    @functools.cached_property
+    @property
     def rows(self) -> list[Mapping[str, Any] | None]:
         """The row that stands for each seed's run, [num_seeds], or None."""
         paths = {seed: self.best(path[: self._fitting(path)]) for seed, path in self.paths.items()}

@@ -28,7 +28,7 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
     networks = {label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)}
     dense = {row["seed"]: networks[row["run"]] for row in best.values() if not row["penalty"] and usable(row)}
     longest = max((equal_epochs(setup, trained, row) for row in compressed.values()), default=0)
-    lengths = {"from_scratch": min(max(longest, flags.epochs), flags.static_epochs or 3 * flags.epochs)}
+    static_epochs = min(max(longest, flags.epochs), flags.static_epochs or 3 * flags.epochs)
     made: list[Partner] = []
     for run, row in compressed.items():
         widths, seed = tuple(row["live_units_per_layer"]), row["seed"]
@@ -48,7 +48,7 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
             label = {"arm": arm, "run": setup.first_run + len(made), "partner": run} | {key: row[key] for key in COPIED}
             network = compress_network((dataset.num_inputs, *hidden, dataset.num_outputs), gated=False)
             init = start or (lambda network=network, seed=seed: network.init(seed))
-            made.append(Partner(label, hidden, init, lengths.get(arm, flags.epochs)))
+            made.append(Partner(label, hidden, init, static_epochs if arm == "from_scratch" else flags.epochs))
     more = shared(setup) | {"name": setup.name("partners"), "gated": setup.form == "original"}
     return partner_batches(made, dataset, flags.sparsifier(setup.form), **more)
 

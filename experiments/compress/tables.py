@@ -24,7 +24,7 @@ def table(arms: Arms) -> list[dict[str, Any]]:
     clean = ["test_noiseless_score"] if view.data.test.clean_targets is not None else []
     names = ["epoch", "live_units", "parameters", "multiply_adds"]
     names += [*(f"{split}_score" for split in ("train", "validation", "test")), *clean]
-    more = {"test_balanced_accuracy": balanced} if view.dataset in BALANCED else {}
+    more: dict[str, Any] = {"test_balanced_accuracy": balanced} if view.dataset in BALANCED else {}
     return columns(*names, by=["depth", "penalty"], median_widths=median_widths, **more)(Arms([view]))
 
 
@@ -111,7 +111,7 @@ def answer(arms: Arms) -> Iterator[str]:
         if not np.isfinite(best.end(name)).any():
             yield f"{dataset}, {form} form: no network with a price kept units in every layer for an epoch."
             continue
-        others = {"without a price": compressed.at(depth=depth, penalty=0.0)}
+        others = {"without a price": best.at(penalty=0.0)}
         if "from_scratch" in here:
             others["from scratch with these widths and steps"] = best.at(arm="from_scratch")
         against = " and ".join(f"{median(other, name):.4g} {text}" for text, other in others.items())
