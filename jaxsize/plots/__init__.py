@@ -3,7 +3,8 @@
 matplotlib is imported only when a picture is drawn.
 """
 
-from jaxsize.plots.axes import log_axis
+from jaxsize.plots.axes import log_axis, zoom_axis
+from jaxsize.plots.curves import curves, ends
 from jaxsize.plots.growth import growth
 from jaxsize.plots.marks import band, points
 from jaxsize.plots.style import STYLE, colors, legend, save, style, subplots
@@ -12,6 +13,8 @@ __all__ = [
     "STYLE",
     "band",
     "colors",
+    "curves",
+    "ends",
     "growth",
     "legend",
     "log_axis",
@@ -19,4 +22,5 @@ __all__ = [
     "save",
     "style",
     "subplots",
+    "zoom_axis",
 ]

@@ -1,4 +1,4 @@
-"""Logarithmic axes with plain numbers."""
+"""Axes: logarithmic ones with plain numbers, and the part of them that is worth seeing."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +14,8 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
     """Make an axis logarithmic, labelled with plain numbers (20, 50, from 1e5 on 100k).
 
     Call this when all is drawn. An axis without anything positive to show, such as where every run has diverged, stays
-    linear.
+    linear. Where 0 was drawn too, such as a network without units, the axis is linear up to the smallest positive value
+    and starts at 0.
 
     Args:
         axes: the panel.
@@ -28,16 +29,55 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
         >>> label = panels[0, 0].yaxis.get_major_formatter()
         >>> panels[0, 0].get_yscale(), label(20), label(200_000)
         ('log', '20', '200k')
+        >>> _ = panels[0, 0].plot([3], [0])
+        >>> log_axis(panels[0, 0], "y")
+        >>> panels[0, 0].get_yscale(), float(panels[0, 0].get_ylim()[0])
+        ('symlog', 0.0)
     """
     require_package("matplotlib", "plots")
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter
 
-    if not np.isfinite(axes.dataLim.minposx if which == "x" else axes.dataLim.minposy):
+    shown = axes.dataLim
+    least, smallest = (shown.x0, shown.minposx) if which == "x" else (shown.y0, shown.minposy)
+    if not np.isfinite(smallest):
         return
-    axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12))
+    if least == 0:
+        axes.set(**{f"{which}scale": "log"})
+        high = axis.get_view_interval()[1]
+        getattr(axes, f"set_{which}scale")("symlog", linthresh=smallest, linscale=0.3)
+        axes.set(**{f"{which}lim": (0, high)})
+        positions = LogLocator(subs=(1, 2, 5) if high < 300 * smallest else (1,), numticks=12)
+        ticks = np.asarray(positions.tick_values(smallest, high))
+        axis.set_major_locator(FixedLocator([0, *ticks[ticks >= smallest]]))
+    else:
+        axes.set(**{f"{which}scale": "log"})
+        low, high = axis.get_view_interval()
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12))
     large = EngFormatter(sep="")
     axis.set_major_formatter(lambda value, _: large(value) if value >= 1e5 else f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def zoom_axis(axes: "Axes", depth: float) -> None:
+    """Show only the highest values of a panel, so that a run that failed does not flatten the curves of the others.
+
+    Call this when all is drawn.
+
+    Args:
+        axes: the panel.
+        depth: how far below the highest value the y axis reaches, unless all values are higher.
+
+    Example:
+        >>> from jaxsize.plots import subplots, zoom_axis
+        >>> _, panels = subplots(1, 1)
+        >>> _ = panels[0, 0].plot([1, 2, 3], [0.1, 0.9, 1.0])
+        >>> zoom_axis(panels[0, 0], 0.2)
+        >>> low, high = panels[0, 0].get_ylim()
+        >>> round(float(low), 2), round(float(high), 2)
+        (0.79, 1.01)
+    """
+    low, high = axes.dataLim.intervaly
+    if np.isfinite([low, high]).all() and low < high:
+        low = max(low, high - depth)
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))

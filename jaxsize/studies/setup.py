@@ -43,7 +43,7 @@ class Setup:
         >>> setup = Setup(flags=FormsFlags(), dataset=dataset, form="corrected")
         >>> setup.name("fixed, slope 1")
         'teacher.corrected.fixed_slope_1'
-        >>> setup.fields("learned", start_width=16)["name"]
+        >>> setup.name("learned", start_width=16)
         'teacher.corrected.learned.16'
     """
 
