@@ -27,7 +27,7 @@ DOORS = {
     " liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold with_sizes",
     "learners": "Hparams Learner Start TASKS Task flexible for_scaled_inputs importance leaf_rates mean_over_rows plain"
-    " rebalance regression sampled_gates sparsifier task_of",
+    " rebalance regression sampled_gates sparsifier supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
     " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters pad_mlp unit_gates"
     " with_gates",
@@ -39,9 +39,11 @@ DOORS = {
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
     " equivalence_verdict family fit_laws front holm paired_difference range_verdict size_at smallest_sample"
     " trend verdict",
-    "studies": "Command Flags FormsFlags flag listing opening study summary",
+    "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
+    " TrainingFlags above across all_parts any_part below between columns each equal exactly flag gain"
+    " gains grids listed listing opening pages per questions still_open summary versus within write_report",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
-    " random_widths save_networks size_sweep sizes",
+    " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
     "units": "Compacted Group Per Place UnitGroups compact prune_by_magnitude reorder_units unit_groups unit_prices",
 }
@@ -73,7 +75,7 @@ def test_everything_else_is_private_by_name(name):
         handed_on = path.stem in door and inspect.ismodule(getattr(package, path.stem))
         if not path.name.startswith("_") and not handed_on:
             assert not set(public_definitions(path)) - set(door), path
-    for folder in (path for path in (ROOT / name).iterdir() if path.is_dir() and path.name != "__pycache__"):
+    for folder in (path for path in (ROOT / name).iterdir() if any(path.glob("*.py"))):
         assert folder.name.startswith("_") or folder.name in door
 
 
@@ -96,7 +98,18 @@ def test_what_is_handed_on_says_what_it_does_with_an_example(name):
 
 
 def test_importing_jaxsize_is_light_and_touches_no_device():
-    heavy = ["optax", "flax", "orbax", "scipy", "sklearn", "matplotlib", "tyro", "tqdm", "tensorflow_datasets"]
+    heavy = [
+        "optax",
+        "flax",
+        "orbax",
+        "scipy",
+        "sklearn",
+        "matplotlib",
+        "tyro",
+        "tqdm",
+        "tensorflow_datasets",
+        "jinja2",
+    ]
     code = (
         "import sys, jax, jaxsize, jaxsize.data, jaxsize.statistics, jaxsize.plots\n"
         f"print([name for name in {heavy} if name in sys.modules], jax._src.xla_bridge.backends_are_initialized())\n"

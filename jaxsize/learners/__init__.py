@@ -7,6 +7,7 @@ a static config: each module has its config class and its `make_learner`.
 from jaxsize.learners import flexible, importance, leaf_rates, plain, sampled_gates, sparsifier
 from jaxsize.learners.input_scaling import Start, for_scaled_inputs, rebalance
 from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.supervised import supervised
 from jaxsize.learners.tasks import TASKS, Task, mean_over_rows, regression, task_of
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "regression",
     "sampled_gates",
     "sparsifier",
+    "supervised",
     "task_of",
 ]

@@ -1,6 +1,6 @@
-"""Studies as declared pages: arms, tables, claims and pictures, the command, and the results folder."""
+"""Studies as declared pages: arms, tables, claims and pictures, the command, the results folder, the report."""
 
-from jaxsize.studies import opening, questions, summary
+from jaxsize.studies import grids, opening, pages, questions, summary
 from jaxsize.studies.arms import Arms, ArmView
 from jaxsize.studies.choosing import across, between, each, versus
 from jaxsize.studies.claims import (
@@ -18,8 +18,9 @@ from jaxsize.studies.claims import (
     within,
 )
 from jaxsize.studies.command_line import Command
-from jaxsize.studies.flags import Flags, FormsFlags, flag, listing
+from jaxsize.studies.flags import DatasetFlags, Flags, FormsFlags, TrainingFlags, flag, listing
 from jaxsize.studies.pictures import Picture, per
+from jaxsize.studies.report import write_report
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.study import Learned, Study
 from jaxsize.studies.tables import columns
@@ -30,12 +31,14 @@ __all__ = [
     "Arms",
     "Claim",
     "Command",
+    "DatasetFlags",
     "Flags",
     "FormsFlags",
     "Learned",
     "Picture",
     "Setup",
     "Study",
+    "TrainingFlags",
     "above",
     "across",
     "all_parts",
@@ -49,13 +52,16 @@ __all__ = [
     "flag",
     "gain",
     "gains",
+    "grids",
     "listed",
     "listing",
     "opening",
+    "pages",
     "per",
     "questions",
     "still_open",
     "summary",
     "versus",
     "within",
+    "write_report",
 ]

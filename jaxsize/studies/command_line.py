@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,7 +27,7 @@ from jaxsize.studies.flags import Flags, flag
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A study as a command: `python -m experiments.NAME` calls `main()`.
+    """A study as a command: `python -m experiments.NAME`, or a file of the user's own, calls `main()`.
 
     Args:
         name: the study's name, in its command and in the path of its results folder.
@@ -57,9 +58,9 @@ class Command:
         0
         1
         0
-        >>> with redirect_stderr(sys.stdout):
+        >>> with redirect_stderr(sys.stdout), patch.object(sys, "argv", ["count.py"]):
         ...     command.main(["--last", "0"])
-        python -m experiments.count: --last: expected whole numbers from 1 on, got 0
+        python count.py: --last: expected whole numbers from 1 on, got 0
         2
     """
 
@@ -119,12 +120,15 @@ class Command:
         return 0
 
     @property
-    def _program(self) -> str:
-        return f"python -m experiments.{self.name}"
+    def program(self) -> str:
+        """How the command is started: as one of this project's experiments, or as the file that it is defined in."""
+        if self.flags.__module__.startswith("experiments."):
+            return f"python -m experiments.{self.name}"
+        return f"python {Path(sys.argv[0]).name or self.name}"
 
     def _fail(self, error: Any, status: int) -> int:
         text = " ".join(str(error).split()) or type(error).__name__
-        print(f"{self._program}: {text}", file=sys.stderr)
+        print(f"{self.program}: {text}", file=sys.stderr)
         return status
 
     def _as_flag(self, error: InputError) -> str:
@@ -142,6 +146,9 @@ class Command:
             raise InputError(f"choose one of --{' and --'.join(chosen)}")
         preset = self.presets[chosen[0]] if chosen else {}
         first = self._parse_once(self.flags(**preset), arguments)
+        for name in ("smoke", "full"):
+            if getattr(first, name) and name not in self.presets:
+                raise InputError("this study has no such preset", field=name)
         return self._parse_once(self.flags(**{**first.defaults(), **preset}), arguments)
 
     def _parse_once(self, default: Flags, arguments: Sequence[str]) -> Flags:
@@ -151,7 +158,7 @@ class Command:
         printed, markers = io.StringIO(), (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
         try:
             with contextlib.redirect_stderr(printed):
-                return tyro.cli(type(default), prog=self._program, args=arguments, default=default, config=markers)
+                return tyro.cli(type(default), prog=self.program, args=arguments, default=default, config=markers)
         except SystemExit as stop:
             if not stop.code:
                 raise

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from jaxsize.data import Dataset, Form
 from jaxsize.errors import InputError
+from jaxsize.programs.config import Config
 
 MOST = 1_000_000
 """The largest whole number that a flag takes."""
@@ -24,27 +26,18 @@ class Flags:
 
     Example:
         >>> from jaxsize.studies import Flags
-        >>> flags = Flags(dataset=("digits", "teacher"), num_seeds=0)
-        >>> print(flags.folder("sparsifier").as_posix())
-        results/sparsifier/digits+teacher
+        >>> flags = Flags(num_seeds=0)
+        >>> print(flags.folder("waves").as_posix())
+        results/waves
         >>> flags.check()
         Traceback (most recent call last):
         jaxsize.errors.InputError: num_seeds: expected whole numbers from 1 on, got 0
     """
 
-    dataset: tuple[str, ...] = ("digits",)
-    """One or several data sets, trained one after the other.
-    They are digits, teacher, add10, mnist, fashion_mnist, cifar10, cifar_like, airfoil, airfoil_iid, poker, census."""
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ..."""
-    data_dir: Path | None = None
-    """Folder with the files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
     out: Path | None = None
-    """Results folder. Default: results/STUDY/DATASET, the names of several data sets joined by +."""
-    teacher_width: int = 8
-    """Hidden units of the random network that labels the data set teacher: the size to be found."""
-    teacher_task: Literal["classification", "regression"] = "classification"
-    """Labels of the data set teacher: the number of that network's largest output, or the output itself."""
+    """Results folder. Default: results/STUDY, and in it the names of several data sets joined by +."""
     resume: bool = False
     """Continue an unfinished study with the same settings, from what its results folder holds."""
     smoke: bool = False
@@ -70,19 +63,19 @@ class Flags:
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int) and number > MOST:
                     raise InputError(f"expected at most {MOST}, got {number}", field=field.name)
-        self.require_whole("num_seeds", "teacher_width")
+        self.require_whole("num_seeds")
         self.require_runs()
 
     def require_runs(self, settings: int = 1) -> None:
         """Refuse a study that is too large to end: above `MOST_RUNS` runs, or `MOST_ROWS` epochs of runs.
 
         Args:
-            settings: runs with each seed, on each data set.
+            settings: runs with each seed.
 
         Raises:
             InputError: when there are more.
         """
-        num_runs = self.num_seeds * len(self.dataset) * settings
+        num_runs = self.num_seeds * settings
         if num_runs > MOST_RUNS:
             raise InputError(
                 f"these flags ask for {num_runs} runs, at most {MOST_RUNS} are possible", field="num_seeds"
@@ -118,23 +111,26 @@ class Flags:
         }
 
     @property
-    def forms(self) -> tuple[str, ...]:
+    def forms(self) -> tuple[Form, ...]:
         """The forms in which the study is run: those of the field `form`, or the corrected one alone."""
-        form = getattr(self, "form", "corrected")
+        form: Any = getattr(self, "form", "corrected")
         return form if isinstance(form, tuple) else (form,)
 
-    def command(self, experiment: str) -> str:
+    def command(self, program: str) -> str:
         """Return the command that gives the same results, with the flags that differ from their defaults.
 
+        Args:
+            program: how the study is started.
+
         Example:
-            >>> from jaxsize.studies import Flags
-            >>> Flags(dataset=("digits", "teacher"), num_seeds=3).command("count")
+            >>> from jaxsize.studies import DatasetFlags
+            >>> DatasetFlags(dataset=("digits", "teacher"), num_seeds=3).command("python -m experiments.count")
             'python -m experiments.count --dataset digits teacher --num-seeds 3'
         """
         plain = type(self)()
         differing = {name: value for name, value in self.settings().items() if value != getattr(plain, name)}
         default = type(self)(**differing).defaults()
-        words = ["python", "-m", f"experiments.{experiment}"]
+        words = shlex.split(program)
         for name, value in self.settings().items():
             if value == default.get(name, getattr(plain, name)) or value is None:
                 continue
@@ -145,12 +141,84 @@ class Flags:
         return shlex.join(words)
 
     def folder(self, experiment: str) -> Path:
+        """Return the path of the results folder: `out`, else results/EXPERIMENT."""
+        return self.out or Path("results", experiment)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DatasetFlags(Flags):
+    """The flags of a study of the data sets that `jaxsize.data` knows.
+
+    Example:
+        >>> from jaxsize.studies import DatasetFlags
+        >>> print(DatasetFlags(dataset=("digits", "teacher")).folder("sparsifier").as_posix())
+        results/sparsifier/digits+teacher
+    """
+
+    dataset: tuple[str, ...] = ("digits",)
+    """One or several data sets, trained one after the other.
+    They are digits, teacher, add10, mnist, fashion_mnist, cifar10, cifar_like, airfoil, airfoil_iid, poker, census."""
+    data_dir: Path | None = None
+    """Folder with the files of real data sets. Default: $JAXSIZE_DATA_DIR, else a cache folder of the user."""
+    teacher_width: int = 8
+    """Hidden units of the random network that labels the data set teacher: the size to be found."""
+    teacher_task: Literal["classification", "regression"] = "classification"
+    """Labels of the data set teacher: the number of that network's largest output, or the output itself."""
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole("teacher_width")
+
+    def require_runs(self, settings: int = 1) -> None:
+        """Refuse a study that is too large to end; see `Flags.require_runs`.
+
+        Args:
+            settings: runs with each seed, on each data set.
+        """
+        super().require_runs(settings * len(self.dataset))
+
+    def folder(self, experiment: str) -> Path:
         """Return the path of the results folder: `out`, else results/EXPERIMENT/DATASET+DATASET+..."""
         return self.out or Path("results", experiment, "+".join(self.dataset))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FormsFlags(Flags):
+class TrainingFlags(Flags):
+    """The flags of a study whose runs are all trained alike: for some epochs, in steps of some rows.
+
+    Example:
+        >>> from jaxsize.data import load
+        >>> from jaxsize.studies import TrainingFlags
+        >>> TrainingFlags(batch_size=64).config(load("digits")).batch_size
+        64
+    """
+
+    epochs: int = 20
+    """Passes over the training rows."""
+    batch_size: int = 32
+    """Rows per step."""
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole("epochs", "batch_size")
+
+    def config(self, dataset: Dataset) -> Config:
+        """Return how a data set's runs are trained.
+
+        Raises:
+            InputError: when the data set has fewer training rows than a batch.
+        """
+        if self.batch_size > len(dataset.train):
+            raise InputError(
+                f"{dataset.name} has {len(dataset.train)} train rows, got {self.batch_size}", field="batch_size"
+            )
+        return Config(batch_size=self.batch_size)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FormsFlags(DatasetFlags):
     """The flags of a study that runs in two forms side by side: as its source did it, and with the flaws mended.
 
     Example:

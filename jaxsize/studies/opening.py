@@ -7,10 +7,10 @@ from jaxsize import data
 from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
 from jaxsize.results.folder import Folder, open_folder
-from jaxsize.studies.flags import Flags, listing
+from jaxsize.studies.flags import DatasetFlags, Flags, listing
 
 
-def load_datasets(flags: Flags, form: data.Form) -> list[data.Dataset]:
+def load_datasets(flags: DatasetFlags, form: data.Form) -> list[data.Dataset]:
     """Load the data sets that the flags name, in their order.
 
     Args:
@@ -54,7 +54,8 @@ def open_results(
         InputError: when the folder holds something else, other settings, or an unfinished study and --resume is not
             given.
     """
-    for package, extra in (("matplotlib", "plots"), ("sklearn", "data")):  # not found missing when all is trained
+    # Not found missing when all is trained.
+    for package, extra in (("matplotlib", "plots"), ("sklearn", "data"), ("jinja2", "studies")):
         require_package(package, extra)
     named = datasets if isinstance(datasets, Mapping) else {dataset.name: dataset for dataset in datasets}
     prints = {key: dataset.fingerprint() for key, dataset in named.items()}  # --resume must not go on with other rows

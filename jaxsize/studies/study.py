@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from jaxsize.data import Dataset
+from jaxsize.data import Dataset, Form
 from jaxsize.programs.batch import Batch
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
@@ -15,6 +15,7 @@ from jaxsize.studies.command_line import Command
 from jaxsize.studies.flags import Flags
 from jaxsize.studies.opening import load_datasets, open_results
 from jaxsize.studies.pictures import Draw, Picture, draw_all
+from jaxsize.studies.report import write_report
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.summary import FORMAT, as_text
 from jaxsize.studies.tables import Table
@@ -65,6 +66,8 @@ class Study:
     """Further tables and files."""
     split: Sequence[str] = ()
     """Flags with several values for each of which arms, followers and checks are made apart; see `Setup.values`."""
+    data: Callable[[Any, Form], Sequence[Dataset]] = load_datasets
+    """(flags, form) -> the data sets that are trained on; those that --dataset names, unless the study has its own."""
     prepare: Callable[[Dataset, Any], Dataset] = lambda dataset, flags: dataset
     """(data set, flags) -> the data set that is trained on."""
     save_networks: Callable[[Batch], bool] = lambda batch: False
@@ -97,7 +100,7 @@ class Study:
         data = {
             (dataset.name, form): self.prepare(dataset, flags)
             for form in flags.forms
-            for dataset in load_datasets(flags, form)
+            for dataset in self.data(flags, form)
         }
         setups, batches, first_run = self._setups(flags, data), [], 0
         for index, setup in enumerate(setups):
@@ -141,12 +144,13 @@ class Study:
         arms = Arms.of(runs, data=data, networks=networks)
         summary = self._summary(flags, arms, named, folder) | {"tables": tables}
         summary |= {"pictures": draw_all(self.pictures, arms, folder.path)}
+        write_report(folder.path, summary)
         folder.write_summary(summary)
         kept = ", ".join(sorted(path.name for path in folder.path.iterdir() if not path.name.startswith(".")))
         print(f"{as_text(summary)}\n\n{folder.path}: {kept}")
         return summary
 
-    def _setups(self, flags: Any, data: Mapping[tuple[str, str], Dataset]) -> list[Setup]:
+    def _setups(self, flags: Any, data: Mapping[tuple[str, Form], Dataset]) -> list[Setup]:
         grid = [
             dict(zip(self.split, values, strict=True))
             for values in itertools.product(*(getattr(flags, n) for n in self.split))
@@ -174,7 +178,7 @@ class Study:
             "format": FORMAT,
             "study": self.name,
             "question": self.question,
-            "command": flags.command(self.name),
+            "command": flags.command(self.command.program),
             "answer": list(self.answer(arms)),
             "settings": flags.settings(),
             "data": {name: {"source": dataset.source} | dataset.info for name, dataset in data.items()},

@@ -133,14 +133,19 @@ def _cell(name: str, value: Any) -> str:
         return "-"
     if isinstance(value, dict):
         middle = value.get("median", value.get("estimate"))
-        form = ".4f" if "accuracy" in name else ".0f" if "units" in name or name == "parameters" else ".4g"
         if middle is None:
             return "-"
-        text = format(middle, "+" + form if "estimate" in value else form)
+        sign = "+" if "estimate" in value else ""
+        text = _number(name, middle, sign)
         if value["low"] is None or value["high"] is None:
             return text
-        low, high = format(value["low"], form), format(value["high"], form)
+        low, high = _number(name, value["low"]), _number(name, value["high"])
         return text if low == high == text else f"{text}\n{low}..{high}"
     if isinstance(value, list):
         return " ".join(_cell(name, entry) for entry in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(name: str, value: float, sign: str = "") -> str:
+    form = ".4f" if "accuracy" in name else ".0f" if 1e3 <= abs(value) < 1e9 else ".4g"
+    return format(value, sign + form)

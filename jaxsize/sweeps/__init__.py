@@ -4,6 +4,7 @@ from jaxsize.sweeps import columns, cutting, layer_rates, partners, penalties, s
 from jaxsize.sweeps.layer_rates import layer_rate_sweep
 from jaxsize.sweeps.partners import Partner, partner_batches, random_widths
 from jaxsize.sweeps.penalties import penalty_sweep, save_networks
+from jaxsize.sweeps.settings import setting_sweep
 from jaxsize.sweeps.sizes import size_sweep
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "penalty_sweep",
     "random_widths",
     "save_networks",
+    "setting_sweep",
     "size_sweep",
     "sizes",
 ]
