@@ -4,26 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxsize.statistics import Part, describe, equivalence_ratio, paired_difference, trend
-from jaxsize.studies import (
-    ArmView,
-    Claim,
-    above,
-    across,
-    any_part,
-    below,
-    between,
-    each,
-    equal,
-    gain,
-    listed,
-    still_open,
-)
+from experiments.common.start_widths import START_DOES_NOT_MATTER
+from jaxsize.statistics import Part, describe, paired_difference, trend
+from jaxsize.studies import ArmView, Claim, above, across, any_part, below, each, gain, listed
 from jaxsize.studies.claims import TIES
 
 
 def size_falls(learned: ArmView) -> Iterator[Part]:
-    """Yield the trend of size with the penalty, and the training score: does it reach about 100 %, as the source says?"""
+    """Yield the trend of size with the penalty, and training scores: do they reach about 100 %, as the source says?"""
     score, _ = learned.score("train")
     fits = {f"{penalty:g}": describe(one.end(score)) for penalty, one in learned.by("penalty").items()}
     sizes = learned.matrix("live_units", over="penalty")
@@ -31,7 +19,7 @@ def size_falls(learned: ArmView) -> Iterator[Part]:
 
 
 def mild_penalty_helps(learned: ArmView) -> Iterator[Part]:
-    """Yield by how much every penalty's test score is better than that of the unpenalised network with the same seed."""
+    """Yield by how much every penalty's test score is better than that of the unpenalised network of the seed."""
     for penalty, one in learned.by("penalty", skip=0.0).items():
         yield above(gain(one, learned.at(penalty=0.0)), penalty=penalty)
 
@@ -71,29 +59,6 @@ def score_dips(learned: ArmView) -> Iterator[Part]:
         yield above(paired_difference(depth, np.zeros(len(depth))), penalty=penalty, score=score, **told)
 
 
-def start_does_not_matter(small: ArmView, large: ArmView) -> Iterator[Part]:
-    """Yield ratios of end sizes; open while units are still dying: more than 1 % of them in the last 10 epochs."""
-    for penalty in small.values("penalty", skip=0.0):
-        views = [view.at(penalty=penalty) for view in (small, large)]
-        ends = [view.end("live_units") for view in views]
-        curves = [view.curve("live_units") for view in views]
-        before = [curve[:, -min(11, curve.shape[1])] for curve in curves]
-        shares = [(was - is_now) / np.maximum(was, 1) for was, is_now in zip(before, ends, strict=True)]
-        dying = describe(np.concatenate(shares))
-        part = equal(equivalence_ratio(ends[1], ends[0]), penalty=penalty, share_dying_in_last_10_epochs=dying)
-        if not np.any(ends):
-            part = listed(part, "no unit is left from either start")
-        elif (dying["median"] or 0) > 0.01:
-            part = still_open(part, f"not converged: {dying['median']:.1%} of the units died in the last 10 epochs")
-        yield part
-
-
-START_DOES_NOT_MATTER = Claim(
-    "the end size does not depend on the start size (ratio within 15 %)",
-    between("learned", values="start_width"),
-    start_does_not_matter,
-    "needs several values of --start-widths",
-)
 CLAIMS = {
     "C26": Claim("live units fall as the penalty rises", each("learned", by=["start_width"]), size_falls),
     "C27": Claim(

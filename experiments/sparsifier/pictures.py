@@ -14,10 +14,10 @@ def by_penalty(arm: ArmView) -> dict[str, ArmView]:
     return {f"{penalty:g}" if penalty else "0 (unpenalised)": one for penalty, one in arm.by("penalty").items()}
 
 
-def told(arm: ArmView) -> str:
-    """Say which runs a picture is of, for its title."""
-    where = arm.where
-    return f"{where['dataset']}, {where['form']} form, from {where['start_width']} units, {arm.runs.num_seeds} seeds"
+def entitle(figure: Any, arm: ArmView, text: str) -> None:
+    """Say above a picture which runs it is of; on the left, as the legend is on the right."""
+    runs = f"{arm.dataset}, {arm.form} form, from {arm.where['start_width']} units, {arm.runs.num_seeds} seeds"
+    figure.suptitle(f"{runs}: {text}", x=0.01, horizontalalignment="left")
 
 
 @per("dataset", "form", "start_width")
@@ -33,7 +33,7 @@ def curves(arms: Arms) -> Any:
     log = ["epoch", *(column for column in columns if not column.endswith("accuracy"))]
     plots.curves(panels[0], by_penalty(learned), columns, log=log, zoom=0.15)
     plots.legend(figure, panels[0, -1], "penalty")
-    figure.suptitle(f"{told(learned)}: median and range")
+    entitle(figure, learned, "median and range")
     return figure
 
 
@@ -63,7 +63,7 @@ def sizes(arms: Arms) -> Any:
     for axes in (left, right):
         axes.set(xlabel="penalty")
         axes.legend()
-    figure.suptitle(f"{told(learned)}: every seed and the median")
+    entitle(figure, learned, "every seed and the median")
     return figure
 
 
@@ -100,7 +100,7 @@ def deaths(arms: Arms) -> Any:
     below.set(ylabel="loss of the batches", xlabel="step")
     plots.log_axis(below, "y")
     plots.legend(figure, above, "penalty")
-    figure.suptitle(f"{told(learned)}: deaths, and the loss meanwhile")
+    entitle(figure, learned, "deaths and loss")
     return figure
 
 
@@ -108,7 +108,7 @@ def deaths(arms: Arms) -> Any:
 def gates(arms: Arms) -> Any:
     """The gates of every run at the end, sorted, a line per run; colours are penalties."""
     learned, signed = arms["learned"], arms.settings["gate"] == "signed"
-    figure, ((axes,),) = plots.subplots(1, 1, width=4.5)
+    figure, ((axes,),) = plots.subplots(1, 1, width=6.5)
     groups = by_penalty(learned)
     for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
         for index, network in enumerate(one.networks):
@@ -120,26 +120,25 @@ def gates(arms: Arms) -> Any:
     axes.set_yscale("symlog", linthresh=1e-2)
     axes.set_ylim(bottom=0)
     plots.legend(figure, axes, "penalty")
-    figure.suptitle(f"{told(learned)}: gates at the end")
+    entitle(figure, learned, "gates at the end")
     return figure
 
 
 @per("form")
 def comparison(arms: Arms) -> Any:
-    """Live units at the end against the penalty (median and range), and the test score of every run against its size."""
+    """Live units at the end against the penalty (median and range), and every run's test score against its size."""
     if len(arms.datasets) < 2:
         return None
     figure, ((left, right),) = plots.subplots(1, 2, width=4)
-    for color, dataset in zip(plots.colors(len(arms.datasets)), arms.datasets, strict=True):
-        learned = arms.at(dataset=dataset)["learned"]
-        for width, one in learned.by("start_width").items():
-            priced = one.values("penalty", skip=0.0)
-            units = one.matrix("live_units", over="penalty", skip=0.0)
-            plots.band(left, priced, units, color=color, label=f"{dataset}, from {width}", marker="o")
-            ends = [one.matrix(column, over="penalty").ravel() for column in ("live_units", one.score()[0])]
-            right.plot(*ends, "o", color=color, alpha=0.6, markersize=4)
+    groups = [(one, width) for view in arms.like("learned") for width, one in view.by("start_width").items()]
+    for color, (one, width) in zip(plots.colors(len(groups)), groups, strict=True):
+        units = one.matrix("live_units", over="penalty", skip=0.0)
+        label = f"{one.dataset}, from {width}"
+        plots.band(left, one.values("penalty", skip=0.0), units, color=color, label=label, marker="o")
+        ends = [one.matrix(column, over="penalty").ravel() for column in ("live_units", one.score()[0])]
+        right.plot(*ends, "o", color=color, alpha=0.6, markersize=4)
     left.set(xlabel="penalty", xscale="log", title="live units at the end: median and range")
-    right.set(xlabel="live units", title="test score, every run")
+    right.set(xlabel="live units", title="test accuracy or error, every run")
     plots.log_axis(left, "y")
     plots.log_axis(right, "x")
     left.legend()
