@@ -94,8 +94,8 @@ def table(arms: Arms) -> list[dict[str, Any]]:
         *("live_units", "parameters", "train_loss", *scores, *noiseless),
         arms=("learned",),
         by=("start_width", "penalty"),
-        test_gain_over_unpenalised=over_unpenalised,
-        test_gain_over_from_scratch=over_from_scratch,
+        gain_over_unpenalised=over_unpenalised,
+        gain_over_from_scratch=over_from_scratch,
     )
     return rows(arms)
 

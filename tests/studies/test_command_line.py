@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from helpers.experiments import SMALL
 
-from jaxsize.studies import study as studies
 from jaxsize.studies import Command, Flags
+from jaxsize.studies import study as studies
 from jaxsize.training import Progress
 
 
