@@ -39,23 +39,25 @@ def score_dips(learned: ArmView) -> Iterator[Part]:
     """Yield how much more the score falls in the epoch of a run's first deaths than in the unpenalised run of its seed.
 
     The label's `epoch_of_first_deaths` (counted from 1) says whether that is epoch 2, as the source says. Runs without
-    deaths, and with deaths in the first epoch already (there is no score before them), have no such epoch.
+    deaths, and with deaths in the first epoch already (there is no score before them), have no such epoch; those that
+    diverged are lost.
     """
     score, sign = learned.score("held_out")
     free, width = sign * learned.at(penalty=0.0).curve(score), learned.where["start_width"]
     for penalty, one in learned.by("penalty", skip=0.0).items():
-        live, epochs, scores = one.steps("observed"), one.steps_by_epoch("observed"), sign * one.curve(score)
-        seeds = np.flatnonzero(live[:, -1] < width)
-        epoch = np.argmax(epochs[seeds, :, -1] < width, axis=1)  # from 0 on
+        live, seeds = one.steps("observed"), np.arange(one.runs.num_seeds)
+        lost = ~np.isfinite(one.end("train_loss"))
+        died = (live[:, -1] < width) & ~lost
+        epoch = np.argmax(one.steps_by_epoch("observed")[:, :, -1] < width, axis=1)  # from 0 on
         times = {
             "epoch_of_first_deaths": epoch + 1,
-            "step_of_first_death": np.argmax(live[seeds] < width, axis=1) + 1,
-            "step_of_half_of_deaths": np.argmax(live[seeds] <= (width + live[seeds, -1:]) / 2, axis=1) + 1,
+            "step_of_first_death": np.argmax(live < width, axis=1) + 1,
+            "step_of_half_of_deaths": np.argmax(live <= (width + live[:, -1:]) / 2, axis=1) + 1,
         }
-        seeds, epoch = seeds[epoch > 0], epoch[epoch > 0]
-        falls, falls_alone = (curve[seeds, epoch - 1] - curve[seeds, epoch] for curve in (scores, free))
-        depth = np.round(falls - falls_alone, TIES[score.rpartition("_")[2]])
-        told = {name: describe(values) for name, values in times.items()}
+        fall, alone = (curve[seeds, epoch - 1] - curve[seeds, epoch] for curve in (sign * one.curve(score), free))
+        depth = np.round(fall - alone, TIES[score.rpartition("_")[2]])
+        depth = np.where(lost, np.nan, depth)[lost | (died & (epoch > 0))]
+        told = {name: describe(values[died]) for name, values in times.items()}
         yield above(paired_difference(depth, np.zeros(len(depth))), penalty=penalty, score=score, **told)
 
 
