@@ -37,11 +37,12 @@ DOORS = {
     "resizing": "Shrinking Widening bucket widen",
     "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder versions write_arrays",
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
-    " equivalence_verdict family fit_laws front holm paired_difference range_verdict size_at smallest_sample"
-    " trend verdict",
+    " equivalence_verdict family fit_laws front holm median_interval not_decided paired_difference"
+    " range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
-    " TrainingFlags above across all_parts any_part below between columns each equal exactly flag gain"
-    " gains grids listed listing opening pages per questions still_open summary versus within write_report",
+    " TrainingFlags above across any_part below between columns each equal exactly flag gain"
+    " gains grids listed listing opening pages per questions still_open summary trending unclear versus within"
+    " write_report",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",

@@ -6,13 +6,20 @@ from pathlib import Path
 README = Path(__file__).parents[1] / "README.md"
 
 
-def test_python_of_the_readme_runs_and_prints_what_it_says(capsys):
+def test_python_of_the_readme_runs_and_prints_what_it_says(capsys, monkeypatch, tmp_path):
     text = README.read_text()
-    scaling, training, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    scaling, training, study, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     exec(compile(scaling, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "True\n"
     exec(compile(training, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "100 units are alive\n"  # ten steps of 1e-3 close no gate that starts at 1
+    own = {"__name__": "readme"}
+    exec(compile(study, str(README), "exec"), own)
+    assert len(study.splitlines()) <= 40
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")
+    assert own["STUDY"].main(["--num-seeds", "6", "--epochs", "10", "--out", str(tmp_path / "r")]) == 0
+    assert "faster, corrected: a rate of .01 ends with a lower error: HOLDS" in capsys.readouterr().out
+    assert (tmp_path / "r" / "report.html").exists() and (tmp_path / "r" / "curves_abs.png").exists()
     exec(compile(removing, str(README), "exec"), {"__name__": "readme"})
     (printed,) = re.findall(r"```\n(liveness.*?)```", text, flags=re.S)
     assert capsys.readouterr().out == printed

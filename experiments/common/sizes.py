@@ -17,7 +17,9 @@ from jaxsize.sweeps.cutting import cut
 from jaxsize.sweeps.sizes import first_width
 
 
-def trained_sizes(setup: Setup, config: FlexibleConfig, *, depth: int = 1, **more: Any) -> Callable[..., Batch]:
+def trained_sizes(
+    setup: Setup, config: FlexibleConfig, *, depth: int = 1, width: int | None = None, **more: Any
+) -> Callable[..., Batch]:
     """Return the `make` of arms whose networks have trained sizes.
 
     In the corrected form as many units are allocated at first as the start sizes need, and units are added when a size
@@ -27,13 +29,14 @@ def trained_sizes(setup: Setup, config: FlexibleConfig, *, depth: int = 1, **mor
         setup: the data set and the form.
         config: how gates, sizes and weights are trained.
         depth: the number of hidden layers.
+        width: the units allocated at first, where it is not as above.
         **more: further arguments of `size_sweep`, and fields of `Batch`.
     """
     widen = setup.form == "corrected"
 
     def make(dataset: Any, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
-        width = first_width(settings) if widen else setup.flags.width
-        return size_sweep(dataset, [width] * depth, config, settings, **{"widen": widen, **fields, **more})
+        units = width or (first_width(settings) if widen else setup.flags.width)
+        return size_sweep(dataset, [units] * depth, config, settings, **{"widen": widen, **fields, **more})
 
     return make
 

@@ -71,6 +71,14 @@ class Runs:
         is_error = any("test_error" in path[0] for path in self._fitting({"dataset": dataset}))
         return (f"{split}_error", -1) if is_error else (f"{split}_accuracy", 1)
 
+    def by_seed(self, **where: Any) -> dict[int, list[dict[str, Any]]]:
+        """Select the rows of every run that fits, one row per epoch, by seed.
+
+        Raises:
+            InputError: when several runs of one seed fit.
+        """
+        return self._seeds(where)
+
     def last(self, name: str, **where: Any) -> np.ndarray:
         """Read a column at the end of every run that fits.
 

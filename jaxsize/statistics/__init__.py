@@ -1,12 +1,22 @@
 """Estimates with intervals over seeds, comparisons of paired runs, and what they say about a claim."""
 
 from jaxsize.statistics._values import Direction
+from jaxsize.statistics.bootstrap import bootstrap_interval
 from jaxsize.statistics.claims import Part, claim, family
-from jaxsize.statistics.comparisons import equivalence_ratio, holm, paired_difference, trend
-from jaxsize.statistics.estimates import Estimate, bootstrap_interval, describe, smallest_sample
+from jaxsize.statistics.comparisons import equivalence_ratio, holm, paired_difference
+from jaxsize.statistics.estimates import Estimate, describe, median_interval, smallest_sample
 from jaxsize.statistics.fronts import Front, front, size_at
 from jaxsize.statistics.growth_laws import LAWS, fit_laws
-from jaxsize.statistics.verdicts import Verdict, equivalence_verdict, range_verdict, verdict
+from jaxsize.statistics.planning import seeds_to_settle
+from jaxsize.statistics.trends import trend
+from jaxsize.statistics.verdicts import (
+    Verdict,
+    equivalence_verdict,
+    not_decided,
+    range_verdict,
+    trend_verdict,
+    verdict,
+)
 
 __all__ = [
     "LAWS",
@@ -24,10 +34,14 @@ __all__ = [
     "fit_laws",
     "front",
     "holm",
+    "median_interval",
+    "not_decided",
     "paired_difference",
     "range_verdict",
+    "seeds_to_settle",
     "size_at",
     "smallest_sample",
     "trend",
+    "trend_verdict",
     "verdict",
 ]

@@ -1,4 +1,4 @@
-"""Checks of values over seeds, and the notes on values that are left out."""
+"""Checks of values over seeds, and the notes on values that are lost or never were."""
 
 from typing import Any, Literal
 
@@ -22,20 +22,45 @@ def vector(values: ArrayLike, name: str) -> np.ndarray:
     return values
 
 
-def pairs(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray, str]:
-    """Keep the pairs of which both members are finite.
+def existing(values: np.ndarray, missing: ArrayLike | None, what: str) -> tuple[np.ndarray, str]:
+    """Leave out values that never existed.
+
+    Args:
+        values: [n, ...].
+        missing: bool [n], True where there never was a value; None where all of them existed.
+        what: the word for them, such as "seeds".
 
     Returns:
-        The first members [n], the second members [n], and a note on the pairs dropped ("" if none was).
+        The values that existed, finite or lost, and a note on the others ("" if there are none).
 
     Raises:
-        InputError: when `a` and `b` are not vectors of the same length.
+        InputError: when `missing` is not bool or has another length.
+    """
+    if missing is None:
+        return values, ""
+    mask = np.asarray(missing)
+    if mask.dtype != bool or mask.shape != values.shape[:1]:
+        raise InputError(f"missing must be bool [{len(values)}], got {mask.dtype}{list(mask.shape)}")
+    note = f"{np.count_nonzero(mask)} of {mask.size} {what} never existed" if mask.any() else ""
+    return values[~mask], note
+
+
+def pairs(a: ArrayLike, b: ArrayLike, missing: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, str]:
+    """Check the members of pairs, and leave out pairs that never existed.
+
+    Returns:
+        The first members [n], the second members [n], both NaN where one is not finite (such a pair is lost), and a
+        note on the pairs left out ("" if none was).
+
+    Raises:
+        InputError: when `a` and `b` are not vectors of the same length, or `missing` does not fit.
     """
     a, b = vector(a, "a"), vector(b, "b")
     if a.shape != b.shape:
         raise InputError(f"pairs need as many values in a as in b, got {a.size} and {b.size}")
-    both = np.isfinite(a) & np.isfinite(b)
-    return a[both], b[both], dropped_note(int(np.sum(~both)), a.size, "pairs")
+    both, note = existing(np.stack([a, b], axis=1), missing, "pairs")
+    both = np.where(np.isfinite(both).all(axis=1, keepdims=True), both, np.nan)
+    return both[:, 0], both[:, 1], note
 
 
 def finite_or_none(value: Any) -> float | None:
@@ -43,15 +68,15 @@ def finite_or_none(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def dropped_note(count: int, total: int, what: str) -> str:
-    """Write the note that some values are not finite and were dropped; "" if none was.
+def lost_note(count: int, total: int, what: str) -> str:
+    """Write the note that some values are lost; "" if none is.
 
     Args:
-        count: how many were dropped.
+        count: how many are not finite.
         total: of how many.
         what: the word for them, such as "seeds".
     """
-    return f"{count} of {total} {what} dropped: not finite" if count else ""
+    return f"{count} of {total} {what} lost: not finite" if count else ""
 
 
 def joined(*notes: str) -> str:
@@ -67,3 +92,13 @@ def check_direction(direction: str) -> None:
     """
     if direction not in ("positive", "negative"):
         raise InputError(f'the direction must be "positive" or "negative", got {direction!r}')
+
+
+def check_confidence(confidence: float) -> None:
+    """Check a confidence.
+
+    Raises:
+        InputError: when it is not above 0 and below 1.
+    """
+    if not 0 < confidence < 1:
+        raise InputError(f"the confidence must be above 0 and below 1, got {confidence}")

@@ -1,6 +1,6 @@
 """Claims with their parts, and p values adjusted within families."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from jaxsize.statistics.comparisons import holm
@@ -14,7 +14,8 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
     """Put a claim and its parts together, ready for JSON.
 
     The claim holds, or is refuted, if all of its parts that count do; otherwise it is open, or, without parts, not
-    tested. A part whose label has the key `uninformative` is listed but does not count.
+    tested. It is not decided by its source if that is so of all of them, or of some, and all others hold, or all are
+    refuted: no more runs would settle it. A part whose label has the key `uninformative` is listed but does not count.
 
     Args:
         text: what the claim says.
@@ -36,7 +37,7 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
         'not tested'
     """
     outcomes = {part_verdict.outcome for label, _, part_verdict in parts if "uninformative" not in label}
-    outcome = outcomes.pop() if len(outcomes) == 1 else "open" if parts else "not tested"
+    outcome = _together(outcomes) if parts else "not tested"
     rows: list[dict[str, Any]] = []
     for label, estimate, part_verdict in parts:
         rows.append(label | estimate.as_dict() | {"verdict": part_verdict.outcome, "reason": part_verdict.reason})
@@ -45,6 +46,13 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
         for row, adjusted in zip(members, holm([row["p_value"] for row in members]), strict=True):
             row["p_value_holm"] = adjusted
     return {"claim": text, "verdict": outcome, "parts": rows} | ({"reason": untested} if not parts else {})
+
+
+def _together(outcomes: Collection[str]) -> str:
+    """Put the different outcomes of the parts together to one."""
+    if len(outcomes) == 1:
+        return next(iter(outcomes))
+    return "not decided" if set(outcomes) in ({"not decided", "holds"}, {"not decided", "refuted"}) else "open"
 
 
 def family(row: dict[str, Any]) -> tuple:

@@ -1,4 +1,4 @@
-"""Comparisons over paired seeds: differences, trends, ratios, and p values of several tests."""
+"""Comparisons over paired seeds: differences, ratios, and p values of several tests."""
 
 import dataclasses
 import math
@@ -8,23 +8,38 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxsize.errors import InputError
-from jaxsize.statistics._values import Direction, check_direction, dropped_note, joined, pairs, vector
-from jaxsize.statistics.estimates import Estimate, bootstrap_interval
+from jaxsize.statistics._signed_ranks import SIGNED_RANK, signed_rank_p
+from jaxsize.statistics._values import joined, lost_note, pairs
+from jaxsize.statistics.estimates import Estimate, median_interval, smallest_sample
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95, seed: int = 0) -> Estimate:
-    """Estimate the median of a - b over pairs, with its bootstrap interval and the Wilcoxon signed-rank p value.
+def paired_difference(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    missing: ArrayLike | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate the median of a - b over pairs, with its exact interval and the Wilcoxon signed-rank p value.
 
-    The p value is two-sided. It is exact, ties included, up to 200 pairs that differ, and by normal approximation
-    above. Differences of zero have no sign and do not enter it; if all are zero, it is 1. Only exact zeros and exact
-    ties count as such: values that are equal up to rounding should be rounded first. Pairs with a non-finite member are
-    dropped and counted in `note`. If no pair is left, the estimate is None; if one is left, there is no interval.
+    The interval is `median_interval`. The p value is two-sided. It is exact, ties included, up to 200 pairs that
+    differ, and by normal approximation above. Differences of zero have no sign and do not enter it; if all are zero, it
+    is 1. Only exact zeros and exact ties count as such: values that are equal up to rounding should be rounded first.
+    Fewer than `smallest_sample` pairs (6 at 95 %) have no p value, as none of theirs could reach 5 %. If no pair is
+    left, the estimate is None; if one is left, there is no interval.
+
+    A pair with a member that is not finite is lost, not left out: a run that diverged is information. Its difference
+    could be anything, so the interval allows for minus and plus infinity, and the p value is the largest over the
+    places the lost pairs could have among the ranks. Six pairs of +1 beside four lost ones show nothing. A pair that
+    *never existed*, because its design has no control, is marked by `missing`, or left out by the caller.
 
     Args:
         a: [n].
         b: [n]; b[i] is paired with a[i].
         confidence: of the interval, above 0 and below 1.
-        seed: draws the resamples of the bootstrap.
+        missing: bool [n], True where a pair never existed, by design.
+        seed: not used: nothing is drawn.
 
     Raises:
         InputError: when the shapes differ.
@@ -32,34 +47,22 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95, s
     Example:
         >>> from jaxsize.statistics import paired_difference
         >>> difference = paired_difference([3, 5, 4, 6, 8, 9], [1, 2, 2, 3, 3, 4])
-        >>> difference.estimate, difference.p_value
-        (3.0, 0.03125)
+        >>> difference.low, difference.estimate, difference.high, difference.p_value
+        (2.0, 3.0, 5.0, 0.03125)
+        >>> lost = paired_difference([1] * 6 + [float("nan")] * 4, [0] * 10)
+        >>> lost.estimate, lost.low, lost.high, lost.p_value > 0.5
+        (1.0, None, None, True)
     """
-    a, b, note = pairs(a, b)
-    interval = bootstrap_interval(a - b, confidence=confidence, seed=seed)
-    test = "paired bootstrap of the median, Wilcoxon signed-rank"
-    p_value = _wilcoxon(a - b) if a.size else None
-    return dataclasses.replace(interval, test=test, p_value=p_value, note=joined(note, interval.note))
-
-
-def _wilcoxon(difference: np.ndarray) -> float:
-    """Compute the two-sided p value of the signed-rank test.
-
-    The exact one adds up the chances of rank sums if the sign of every difference is that of a fair coin.
-    """
-    from scipy import stats
-
-    difference = difference[difference != 0]
-    if not difference.size:
-        return 1.0
-    if difference.size > 200:
-        return float(np.asarray(stats.wilcoxon(difference, method="asymptotic"))[1])
-    ranks = np.rint(2 * stats.rankdata(np.abs(difference))).astype(int)  # doubled: mean ranks of ties become integers
-    chance = np.ones(1)
-    for rank in ranks:
-        chance = 0.5 * (np.pad(chance, (0, rank)) + np.pad(chance, (rank, 0)))
-    total = ranks[difference > 0].sum()
-    return float(min(1.0, 2 * min(chance[: total + 1].sum(), chance[total:].sum())))
+    a, b, note = pairs(a, b, missing)
+    interval = median_interval(a - b, confidence=confidence, what="pairs")
+    difference = (a - b)[np.isfinite(a - b)]
+    p_value, needed = None, smallest_sample(confidence)
+    if difference.size and a.size >= needed:
+        p_value = signed_rank_p(difference, interval.lost)
+    elif difference.size:
+        note = joined(note, f"no p value of fewer than {needed} pairs")
+    test = f"median of differences: {interval.test}; {SIGNED_RANK}"
+    return dataclasses.replace(interval, test=test, p_value=p_value, note=joined(interval.note, note))
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -90,73 +93,26 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def trend(
-    settings: ArrayLike, values: ArrayLike, *, direction: Direction, confidence: float = 0.95, seed: int = 0
+def equivalence_ratio(
+    a: ArrayLike, b: ArrayLike, margin: float = 0.15, *, confidence: float = 0.95, missing: ArrayLike | None = None
 ) -> Estimate:
-    """Estimate the monotone trend of values with a setting.
-
-    The estimate is the median over seeds of Kendall's tau_b of value against setting: 1 if the values always rise with
-    the setting, -1 if they always fall, 0 for a seed whose values are all equal. The interval is its bootstrap over
-    seeds. The p value is that of Page's trend test, one-sided: no trend against values that rise or fall. It is None
-    for fewer than 3 settings, for which there is `paired_difference`, and for fewer than 2 seeds. Seeds with a
-    non-finite value are dropped and counted in `note`.
-
-    Args:
-        settings: [num_settings], all different.
-        values: [num_seeds, num_settings].
-        direction: the alternative of the test: values that rise ("positive") or fall ("negative") with the setting.
-        confidence: of the interval, above 0 and below 1.
-        seed: draws the resamples of the bootstrap.
-
-    Raises:
-        InputError: when the shapes are others, there are fewer than 2 settings or equal ones, or the direction is
-            another one.
-
-    Example:
-        >>> from jaxsize.statistics import trend
-        >>> sizes = trend([0.1, 1, 10], [[9, 5, 2], [8, 8, 3], [9, 6, 1]], direction="negative")
-        >>> sizes.estimate, sizes.p_value < 0.05
-        (-1.0, True)
-    """
-    from scipy import stats
-
-    check_direction(direction)
-    settings, values = vector(settings, "settings"), np.asarray(values, float)
-    if values.ndim != 2 or values.shape[1] != settings.size or np.unique(settings).size < max(2, settings.size):
-        raise InputError(
-            f"a trend needs 2 or more different settings and values [seeds, settings], got "
-            f"settings {settings.tolist()} and values {list(values.shape)}"
-        )
-    used = values[np.isfinite(values).all(axis=1)]
-    note = dropped_note(len(values) - len(used), len(values), "seeds")
-    upper = np.triu_indices(settings.size, 1)
-    step = np.sign(settings[upper[1]] - settings[upper[0]])
-    rise = np.sign(used[:, upper[1]] - used[:, upper[0]])
-    # Not scipy's kendalltau: it differs in the last bit in 4 of 10 cases, and recorded results keep every digit.
-    tau = (rise @ step) / np.sqrt(np.maximum(np.count_nonzero(rise, axis=1), 1) * step.size)
-    interval = bootstrap_interval(tau, confidence=confidence, seed=seed)
-    p_value = None
-    if len(used) >= 2 and settings.size >= 3:
-        order = np.argsort(settings if direction == "positive" else -settings)
-        p_value = float(stats.page_trend_test(used[:, order]).pvalue)
-    test = f"bootstrap of the median Kendall tau_b, Page's trend test (one-sided, {direction})"
-    return dataclasses.replace(interval, test=test, p_value=p_value, note=joined(note, interval.note))
-
-
-def equivalence_ratio(a: ArrayLike, b: ArrayLike, margin: float = 0.15, *, confidence: float = 0.95) -> Estimate:
     """Estimate the geometric mean of a / b over pairs, and test whether it is 1 up to a factor of 1 + margin.
 
     The interval is Student's t interval of the mean log ratio, as a ratio. The p value is that of two one-sided paired
     t tests on the logs (TOST) of the null hypothesis that the ratio lies outside [1 / (1 + margin), 1 + margin]; a
     small one means equivalent. If all ratios are equal, there is no spread to test with: the p value is then 0 inside
-    the bounds and 1 elsewhere. Pairs with a non-finite member are dropped and counted in `note`. If a pair is not
-    positive, no ratio stands for all pairs, and the estimate is None.
+    the bounds and 1 elsewhere. If a pair is not positive, no ratio stands for all pairs, and the estimate is None.
+
+    A pair with a member that is not finite is lost. Its ratio could be anything, and one such ratio moves a mean
+    anywhere: then there is no interval, the p value is 1, and the estimate is that of the known pairs. A pair that
+    never existed is marked by `missing`, or left out by the caller.
 
     Args:
         a: [n], positive.
         b: [n], positive; b[i] is paired with a[i].
         margin: by what share the ratio may exceed 1, positive.
         confidence: of the interval, above 0 and below 1.
+        missing: bool [n], True where a pair never existed, by design.
 
     Raises:
         InputError: when the shapes differ or the margin is not positive.
@@ -171,14 +127,20 @@ def equivalence_ratio(a: ArrayLike, b: ArrayLike, margin: float = 0.15, *, confi
 
     if not margin > 0:
         raise InputError(f"the margin must be positive, got {margin}")
-    a, b, note = pairs(a, b)
+    a, b, note = pairs(a, b, missing)
+    known = np.isfinite(a)
+    lost, a, b = int(np.count_nonzero(~known)), a[known], b[known]
+    note = joined(note, lost_note(lost, known.size, "pairs"))
     test = f"paired t tests on log ratios (TOST), bounds 1/{1 + margin:g} and {1 + margin:g}"
     if not a.size or a.min() <= 0 or b.min() <= 0:
         bad = np.count_nonzero((a <= 0) | (b <= 0))
         reason = f"{bad} of {a.size} pairs are not positive" if a.size else "no pairs"
-        return Estimate(None, None, None, confidence, a.size, test, note=joined(note, reason))
+        return Estimate(None, None, None, confidence, a.size, test, note=joined(note, reason), lost=lost)
     logs, bound = np.log(a / b), math.log1p(margin)
     mean = float(logs.mean())
+    if lost:
+        note = joined(note, "a mean ratio with them could be anything")
+        return Estimate(math.exp(mean), None, None, confidence, a.size, test, p_value=1.0, note=note, lost=lost)
     if a.size == 1:
         note = joined(note, "one pair has no interval")
         return Estimate(math.exp(mean), None, None, confidence, 1, test, note=note)

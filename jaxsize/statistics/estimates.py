@@ -1,19 +1,22 @@
 """Estimates with their spread: every reported number says how sure it is.
 
-Functions take plain NumPy arrays and return frozen dataclasses. SciPy is imported inside the functions: importing it
-takes half a second.
+Functions take plain NumPy arrays and return frozen dataclasses. SciPy is imported inside the functions that need it:
+importing it takes half a second.
+
+Runs that diverged or collapsed are information. A value that is not finite is *lost*: it could lie anywhere, and an
+interval allows for that. A value that *never existed* (no control was possible) is marked by `missing`, or left out.
 """
 
 import dataclasses
 import math
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxsize.statistics._values import dropped_note, finite_or_none, joined, vector
+from jaxsize.errors import InputError
+from jaxsize.statistics._order_statistics import enclosing_rank
+from jaxsize.statistics._values import Direction, check_confidence, existing, finite_or_none, joined, lost_note, vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,112 +37,132 @@ class Estimate:
     confidence: float
     """Confidence of the interval, such as 0.95."""
     n: int
-    """Number of values, pairs or seeds that were used."""
+    """Number of values, pairs or seeds that are known: the lost ones do not count."""
     test: str
     """How interval and p value were computed."""
     p_value: float | None = None
     note: str = ""
-    """Why a number is missing, and how many values were dropped."""
+    """Why a number is missing, and how many values were lost or never existed."""
+    lost: int = 0
+    """Number of values, pairs or seeds that are not finite, and could lie anywhere."""
+    is_range: bool = False
+    """Whether `low` and `high` are only the smallest and the largest of too few values: no interval of any confidence
+    that was asked for."""
+    p_value_direction: Direction | None = None
+    """Which direction a one-sided `p_value` speaks for; None for a two-sided one."""
+    p_value_opposite: float | None = None
+    """The one-sided p value of the other direction."""
 
     def as_dict(self) -> dict[str, Any]:
         """Convert the fields to a dict with a JSON form."""
         return dataclasses.asdict(self)
 
 
-def smallest_sample(confidence: float = 0.95) -> int:
-    """Compute how many values a two-sided statement about a median needs: 6 at 95 %.
+def smallest_sample(confidence: float = 0.95, tests: int = 1) -> int:
+    """Compute how many values a two-sided statement about a median needs: 6 at 95 %, and 8 to settle one of 4 tests.
 
     The whole range of n values covers the median with probability 1 - 2^(1 - n), and 2^(1 - n) is the smallest p value
-    of the two-sided Wilcoxon signed-rank test. With 5 values, neither reaches 95 %.
+    of the two-sided Wilcoxon signed-rank test. With 5 values, neither reaches 95 %. Of m tests together, `holm`
+    multiplies the smallest p value by m, so that m 2^(1 - n) must not exceed 1 - confidence.
 
     Args:
         confidence: of the statement, above 0 and below 1.
+        tests: how many tests are adjusted together, 1 or more.
+
+    Raises:
+        InputError: when the confidence or the number of tests is another one.
 
     Example:
         >>> from jaxsize.statistics import smallest_sample
         >>> [smallest_sample(confidence) for confidence in (0.9, 0.95, 0.99)]
         [5, 6, 8]
+        >>> [smallest_sample(tests=tests) for tests in (1, 4, 8)]
+        [6, 8, 9]
     """
-    return math.ceil(1 - math.log2(1 - confidence))
+    check_confidence(confidence)
+    if tests < 1:
+        raise InputError(f"the number of tests must be 1 or more, got {tests}")
+    return math.ceil(1 - math.log2((1 - confidence) / tests))
 
 
-def bootstrap_interval(
+def median_interval(
     values: ArrayLike,
-    statistic: Callable[..., Any] = np.median,
     *,
     confidence: float = 0.95,
-    num_resamples: int = 9999,
-    seed: int = 0,
+    missing: ArrayLike | None = None,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    what: str = "values",
 ) -> Estimate:
-    """Compute a statistic of values with its bootstrap interval; the same seed gives the same interval.
+    """Estimate a median with its exact interval, whose ends are two of the values.
 
-    The interval is BCa (bias-corrected, accelerated), or percentile where BCa is undefined. Values that are not finite
-    are dropped and counted in `note`. One value, or none, has no interval; equal values have one of width 0. The
-    interval of a median is a little too narrow for few values: at a nominal 95 % it covers the true median of 5 to 11
-    normal values in 89 to 95 % of cases, and that of 3 in 75 %.
+    The interval from the r-th smallest to the r-th largest value covers the median of any distribution with at least
+    the confidence, by the binomial distribution; r is the greatest such rank, and `test` tells the coverage, which is
+    exact for a continuous distribution and higher where values can be equal. Of fewer than `smallest_sample` values (6
+    at 95 %) not even the whole range does: then `low` and `high` are that range, and `is_range` says so.
+
+    A value that is not finite is lost and could lie anywhere: the lower end counts it as the smallest of all, the upper
+    end as the largest. So the interval contains all intervals that the values could have had. An end that would be
+    infinite is None (r lost values are enough for that: 1 of 6 to 8, 2 of 9 to 11). The estimate is the median of the
+    known values.
 
     Args:
-        values: [n].
-        statistic: a reduction like NumPy's, called as `statistic(array, axis=...)`.
+        values: [n], independent.
         confidence: of the interval, above 0 and below 1.
-        num_resamples: how many resamples to draw.
-        seed: draws the resamples.
+        missing: bool [n], True where a value never existed, by design: it is left out.
+        bounds: the smallest and the largest value there can be, such as (0, 1) for a share.
+        what: the word for the values in notes, such as "seeds".
 
     Raises:
-        InputError: when the values are not one-dimensional.
+        InputError: when the values are not one-dimensional or out of bounds, `missing` does not fit, or the confidence
+            is another one.
 
     Example:
-        >>> from jaxsize.statistics import bootstrap_interval
-        >>> interval = bootstrap_interval([3, 1, 2, float("nan")])
-        >>> interval.low, interval.estimate, interval.high, interval.note
-        (1.0, 2.0, 3.0, '1 of 4 values dropped: not finite')
+        >>> from jaxsize.statistics import median_interval
+        >>> interval = median_interval([3, 1, 4, 1.5, 9, 2, 6, 5, 3.5, 8])
+        >>> interval.low, interval.estimate, interval.high, interval.test
+        (1.5, 3.75, 8.0, 'order statistics 2 and 9 of 10 (covers 97.9%)')
+        >>> lost = median_interval([3, 1, 4, 1.5, 9, 2, 6, 5, 3.5, float("nan")])
+        >>> lost.low, lost.estimate, lost.high, lost.note
+        (1.0, 3.5, 9.0, '1 of 10 values lost: not finite')
     """
-    from scipy import stats
-
-    values = vector(values, "values")
-    finite = values[np.isfinite(values)]
-    note = dropped_note(values.size - finite.size, values.size, "values")
-    if finite.size < 2:
-        point = finite_or_none(statistic(finite, axis=0)) if finite.size else None
-        reason = "one value has no interval" if finite.size else "no values"
-        return Estimate(point, None, None, confidence, finite.size, "bootstrap", note=joined(note, reason))
-    point = float(statistic(finite, axis=0))
-    if np.all(finite == finite[0]):
-        note = joined(note, "all values are equal")
-        return Estimate(point, point, point, confidence, finite.size, "bootstrap", note=note)
-    batch = max(1, 2_000_000 // finite.size)  # at most 16 MB of resamples at a time
-    for method in ("BCa", "percentile"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a degenerate BCa, which gives NaN
-            low, high = stats.bootstrap(
-                (finite,),
-                statistic,
-                n_resamples=num_resamples,
-                batch=batch,
-                vectorized=True,
-                confidence_level=confidence,
-                method=method,
-                rng=np.random.default_rng(seed),
-            ).confidence_interval
-        if np.isfinite(low) and np.isfinite(high):
-            return Estimate(point, float(low), float(high), confidence, finite.size, f"bootstrap {method}", note=note)
-    note = joined(note, "the statistic is not finite on some resamples")
-    return Estimate(finite_or_none(point), None, None, confidence, finite.size, "bootstrap", note=note)
+    values, note = existing(vector(values, "values"), missing, what)
+    known = np.sort(values[np.isfinite(values)])
+    if known.size and not bounds[0] <= known[0] <= known[-1] <= bounds[1]:
+        raise InputError(f"{what} must be in {list(bounds)}, got {known[0]:g} to {known[-1]:g}")
+    lost = values.size - known.size
+    note = joined(note, lost_note(lost, values.size, what))
+    too_few = values.size < smallest_sample(confidence)
+    if not known.size or (too_few and known.size == 1):
+        point, reason = (float(known[0]), "one value has no interval") if known.size else (None, "no values")
+        return Estimate(point, None, None, confidence, known.size, "median", note=joined(note, reason), lost=lost)
+    point = float(np.median(known))
+    if too_few:
+        test, ends = f"range of {known.size} {what}: too few for an interval", (float(known[0]), float(known[-1]))
+        return Estimate(point, *ends, confidence, known.size, test, note=note, lost=lost, is_range=True)
+    rank, cover = enclosing_rank(values.size, confidence)
+    test = f"order statistics {rank} and {values.size + 1 - rank} of {values.size} (covers {cover:.1%})"
+    low = finite_or_none([*[bounds[0]] * lost, *known][rank - 1])
+    high = finite_or_none([*known, *[bounds[1]] * lost][-rank])
+    if low is None or high is None:
+        note = joined(note, "they leave the interval no ends")
+    return Estimate(point, low, high, confidence, known.size, test, note=note, lost=lost)
 
 
-def describe(values: ArrayLike) -> dict[str, Any]:
+def describe(values: ArrayLike, *, missing: ArrayLike | None = None) -> dict[str, Any]:
     """Describe values: mean, median, std (ddof 1), low, high, n, interval, dropped.
 
     Args:
         values: [n].
+        missing: bool [n], True where a value never existed, by design: it is left out and not counted.
 
     Returns:
-        These entries by name. "low" and "high" are the 95 % bootstrap interval of the median or, of fewer than 6
-        values, the smallest and the largest value; "interval" says which. "dropped" counts the values that are not
-        finite, which enter nothing else. Undefined entries are None: all numbers for no values, the std for one.
+        These entries by name. "low" and "high" are the exact 95 % interval of the median (`median_interval`) or, where
+        there is none (fewer than 6 values, or too many that are not finite), the smallest and the largest value;
+        "interval" says which. "dropped" counts the values that are not finite, which enter nothing but the interval.
+        Undefined entries are None: all numbers for no values, the std for one.
 
     Raises:
-        InputError: when the values are not one-dimensional.
+        InputError: when the values are not one-dimensional or `missing` does not fit.
 
     Example:
         >>> from jaxsize.statistics import describe
@@ -147,7 +170,7 @@ def describe(values: ArrayLike) -> dict[str, Any]:
         >>> report["median"], report["low"], report["high"], report["interval"], report["dropped"]
         (2.0, 1.0, 6.0, 'range', 1)
     """
-    values = vector(values, "values")
+    values, _ = existing(vector(values, "values"), missing, "values")
     finite = values[np.isfinite(values)]
     report: dict[str, Any] = dict.fromkeys(("mean", "median", "std", "low", "high"))
     report |= {"n": finite.size, "interval": "range", "dropped": values.size - finite.size}
@@ -156,7 +179,7 @@ def describe(values: ArrayLike) -> dict[str, Any]:
         report |= {"low": float(finite.min()), "high": float(finite.max())}
     if finite.size > 1:
         report["std"] = float(finite.std(ddof=1))
-    if finite.size >= smallest_sample():
-        estimate = bootstrap_interval(finite)
+    estimate = median_interval(values)
+    if not estimate.is_range and estimate.low is not None and estimate.high is not None:
         report |= {"low": estimate.low, "high": estimate.high, "interval": "95 % of the median"}
     return report

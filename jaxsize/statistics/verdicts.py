@@ -1,12 +1,15 @@
-"""What an estimate says about a claim: it holds, is refuted or is open.
+"""What an estimate says about a claim: it holds, is refuted or is open, or its source does not decide it.
 
 A claim holds if the 95 % interval excludes 0 in the stated direction, and is refuted if the interval excludes 0 in the
-other direction. Otherwise it is open, and also where there are too few runs for any 95 % statement about a median.
+other direction. Otherwise it is open, and also where there are too few runs for any 95 % statement about a median, or
+so many lost ones that the interval has no ends. A trend is judged by its test. Where the words of the source leave open
+what would count as true, no number of runs decides, and the verdict says so.
 """
 
 import dataclasses
 from typing import Literal
 
+from jaxsize.errors import InputError
 from jaxsize.statistics._values import Direction, check_direction, joined
 from jaxsize.statistics.estimates import Estimate, smallest_sample
 
@@ -21,7 +24,8 @@ class Verdict:
         'open'
     """
 
-    outcome: Literal["holds", "refuted", "open"]
+    outcome: Literal["holds", "refuted", "open", "not decided"]
+    """More runs can settle what is open, and cannot settle what the words of the source leave not decided."""
     reason: str
     """The numbers in words."""
 
@@ -57,6 +61,57 @@ def verdict(estimate: Estimate, direction: Direction) -> Verdict:
     if not (above or below):
         return Verdict("open", _reason(estimate, place))
     return Verdict("holds" if above == (direction == "positive") else "refuted", _reason(estimate, place))
+
+
+def trend_verdict(estimate: Estimate) -> Verdict:
+    """Decide by its test whether the claim that values rise, or fall, with a setting holds, is refuted or is open.
+
+    It holds if Page's p value in the claimed direction is at most 1 - confidence, is refuted if that in the other
+    direction is, and is open otherwise. Three seeds can carry that: with 4 settings the least p value is 24^-3. Without
+    a p value (fewer than 3 settings, or than 2 seeds) the interval of tau decides, as in `verdict`.
+
+    Args:
+        estimate: from `trend`, which was told the claimed direction.
+
+    Raises:
+        InputError: when the estimate has no direction: it is not that of a trend.
+
+    Example:
+        >>> from jaxsize.statistics import trend, trend_verdict
+        >>> sizes = trend([0.1, 1, 10, 100], [[9, 5, 2, 1], [8, 7, 3, 0], [9, 6, 1, 1]], direction="negative")
+        >>> trend_verdict(sizes).outcome
+        'holds'
+    """
+    if estimate.p_value_direction is None:
+        raise InputError(f"trend_verdict needs the estimate of a trend, got one by {estimate.test!r}")
+    if estimate.p_value is None or estimate.p_value_opposite is None:
+        return verdict(estimate, estimate.p_value_direction)
+    level, words = 1 - estimate.confidence, ("rise", "fall")
+    claimed, other = words if estimate.p_value_direction == "positive" else words[::-1]
+    tests = f"Page's p that they {claimed} is {estimate.p_value:.3g}, that they {other} {estimate.p_value_opposite:.3g}"
+    reason = joined(f"median tau {estimate.estimate:.4g}, {tests} (n = {estimate.n})", estimate.note)
+    if estimate.p_value <= level:
+        return Verdict("holds", reason)
+    return Verdict("refuted" if estimate.p_value_opposite <= level else "open", reason)
+
+
+def not_decided(estimate: Estimate, why: str) -> Verdict:
+    """Say that the words of a source do not decide a claim, whatever the number.
+
+    It is for claims such as "about twice" or "an equal loss", of which the source does not say how near is near. The
+    estimate is reported; a margin of our own choice would make the verdict ours, not the source's.
+
+    Args:
+        estimate: the number that was measured.
+        why: what the source leaves open.
+
+    Example:
+        >>> from jaxsize.statistics import Estimate, not_decided
+        >>> unclear = not_decided(Estimate(2.3, 2.1, 2.6, 0.95, 8, "by hand"), "how near 2 is about twice")
+        >>> unclear.reason
+        "the source's words do not decide this: how near 2 is about twice; 2.3, 95% interval [2.1, 2.6] (n = 8)"
+    """
+    return Verdict("not decided", f"the source's words do not decide this: {why}; {_reason(estimate)}")
 
 
 def equivalence_verdict(estimate: Estimate, margin: float = 0.15) -> Verdict:
@@ -120,13 +175,20 @@ def _too_few(estimate: Estimate) -> str | None:
     n, confidence = estimate.n, estimate.confidence
     if estimate.estimate is None or estimate.low is None or estimate.high is None:
         return joined(f"n = {n}: no interval", estimate.note)
-    if n < (needed := smallest_sample(confidence)):
-        cover = f"even the whole range of {n} values covers a median only {1 - 2.0 ** (1 - n):.4g} of the time"
+    total, needed = n + estimate.lost, smallest_sample(confidence)
+    if total < needed:
+        cover = f"even the whole range of {total} values covers a median only {1 - 2.0 ** (1 - total):.4g} of the time"
         return joined(f"n = {n}, and {confidence:.0%} needs {needed}: {cover}", estimate.note)
     return None
 
 
-def _reason(estimate: Estimate, place: str) -> str:
-    interval = f"{estimate.confidence:.0%} interval [{estimate.low:.4g}, {estimate.high:.4g}] {place}"
+def _reason(estimate: Estimate, place: str = "") -> str:
+    if estimate.estimate is None:
+        return joined(f"n = {estimate.n}: no estimate", estimate.note)
+    interval = "no interval"
+    if estimate.low is not None and estimate.high is not None:
+        name = "range" if estimate.is_range else f"{estimate.confidence:.0%} interval"
+        interval = f"{name} [{estimate.low:.4g}, {estimate.high:.4g}]"
     p_value = f", p = {estimate.p_value:.3g}" if estimate.p_value is not None else ""
-    return joined(f"{estimate.estimate:.4g}, {interval} (n = {estimate.n}{p_value})", estimate.note)
+    words = " ".join(word for word in (interval, place) if word)
+    return joined(f"{estimate.estimate:.4g}, {words} (n = {estimate.n}{p_value})", estimate.note)

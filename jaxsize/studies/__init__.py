@@ -1,29 +1,20 @@
 """Studies as declared pages: arms, tables, claims and pictures, the command, the results folder, the report."""
 
 from jaxsize.studies import grids, opening, pages, questions, summary
-from jaxsize.studies.arms import Arms, ArmView
+from jaxsize.studies.arms import Arms
 from jaxsize.studies.choosing import across, between, each, versus
-from jaxsize.studies.claims import (
-    Claim,
-    above,
-    all_parts,
-    any_part,
-    below,
-    equal,
-    exactly,
-    gain,
-    gains,
-    listed,
-    still_open,
-    within,
-)
+from jaxsize.studies.claims import Claim, any_part
 from jaxsize.studies.command_line import Command
-from jaxsize.studies.flags import DatasetFlags, Flags, FormsFlags, TrainingFlags, flag, listing
+from jaxsize.studies.comparing import gain, gains
+from jaxsize.studies.flags import Flags, flag, listing
+from jaxsize.studies.kinds_of_flags import DatasetFlags, FormsFlags, TrainingFlags
+from jaxsize.studies.parts import above, below, equal, exactly, listed, still_open, trending, unclear, within
 from jaxsize.studies.pictures import Picture, per
 from jaxsize.studies.report import write_report
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.study import Learned, Study
 from jaxsize.studies.tables import columns
+from jaxsize.studies.views import ArmView
 
 __all__ = [
     "Arm",
@@ -41,7 +32,6 @@ __all__ = [
     "TrainingFlags",
     "above",
     "across",
-    "all_parts",
     "any_part",
     "below",
     "between",
@@ -61,6 +51,8 @@ __all__ = [
     "questions",
     "still_open",
     "summary",
+    "trending",
+    "unclear",
     "versus",
     "within",
     "write_report",

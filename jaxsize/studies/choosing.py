@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from jaxsize.studies.arms import Arms, ArmView
+from jaxsize.studies.arms import Arms
+from jaxsize.studies.views import ArmView
 
 Choice = tuple[dict[str, Any], tuple[ArmView, ...]]
 """A label, and the arms that are judged together."""

@@ -6,7 +6,21 @@ from typing import Any, NamedTuple
 from jaxsize.statistics.estimates import smallest_sample
 from jaxsize.studies._words import NOTHING, interval, number, p_value, plain, title_of, unit_of
 
-OF_ESTIMATES = ("estimate", "low", "high", "confidence", "n", "test", "p_value", "p_value_holm", "note")
+OF_ESTIMATES = (
+    "estimate",
+    "low",
+    "high",
+    "confidence",
+    "n",
+    "test",
+    "p_value",
+    "p_value_holm",
+    "note",
+    "lost",
+    "is_range",
+    "p_value_direction",
+    "p_value_opposite",
+)
 OF_PARTS = (*OF_ESTIMATES, "verdict", "reason", "uninformative")
 OF_EVERY_PART = ("verdict", "estimate", "interval", "n", "p", "p, Holm", "why", "test")
 SMALL = smallest_sample()

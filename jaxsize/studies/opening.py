@@ -7,7 +7,8 @@ from jaxsize import data
 from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
 from jaxsize.results.folder import Folder, open_folder
-from jaxsize.studies.flags import DatasetFlags, Flags, listing
+from jaxsize.studies.flags import Flags, listing
+from jaxsize.studies.kinds_of_flags import DatasetFlags
 
 
 def load_datasets(flags: DatasetFlags, form: data.Form) -> list[data.Dataset]:

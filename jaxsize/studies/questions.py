@@ -12,7 +12,7 @@ from jaxsize.programs.batch import Batch
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
 from jaxsize.statistics.estimates import describe
-from jaxsize.studies.flags import FormsFlags
+from jaxsize.studies.kinds_of_flags import FormsFlags
 from jaxsize.studies.opening import load_datasets, open_results
 from jaxsize.studies.questions_text import as_text
 from jaxsize.sweeps.cutting import cut

@@ -60,6 +60,10 @@ def _parts(parts: list[dict[str, Any]]) -> str:
         "p_value",
         "p_value_holm",
         "note",
+        "lost",
+        "is_range",
+        "p_value_direction",
+        "p_value_opposite",
         "verdict",
         "reason",
     )

@@ -23,7 +23,8 @@ class Arm:
     """
 
     name: str
-    """The name, in the column `arm` of every row; unique within a data set and form."""
+    """The name, in the column `arm` of every row. Arms of one name on a data set in a form are one arm, with several
+    settings, to tables, claims and pictures: see `ArmView.by`."""
     settings: Mapping[str, Any]
     """Columns of every row of the arm, which `make` reads."""
     make: Callable[..., Batch]
@@ -52,7 +53,7 @@ class Setup:
     dataset: Dataset
     form: Form
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """One value each of the flags in `Study.split`."""
+    """One value each of the flags in `Study.split`, by column of the rows."""
     first_run: int = 0
     """The number of the next batch's first run; the runs of a study are numbered from 0 on without gaps."""
 

@@ -9,12 +9,13 @@ from jaxsize.data import Dataset, Form
 from jaxsize.programs.batch import Batch
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
+from jaxsize.studies._drawing import draw_all
 from jaxsize.studies.arms import Arms
 from jaxsize.studies.claims import Claim
 from jaxsize.studies.command_line import Command
 from jaxsize.studies.flags import Flags
 from jaxsize.studies.opening import load_datasets, open_results
-from jaxsize.studies.pictures import Draw, Picture, draw_all
+from jaxsize.studies.pictures import Draw, Picture
 from jaxsize.studies.report import write_report
 from jaxsize.studies.setup import Arm, Setup
 from jaxsize.studies.summary import FORMAT, as_text
@@ -64,14 +65,18 @@ class Study:
     """One or two plain sentences with the numbers that answer the question, from all arms."""
     checks: Sequence[Check] = ()
     """Further tables and files."""
-    split: Sequence[str] = ()
-    """Flags with several values for each of which arms, followers and checks are made apart; see `Setup.values`."""
+    split: Sequence[str] | Mapping[str, str] = ()
+    """Flags with several values for each of which arms, followers and checks are made apart; see `Setup.values`. A
+    mapping gives every flag the column that holds one of its values, as in {"depth": "depths"}."""
     data: Callable[[Any, Form], Sequence[Dataset]] = load_datasets
     """(flags, form) -> the data sets that are trained on; those that --dataset names, unless the study has its own."""
     prepare: Callable[[Dataset, Any], Dataset] = lambda dataset, flags: dataset
     """(data set, flags) -> the data set that is trained on."""
     save_networks: Callable[[Batch], bool] = lambda batch: False
     """Whether the trained networks of a batch are saved, for `jaxsize.load_network`."""
+    keep_networks: Callable[[Batch], bool] = lambda batch: True
+    """Whether the trained networks of a batch stay in memory to the end, for `ArmView.networks`: those of a large study
+    may not all fit. An example is `lambda batch: batch.labels[0]["arm"] == "learned"`."""
 
     @property
     def command(self) -> Command:
@@ -128,9 +133,9 @@ class Study:
             progress.expect(sum(batch.num_epochs for batch in later))
             learned |= {batch.name: (batch, train(batch, folder, progress)) for batch in later}
             for batch, trained in learned.values():
-                networks |= {
-                    label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)
-                }
+                if self.keep_networks(batch):
+                    pairs = zip(batch.labels, trained.networks, strict=True)
+                    networks |= {label["run"]: network.params for label, network in pairs}
                 if self.save_networks(batch):
                     save_networks(
                         batch, trained, folder.path / "networks", signed=getattr(flags, "gate", "") == "signed"
@@ -151,9 +156,10 @@ class Study:
         return summary
 
     def _setups(self, flags: Any, data: Mapping[tuple[str, Form], Dataset]) -> list[Setup]:
+        columns = self.split if isinstance(self.split, Mapping) else {name: name for name in self.split}
         grid = [
-            dict(zip(self.split, values, strict=True))
-            for values in itertools.product(*(getattr(flags, n) for n in self.split))
+            dict(zip(columns, values, strict=True))
+            for values in itertools.product(*(getattr(flags, name) for name in columns.values()))
         ]
         return [
             Setup(flags=flags, dataset=dataset, form=form, values=values)
@@ -168,10 +174,7 @@ class Study:
         collapsed = {row["run"] for row in ends if row.get("live_units") == 0 and row not in lost}
         identifying = ("run", "dataset", "form", "arm", "seed")
         judged = {
-            form: {
-                name: self._settling(claim, claim.judge(arms.at(form=form), form), flags)
-                for name, claim in self.claims.items()
-            }
+            form: {name: self._judged(claim, arms, form, flags) for name, claim in self.claims.items()}
             for form in flags.forms
         }
         return {
@@ -194,22 +197,17 @@ class Study:
         return " ".join((self.flags.__doc__ or self.name).split("\n\n")[0].split())
 
     def _cannot_be_settled(self, flags: Any) -> list[str]:
-        short = {
-            name: needed for name, claim in self.claims.items() if (needed := _needed(claim, flags)) > flags.num_seeds
-        }
+        """Say which claims have too few seeds, by the number that they need."""
+        short: dict[int, list[str]] = {}
+        for name, claim in self.claims.items():
+            if (needed := claim.needed(flags)) > flags.num_seeds:
+                short.setdefault(needed, []).append(name)
         return [
-            f"{', '.join(names)}: cannot be settled with {flags.num_seeds} seeds; --num-seeds {number} can"
-            for number, names in (
-                (n, [name for name in short if short[name] == n]) for n in sorted(set(short.values()))
-            )
+            f"{', '.join(names)}: cannot be settled with {flags.num_seeds} seeds; --num-seeds {needed} can"
+            for needed, names in sorted(short.items())
         ]
 
-    def _settling(self, claim: Claim, judged: dict[str, Any], flags: Any) -> dict[str, Any]:
-        needed = _needed(claim, flags)
-        if judged["verdict"] == "open" and needed > flags.num_seeds:
-            return judged | {"settle": f"{needed} seeds: --num-seeds {needed}"}
-        return judged
-
-
-def _needed(claim: Claim, flags: Any) -> int:
-    return claim.seeds(flags) if callable(claim.seeds) else claim.seeds
+    def _judged(self, claim: Claim, arms: Arms, form: Form, flags: Any) -> dict[str, Any]:
+        judged = claim.judge(arms.at(form=form), form)
+        settle = claim.settling(judged, flags)
+        return judged | ({"settle": settle} if settle else {})

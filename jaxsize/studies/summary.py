@@ -20,6 +20,10 @@ _NUMBERS = (
     "p_value",
     "p_value_holm",
     "note",
+    "lost",
+    "is_range",
+    "p_value_direction",
+    "p_value_opposite",
     "verdict",
     "reason",
 )

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from jaxsize.statistics import Estimate, describe
-from jaxsize.studies.arms import Arms, ArmView
+from jaxsize.studies.arms import Arms
+from jaxsize.studies.views import ArmView
 
 Table = Callable[[Arms], list[dict[str, Any]]]
 """The arms of one data set in one form -> the rows of its table."""

@@ -1,6 +1,7 @@
 """The command `python -m experiments.adam_noise`."""
 
 import json
+from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
@@ -21,13 +22,14 @@ def test_smoke_answers_its_claim_and_resumes(command, tmp_path):
     assert len(rows) == 2 * 3 * 2 * 6 and len({row["run"] for row in rows}) == 2 * 3 * 2  # forms x arms x seeds
     for form in ("original", "corrected"):
         results = [row for row in summary["results"] if row["form"] == form]
-        assert [row["optimizer"] for row in results] == ARMS
+        assert [row["arm"] for row in results] == ARMS
         assert all(row["max_over_min_loss"] > 1 and row["noise_of_log_loss"]["median"] > 0 for row in results)
         for name, less in (("C25a", "Adamax"), ("C25a, size", "Adam, size rate 0.1")):
             claim = summary["claims"][form][name]
             assert claim["verdict"] == "open" and {part["epochs"] for part in claim["parts"]} == {"4 to 6"}
-            assert {part["Adam_less"] for part in claim["parts"]} == {less}
+            assert {part["against"] for part in claim["parts"]} == {less}
             assert ["uninformative" in part for part in claim["parts"]] == [False, True]
+            assert claim["parts"][0]["reason"].startswith("the journal saw the noise after epoch 30")
     assert matplotlib.image.imread(folder / "adam_noise_digits.png").shape[0] > 300
     for seed in (0, 1):  # the rates of the size differ, the weights and the orders of rows do not
         fast, slow = (
@@ -57,6 +59,20 @@ def test_ratio_over_models_leaves_out_those_that_diverged():
 @pytest.mark.parametrize(("epochs", "before"), [(60, 30), (34, 30), (33, 16), (15, 7), (6, 3)])
 def test_late_epochs_come_after_the_30th_or_the_middle(epochs, before):
     assert adam_noise.first_late({"after_epoch": 30, "epochs": epochs}) == before
+
+
+@pytest.mark.parametrize(("epochs", "outcome"), [(60, "holds"), (34, "holds"), (33, "open")])
+def test_claim_is_about_noise_after_epoch_30(epochs, outcome):
+    def arm(size):
+        values = size * np.random.default_rng(0).normal(size=(8, epochs))
+        settings = {"after_epoch": 30, "epochs": epochs}
+        return SimpleNamespace(
+            settings=settings, curve=lambda column: values, steps_by_epoch=lambda key: np.exp(values)[..., None]
+        )
+
+    (_, difference, loss), (label, _, _) = adam_noise.adam_is_noisier(arm(2.0), arm(1.0))
+    assert loss.outcome == outcome and "uninformative" in label
+    assert difference.estimate == pytest.approx(np.median(adam_noise.noise_of("log loss", arm(1.0))))
 
 
 def test_few_epochs_leave_the_claim_untested(command, tmp_path):

@@ -84,17 +84,19 @@ def made_up(tmp_path, sizes, slope=1.0):
 
 
 def test_known_sizes_have_known_answers(tmp_path):
-    """Without L2 twice as large as with; both stand still in the end, in all seeds but a dead one."""
-    sizes = [{0.0: [10.0, 60.0 + n, 60.0 + n], 1e-3: [10.0, 30.0 + n, 30.0 + n]} for n in range(7)]
+    """Without L2 twice as large as with; both stand still, in all of 12 seeds but a dead one: no interval moves far."""
+    sizes = [{0.0: [10.0, 60.0 + n, 60.0 + n], 1e-3: [10.0, 30.0 + n, 30.0 + n]} for n in range(11)]
     sizes.append({0.0: [0.0, -3.0, -4.0], 1e-3: [0.0, -3.0, -4.0]})
     runs = made_up(tmp_path, sizes)
     claim = plateau_report.held_by_decay(runs, "original")
     parts = {(part["of"], part.get("weight_decay")): part for part in claim["parts"]}
     assert {part["verdict"] for part in claim["parts"]} == {"holds"} and claim["verdict"] == "holds"
     ratio = parts["size without / with L2 0.001", None]
-    assert ratio["n"] == 7 and ratio["estimate"] == pytest.approx(63 / 33)
-    assert parts["growth, last third", 0.0]["estimate"] == 0 and parts["growth, last third", 0.0]["n"] == 7
-    assert parts["size less units allocated", 1e-3]["estimate"] == -67.5
+    assert (ratio["n"], ratio["lost"]) == (11, 1) and ratio["estimate"] == pytest.approx(65 / 35)
+    assert parts["growth, last third", 0.0]["estimate"] == 0 and parts["growth, last third", 0.0]["n"] == 11
+    assert parts["size less units allocated", 1e-3]["estimate"] == -65.5
+    few = plateau_report.held_by_decay(made_up(tmp_path / "few", sizes[5:]), "original")
+    assert "open" in {part["verdict"] for part in few["parts"]}  # one of 7 can
 
 
 def test_weights_beyond_the_gray_zone_are_compared_with_the_drawn_ones(tmp_path):

@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 
 from jaxsize.results.json_files import to_plain
-from jaxsize.statistics.comparisons import equivalence_ratio, paired_difference, trend
-from jaxsize.statistics.estimates import Estimate
-from jaxsize.statistics.verdicts import equivalence_verdict, range_verdict, verdict
+from jaxsize.statistics import (
+    Estimate,
+    Verdict,
+    claim,
+    equivalence_ratio,
+    equivalence_verdict,
+    median_interval,
+    not_decided,
+    paired_difference,
+    range_verdict,
+    trend,
+    verdict,
+)
 
 
 def interval(low, high, *, n=10, estimate=0.0, p_value=None, confidence=0.95):
@@ -47,9 +57,8 @@ def test_verdict_of_few_runs_is_open_and_says_why():
     for n, cover in ((5, "0.9375"), (3, "0.75"), (2, "0.5")):
         result = verdict(interval(0.1, 0.2, n=n), "positive")
         assert result.outcome == "open" and f"n = {n}" in result.reason and cover in result.reason
-    assert (
-        verdict(paired_difference([2.0], [1.0]), "positive").reason == "n = 1: no interval; one value has no interval"
-    )
+    reason = verdict(paired_difference([2.0], [1.0]), "positive").reason
+    assert reason == "n = 1: no interval; one value has no interval; no p value of fewer than 6 pairs"
     assert verdict(paired_difference([], []), "positive").outcome == "open"
     with pytest.raises(ValueError, match="direction"):
         verdict(interval(0, 1), "up")  # pyright: ignore[reportArgumentType]
@@ -68,6 +77,48 @@ def test_verdicts_without_an_effect_are_rarely_wrong():
         difference = paired_difference(rng.normal(size=10), rng.normal(size=10))
         wrong += verdict(difference, "positive").outcome != "open"
     assert wrong <= 150 * 0.12
+
+
+def test_lost_runs_leave_a_claim_open():
+    lost = paired_difference([1] * 6 + [np.nan] * 4, np.zeros(10))
+    answer = verdict(lost, "positive")
+    assert answer.outcome == "open" and "4 of 10 pairs lost" in answer.reason
+    spared = paired_difference([*range(1, 20), np.nan], np.zeros(20))
+    assert verdict(spared, "positive").outcome == "holds"
+    ratio = equivalence_ratio([1.0] * 9 + [np.nan], [1.0] * 10)
+    assert equivalence_verdict(ratio).outcome == "open" and "1 of 10 pairs lost" in equivalence_verdict(ratio).reason
+    assert range_verdict(median_interval([0.5] * 6 + [np.nan]), 0, 1).outcome == "open"
+    assert range_verdict(median_interval([0.5] * 6 + [np.nan], bounds=(0, 1)), 0, 1).outcome == "holds"
+
+
+def test_a_source_that_is_unclear():
+    why = "how near is near"
+    unclear = not_decided(interval(0.1, 0.2, estimate=0.15), why)
+    assert unclear.outcome == "not decided"
+    assert unclear.reason == f"the source's words do not decide this: {why}; 0.15, 95% interval [0.1, 0.2] (n = 10)"
+    assert "range [1, 3] (n = 3)" in not_decided(median_interval([1, 2, 3]), why).reason
+    assert "2, no interval (n = 1)" in not_decided(median_interval([2.0]), why).reason
+    assert "n = 0: no estimate; no values" in not_decided(median_interval([]), why).reason
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "together"),
+    [
+        (["not decided"], "not decided"),
+        (["not decided", "holds"], "not decided"),
+        (["refuted", "not decided"], "not decided"),
+        (["not decided", "open"], "open"),
+        (["not decided", "holds", "refuted"], "open"),
+        (["holds", "refuted"], "open"),
+        (["refuted", "refuted"], "refuted"),
+        ([], "not tested"),
+    ],
+)
+def test_a_claim_is_its_parts(outcomes, together):
+    parts = [({}, interval(0, 1), Verdict(outcome, "")) for outcome in outcomes]
+    assert claim("", parts)["verdict"] == together
+    aside = ({"uninformative": "so"}, interval(0, 1), Verdict("open", ""))
+    assert claim("", [*parts, aside])["verdict"] == (together if outcomes else "open")
 
 
 def test_equivalence_verdict():
