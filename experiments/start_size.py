@@ -10,7 +10,7 @@ folding gates change no output). One hidden layer, otherwise as in J16 (seed `00
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -27,7 +27,7 @@ from jaxsize.export import fold_gates
 from jaxsize.learners.sparsifier import FORMS
 from jaxsize.programs import Batch, Config
 from jaxsize.resizing import Shrinking
-from jaxsize.statistics import Estimate, Part, paired_difference
+from jaxsize.statistics import Estimate, Part, describe, paired_difference
 from jaxsize.studies import (
     Arms,
     ArmView,
@@ -174,15 +174,21 @@ def death_is_for_good(masked: ArmView, learned: ArmView) -> Iterator[Part]:
     yield from parts if deaths else [still_open(part, "no unit died") for part in parts]
 
 
+def medians(columns: Iterable[np.ndarray]) -> str:
+    """List the medians over seeds; a dash where all runs diverged."""
+    middles = [describe(values)["median"] for values in columns]
+    return ", ".join("-" if middle is None else f"{middle:.3g}" for middle in middles)
+
+
 def answer(arms: Arms) -> Iterator[str]:
     """Say where networks ended from every start, and how much faster their late epochs were."""
     for (dataset, form, penalty), (one, *_) in arms.by("dataset", "form", "penalty").items():
         starts = one.by("start_width")
-        ends = ", ".join(f"{np.nanmedian(view.end('live_units')):.4g} of {width}" for width, view in starts.items())
-        times = ", ".join(f"{np.nanmedian(late(view) / early(view)):.2g}" for view in starts.values())
+        units = medians(view.end("live_units") for view in starts.values())
+        times = medians(late(view) / early(view) for view in starts.values())
         yield (
-            f"{dataset}, {form} form, at a price of {penalty:g} per unit: {ends} units were left; "
-            f"a late epoch took {times} times as long as an early one."
+            f"{dataset}, {form} form, at a price of {penalty:g} per unit: of {', '.join(map(str, starts))} units, "
+            f"{units} were left in the median over seeds; the last epochs took {times} times as long as the first."
         )
 
 

@@ -12,15 +12,13 @@ among them. Then every size that a run ended with is trained from scratch with t
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from experiments.sparsifier import pictures
 from experiments.sparsifier.claims import CLAIMS
 from experiments.sparsifier.flags import PRESETS, SparsifierFlags
 from jaxsize.networks import mlp
 from jaxsize.programs import Batch
 from jaxsize.resizing import Shrinking
-from jaxsize.statistics import Estimate
+from jaxsize.statistics import Estimate, describe
 from jaxsize.studies import Arms, ArmView, Learned, Setup, Study, columns, gain
 from jaxsize.sweeps import Partner, partner_batches, penalty_sweep
 
@@ -104,15 +102,13 @@ def answer(arms: Arms) -> Iterator[str]:
     """Say how many units were left at every price, and what the networks were worth."""
     for (dataset, form, width), (one, *_) in arms.by("dataset", "form", "start_width").items():
         score, _ = one.score()
-        units, scores = (np.nanmedian(one.matrix(column, over="penalty"), axis=0) for column in ("live_units", score))
-        priced = [
-            f"{count:.4g} at a price of {penalty:g} per unit ({score.replace('_', ' ')} {value:.4g})"
-            for penalty, count, value in zip(one.values("penalty"), units, scores, strict=True)
-        ]
-        yield (
-            f"{dataset}, {form} form: of {width} units, {units[0]:.4g} were left without a price "
-            f"({score.replace('_', ' ')} {scores[0]:.4g}), {', '.join(priced[1:])}."
-        )
+        left = []
+        for penalty, view in one.by("penalty").items():
+            units, worth = (describe(view.end(column))["median"] for column in ("live_units", score))
+            price = f"at a price of {penalty:g} per unit" if penalty else "without a price"
+            ends = "all runs diverged" if units is None else f"{units:.4g} ({score.replace('_', ' ')} {worth:.4g})"
+            left.append(f"{price} {ends}")
+        yield f"{dataset}, {form} form: of {width} units were left, in the median over seeds: {'; '.join(left)}."
 
 
 STUDY = Study(
