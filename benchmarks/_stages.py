@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 STAGES = (  # functions that are called once before the first row, in this order; timed from their call to their return
-    ("data", "experiments.sparsifier.study", "load_datasets"),
-    ("devices, memory", "experiments.sparsifier.study", "require_room"),
-    ("folder", "experiments.sparsifier.study", "open_results"),
+    ("data", "jaxsize.data", "load"),
+    ("devices, memory", "jaxsize.studies.study", "require_room"),
+    ("folder", "jaxsize.studies.study", "open_results"),
     ("programs: trace, lower, compile", "jaxsize.programs._program", "Program.__init__"),
     ("initial weights and state", "jaxsize.programs._program", "Program.start"),
     ("dispatch of the epoch", "jaxsize.programs._program", "Program.epoch"),

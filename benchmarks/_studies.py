@@ -13,7 +13,7 @@ from jaxsize.results.json_files import read_json
 
 REPOSITORY = Path(__file__).parent.parent
 SMALL = {
-    "sparsifier": "--num-seeds 2 --penalties 0.3 --start-width 12 --batch-size 256 --epochs 12 --learning-rate 0.1",
+    "sparsifier": "--num-seeds 2 --penalties 0.3 --start-widths 12 --batch-size 256 --epochs 12 --learning-rate 0.1",
     "compress": "--num-seeds 1 --penalties 0.3 --start-width 12 --batch-size 256 --epochs 5 --learning-rate 0.1 "
     "--static-epochs 6 --partners from_scratch from_found pruned",
     "flexible": "--smoke --form corrected",

@@ -18,7 +18,7 @@ from benchmarks._studies import REPOSITORY, SMALL
 
 LONGEST = 60
 STOPPED = {
-    "sparsifier": "--num-seeds 2 --penalties 0.3 --start-width 12 --batch-size 256 --epochs 4",
+    "sparsifier": "--num-seeds 2 --penalties 0.3 --start-widths 12 --batch-size 256 --epochs 4",
     "random_slope": SMALL["random_slope"],
 }
 """Flags of the studies that are stopped in the middle, by study; a layer is widened in the second one."""

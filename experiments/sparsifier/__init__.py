@@ -2,4 +2,4 @@
 
 from experiments.sparsifier.flags import SparsifierFlags as SparsifierFlags
 from experiments.sparsifier.study import COMMAND as COMMAND
-from experiments.sparsifier.study import run as run
+from experiments.sparsifier.study import STUDY as STUDY

@@ -1,223 +1,148 @@
-"""The pictures of the sparsifier study."""
+"""The pictures of the sparsifier: four of every data set, form and start width, and one of all data sets."""
 
-import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from experiments.sparsifier.ends import Finals
 from jaxsize import plots
-from jaxsize.data import Dataset
 from jaxsize.gates import read_liveness
-from jaxsize.results import Folder
-from jaxsize.training import Trained
+from jaxsize.studies import Arms, ArmView, per
 
 
-def draw(folder: Folder, data: Sequence[Dataset], learned: dict[str, Trained], settings: dict[str, Any]) -> None:
-    """Write PNG files: curves, sizes, deaths and gates of every data set and start width, and a comparison of the sets.
+def by_penalty(arm: ArmView) -> dict[str, ArmView]:
+    """Split an arm by penalty, as legends name them."""
+    return {f"{penalty:g}" if penalty else "0 (unpenalised)": one for penalty, one in arm.by("penalty").items()}
 
-    Args:
-        folder: the results folder.
-        data: the data sets.
-        learned: the results of training by name of the batch.
-        settings: the settings of the study.
+
+def entitle(figure: Any, arm: ArmView, text: str) -> None:
+    """Say above a picture which runs it is of; on the left, as the legend is on the right."""
+    runs = f"{arm.dataset}, {arm.form} form, from {arm.where['start_width']} units, {arm.runs.num_seeds} seeds"
+    figure.suptitle(f"{runs}: {text}", x=0.01, horizontalalignment="left")
+
+
+@per("dataset", "form", "start_width")
+def curves(arms: Arms) -> Any:
+    """Scores and live units against epochs, a line per penalty: the median over seeds, and the range.
+
+    Accuracies are shown from .15 below the best one on.
     """
-    rows = folder.rows.read()
-    finals, signed = Finals(rows, settings), settings["gate"] == "signed"
-    with plots.style():
-        for dataset, width in itertools.product(data, finals.widths):
-            name = f"{dataset.name}.learned.{width}"
-            suffix = f"{dataset.name}_{width}.png"
-            plots.save(_curves(finals, rows, dataset, width), folder.path / f"curves_{suffix}")
-            plots.save(_sizes(finals, dataset, width), folder.path / f"sizes_{suffix}")
-            plots.save(_deaths(finals, folder, name, learned[name]), folder.path / f"deaths_{suffix}")
-            plots.save(
-                _gates(finals, learned[name], dataset.name, signed),
-                folder.path / f"gates_{suffix}",
-            )
-        if len(data) > 1:
-            plots.save(_comparison(finals), folder.path / "comparison.png")
-
-
-def _label(penalty: float) -> str:
-    return f"{penalty:g}" if penalty else "0 (unpenalised)"
-
-
-def _on_log(sizes: np.ndarray) -> np.ndarray:
-    """Sizes for a log axis, where 0 is drawn at 0.5."""
-    return np.maximum(sizes, 0.5)
-
-
-def _curves(finals: Finals, rows: list[dict[str, Any]], dataset: Dataset, width: int):
-    score = finals.score(dataset.name)[0].split("_")[1]
-    splits = [split for split in ("train", "validation", "test") if getattr(dataset, split) is not None]
-    names = [*(f"{split}_{score}" for split in splits), "live_units"]
-    figure, panels = plots.subplots(1, len(names))
-    shown = ("learned", dataset.name, width)
-    rows = [row for row in rows if (row["arm"], row["dataset"], row["start_width"]) == shown]
-    epochs = np.arange(1, finals.settings["epochs"] + 1)
-    for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
-        runs: dict[int, list[dict[str, Any]]] = {}
-        for row in rows:
-            if row["penalty"] == penalty and row["train_loss"] is not None:
-                runs.setdefault(row["run"], []).append(row)
-        for axes, name in zip(panels[0], names, strict=True):
-            values = np.full((max(1, len(runs)), len(epochs)), np.nan)  # a run that diverged ends where it did
-            for line, path in zip(values, runs.values(), strict=False):
-                line[: len(path)] = [row[name] for row in path]
-            plots.band(axes, epochs, values, color=color, label=_label(penalty))
-    for axes, name in zip(panels[0], names, strict=True):
-        axes.set(xlabel="epoch", title=name.replace("_", " "))
-        plots.log_axis(axes, "x")
-        if name.endswith("error"):
-            plots.log_axis(axes, "y")
-        if name.endswith("accuracy"):
-            _zoom(axes, [row[name] for row in rows])
-    if all(row["live_units"] for row in rows):
-        plots.log_axis(panels[0, -1], "y")
+    learned = arms["learned"]
+    splits = [split for split in ("train", "validation", "test") if getattr(learned.data, split) is not None]
+    columns = [*(learned.score(split)[0] for split in splits), "live_units"]
+    figure, panels = plots.subplots(1, len(columns))
+    log = ["epoch", *(column for column in columns if not column.endswith("accuracy"))]
+    plots.curves(panels[0], by_penalty(learned), columns, log=log, zoom=0.15)
     plots.legend(figure, panels[0, -1], "penalty")
-    figure.suptitle(f"{dataset.name}, from {width} units, {finals.settings['num_seeds']} seeds: median and range")
+    entitle(figure, learned, "median and range")
     return figure
 
 
-def _zoom(axes: Any, values: list[float | None]) -> None:
-    """Show only the best 15 points of accuracy, so that a collapsed run does not flatten the other curves."""
-    finite = np.array([value for value in values if value is not None])
-    if finite.size and finite.min() < finite.max():
-        low, high = max(finite.min(), finite.max() - 0.15), finite.max()
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+@per("dataset", "form", "start_width")
+def sizes(arms: Arms) -> Any:
+    """Where every run ended, by penalty: live units, and the test score beside that of the width found from scratch.
 
-
-def _sizes(finals: Finals, dataset: Dataset, width: int):
-    figure, panels = plots.subplots(1, 2, width=4)
-    dark, light = plots.colors(2)
-    score, _ = finals.score(dataset.name)
-    for position, penalty in enumerate(finals.penalties):
-        first = position == 0
-        sizes = finals.column("live_units", dataset.name, width, penalty)
-        plots.points(panels[0, 0], position, _on_log(sizes), color=dark)
-        for arm, color, shift, marker, label in (
-            ("learned", dark, -0.1, "o", "learned"),
-            ("from_scratch", light, 0.1, "s", "found width, from scratch"),
-        ):
-            values = finals.column(score, dataset.name, width, penalty, arm)
-            plots.points(
-                panels[0, 1], position + shift, values, color=color, marker=marker, label=label if first else ""
-            )
-    plots.log_axis(panels[0, 0], "y")
-    panels[0, 0].axhline(width, color="0.6", linestyle=":", label=f"start, {width}")
-    if "teacher_width" in dataset.info:
-        panels[0, 0].axhline(
-            dataset.info["teacher_width"], color="C3", label=f"teacher, {dataset.info['teacher_width']}"
-        )
-    panels[0, 0].set(title="live units at the end")
-    unpenalised = finals.column(score, dataset.name, width, 0.0)
+    Faint marks are runs, large ones their medians; lines are the start, the teacher's width, and the unpenalised runs.
+    """
+    learned, data = arms["learned"], arms["learned"].data
+    figure, ((left, right),) = plots.subplots(1, 2, width=4)
+    (dark, light), (score, _) = plots.colors(2), learned.score()
+    plots.ends(left, by_penalty(learned), "live_units", color=dark)
+    start = learned.where["start_width"]
+    left.axhline(start, color="0.6", linestyle=":", label=f"start, {start}")
+    if "teacher_width" in data.info:
+        left.axhline(data.info["teacher_width"], color="C3", label=f"teacher, {data.info['teacher_width']}")
+    plots.log_axis(left, "y")
+    controls = {name: one.at(arm="from_scratch") for name, one in by_penalty(learned).items()}
+    plots.ends(right, by_penalty(learned), score, color=dark, label="learned", shift=-0.1)
+    plots.ends(right, controls, score, color=light, label="found width, from scratch", marker="s", shift=0.1)
+    unpenalised = learned.at(penalty=0.0).end(score)
     if np.isfinite(unpenalised).any():
-        panels[0, 1].axhline(np.nanmedian(unpenalised), color="0.6", linestyle=":", label="unpenalised, median")
-    panels[0, 1].set(title=f"{score.replace('_', ' ')} at the end")
-    if score == "test_error":
-        plots.log_axis(panels[0, 1], "y")
-    for axes in panels[0]:
-        axes.set_xticks(range(len(finals.penalties)), [f"{penalty:g}" for penalty in finals.penalties])
+        right.axhline(np.nanmedian(unpenalised), color="0.6", linestyle=":", label="unpenalised, median")
+    if score.endswith("error"):
+        plots.log_axis(right, "y")
+    for axes in (left, right):
         axes.set(xlabel="penalty")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend()
-    figure.suptitle(f"{dataset.name}, from {width} units: every seed and the median")
+        axes.legend()
+    entitle(figure, learned, "every seed and the median")
     return figure
 
 
-def _deaths(finals: Finals, folder: Folder, name: str, trained: Trained):
-    """Deaths per step and the loss of the batches, both averaged over steps in bins of equal length on a log axis."""
-    observed = np.load(folder.path / "steps" / f"{name}.observed.npy")
-    loss = np.load(folder.path / "steps" / f"{name}.loss.npy")
-    num_steps = observed.shape[1]
-    width = int(name.split(".")[-1])
-    diverged = {row["run"] for row in trained.rows if row["train_loss"] is None}
-    edges = np.unique(np.geomspace(min(20, num_steps), num_steps, 160).astype(int))
-    edges = np.concatenate([[0], edges])
-    steps, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
-    live = np.concatenate([np.full_like(observed[:, :1], width), observed[:, edges[1:] - 1]], axis=1)
-    deaths = -np.diff(live, axis=1) / lengths
-    smooth = np.add.reduceat(loss, edges[:-1], axis=1) / lengths
-    figure, panels = plots.subplots(2, 1, width=6.5, height=2.3)
-    first = trained.rows[0]["run"]
-    for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
-        drawn = {row["run"] for row in trained.rows if row["penalty"] == penalty} - diverged
-        if not drawn:
-            continue
-        runs = sorted(run - first for run in drawn)
-        plots.band(panels[0, 0], steps, deaths[runs], color=color, label=_label(penalty))
-        plots.band(panels[1, 0], steps, smooth[runs], color=color, label=_label(penalty))
-    for axes in panels[:, 0]:
+@per("dataset", "form", "start_width")
+def deaths(arms: Arms) -> Any:
+    """Deaths per step, and the loss of the batches meanwhile, averaged over bins of steps that are equal on a log axis.
+
+    A line per penalty: the median over seeds, and the range.
+    """
+    learned = arms["learned"]
+    figure, ((above,), (below,)) = plots.subplots(2, 1, width=6.5, height=2.3)
+    per_epoch = learned.at(penalty=0.0).steps_by_epoch("loss").shape[2]
+    groups = by_penalty(learned)
+    for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
+        live, loss = one.steps("observed"), one.steps("loss")
+        lost = ~np.isfinite(one.end("train_loss"))
+        num_steps = live.shape[1]
+        edges = np.unique([0, *np.geomspace(min(20, num_steps), num_steps, 160).astype(int)])
+        middles, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
+        live = np.pad(live, ((0, 0), (1, 0)), constant_values=learned.where["start_width"])[:, edges]
+        for axes, values in (
+            (above, -np.diff(live, axis=1) / lengths),
+            (below, np.add.reduceat(loss, edges[:-1], axis=1) / lengths),
+        ):
+            plots.band(axes, middles, np.where(lost[:, None], np.nan, values), color=color, label=name)
+    for axes in (above, below):
         plots.log_axis(axes, "x")
-    per_epoch = num_steps // finals.settings["epochs"]
-    top = panels[0, 0].secondary_xaxis(
-        "top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)
-    )
+    top = above.secondary_xaxis("top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch))
     top.set_xlabel("epoch")
     top.xaxis.set_major_formatter("{x:g}")
-    panels[0, 0].set(ylabel="deaths per step")
-    panels[0, 0].set_yscale("symlog", linthresh=0.01)
-    panels[0, 0].set_ylim(bottom=0)
-    panels[1, 0].set(ylabel="loss of the batches", xlabel="step")
-    plots.log_axis(panels[1, 0], "y")
-    plots.legend(figure, panels[0, 0], "penalty")
-    figure.suptitle(f"{name.split('.')[0]}, from {width} units: deaths, and the loss meanwhile")
+    above.set(ylabel="deaths per step")
+    above.set_yscale("symlog", linthresh=0.01)
+    above.set_ylim(bottom=0)
+    below.set(ylabel="loss of the batches", xlabel="step")
+    plots.log_axis(below, "y")
+    plots.legend(figure, above, "penalty")
+    entitle(figure, learned, "deaths and loss")
     return figure
 
 
-def _gates(finals: Finals, trained: Trained, dataset: str, signed: bool):
-    ends = [read_liveness(network.params)["hidden.0"] for network in trained.networks]
-    gates = [np.abs(end) if signed else np.maximum(end, 0) for end in ends]
-    figure, panels = plots.subplots(1, 1, width=4.5)
-    axes = panels[0, 0]
-    labels = {row["run"]: row["penalty"] for row in trained.rows}
-    for color, penalty in zip(plots.colors(len(finals.penalties)), finals.penalties, strict=True):
-        for index, run in enumerate(run for run in sorted(labels) if labels[run] == penalty):
-            ordered = np.sort(gates[run - min(labels)])[::-1]
-            axes.plot(
-                np.arange(1, ordered.size + 1),
-                ordered,
-                color=color,
-                alpha=0.7,
-                label=None if index else _label(penalty),
-            )
-    axes.set(
-        xlabel="units, by gate",
-        ylabel="|liveness|" if signed else "relu(liveness)",
-        xscale="log",
-        title=f"{dataset}: gates at the end, every run",
-    )
+@per("dataset", "form", "start_width")
+def gates(arms: Arms) -> Any:
+    """The gates of every run at the end, sorted, a line per run; colours are penalties."""
+    learned, signed = arms["learned"], arms.settings["gate"] == "signed"
+    figure, ((axes,),) = plots.subplots(1, 1, width=6.5)
+    groups = by_penalty(learned)
+    for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
+        for index, network in enumerate(one.networks):
+            end = read_liveness(network)["hidden.0"]
+            ordered = np.sort(np.abs(end) if signed else np.maximum(end, 0))[::-1]
+            rank = np.arange(1, ordered.size + 1)
+            axes.plot(rank, ordered, color=color, alpha=0.7, label=None if index else name)
+    axes.set(xlabel="units, by gate", ylabel="|liveness|" if signed else "relu(liveness)", xscale="log")
     axes.set_yscale("symlog", linthresh=1e-2)
     axes.set_ylim(bottom=0)
     plots.legend(figure, axes, "penalty")
+    entitle(figure, learned, "gates at the end")
     return figure
 
 
-def _comparison(finals: Finals):
-    """Size against penalty, and test score against size, of all data sets."""
-    figure, panels = plots.subplots(1, 2, width=4)
-    for color, dataset in zip(plots.colors(len(finals.datasets)), finals.datasets, strict=True):
-        for width in finals.widths:
-            for penalty in finals.penalties:
-                sizes = finals.column("live_units", dataset, width, penalty)
-                scores = finals.column(finals.score(dataset)[0], dataset, width, penalty)
-                panels[0, 1].plot(_on_log(sizes), scores, "o", color=color, alpha=0.6, markersize=4)
-            sizes = np.stack(
-                [finals.column("live_units", dataset, width, penalty) for penalty in finals.penalties[1:]], 1
-            )
-            plots.band(
-                panels[0, 0],
-                finals.penalties[1:],
-                _on_log(sizes),
-                color=color,
-                label=f"{dataset}, from {width}",
-                marker="o",
-            )
-    panels[0, 0].set(xlabel="penalty", xscale="log", title="live units at the end: median and range")
-    plots.log_axis(panels[0, 0], "y")
-    plots.log_axis(panels[0, 1], "x")
-    panels[0, 1].set(xlabel="live units", title="test score, every run")
-    panels[0, 0].legend()
+@per("form")
+def comparison(arms: Arms) -> Any:
+    """Live units at the end against the penalty (median and range), and every run's test score against its size."""
+    if len(arms.datasets) < 2:
+        return None
+    figure, ((left, right),) = plots.subplots(1, 2, width=4)
+    groups = [(one, width) for view in arms.like("learned") for width, one in view.by("start_width").items()]
+    for color, (one, width) in zip(plots.colors(len(groups)), groups, strict=True):
+        units = one.matrix("live_units", over="penalty", skip=0.0)
+        label = f"{one.dataset}, from {width}"
+        plots.band(left, one.values("penalty", skip=0.0), units, color=color, label=label, marker="o")
+        ends = [one.matrix(column, over="penalty").ravel() for column in ("live_units", one.score()[0])]
+        right.plot(*ends, "o", color=color, alpha=0.6, markersize=4)
+    left.set(xlabel="penalty", xscale="log", title="live units at the end: median and range")
+    right.set(xlabel="live units", title="test accuracy or error, every run")
+    plots.log_axis(left, "y")
+    plots.log_axis(right, "x")
+    left.legend()
     return figure
+
+
+PICTURES = {"curves": curves, "sizes": sizes, "deaths": deaths, "gates": gates, "comparison": comparison}

@@ -55,20 +55,24 @@ class Runs:
             self._epochs[batch] = max(len(path), self._epochs.get(batch, 0))
 
     def values(self, name: str, **where: Any) -> list[Any]:
-        """List the different values of a column among the runs that fit, ascending."""
-        return sorted({path[0][name] for path in self._fitting(where) if name in path[0]})
+        """List the different values of a column among the runs that fit, ascending, without null."""
+        return sorted({path[0][name] for path in self._fitting(where) if path[0].get(name) is not None})
 
-    def score(self, dataset: str, split: str = "test") -> tuple[str, int]:
+    def score(self, dataset: str, split: str = "test", **where: Any) -> tuple[str, int]:
         """Name the column of a split's score on a data set, and say which way is better.
 
         Args:
             dataset: the name of the data set.
-            split: "train", "validation" or "test".
+            split: "train", "validation", "test", or "held_out": validation rows, or test rows where there are none.
+            **where: what else selects the runs, such as the form, as the original one has no validation rows.
 
         Returns:
             The column, and 1 if more of it is better (an accuracy) or -1 if less is (an error).
         """
-        is_error = any("test_error" in path[0] for path in self._fitting({"dataset": dataset}))
+        names = {name for path in self._fitting({"dataset": dataset} | where) for name in path[0]}
+        is_error = "test_error" in names
+        if split == "held_out":
+            split = "validation" if "validation_loss" in names else "test"
         return (f"{split}_error", -1) if is_error else (f"{split}_accuracy", 1)
 
     def by_seed(self, **where: Any) -> dict[int, list[dict[str, Any]]]:

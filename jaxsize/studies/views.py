@@ -137,9 +137,8 @@ class ArmView:
 
     def score(self, split: str = "test") -> tuple[str, int]:
         """Name the column of a split's score, and say which way is better: 1 if more of it is, -1 if less."""
-        if split == "held_out":
-            split = "validation" if self.runs.values("validation_loss", dataset=self.dataset) else "test"
-        return self.runs.score(self.dataset, split)
+        forms = {name: value for name, value in self.where.items() if name == "form"}
+        return self.runs.score(self.dataset, split, **forms)
 
     def end(self, column: str) -> np.ndarray:
         """Read a column at the end of every run: [num_seeds], NaN where there is no run or no number.

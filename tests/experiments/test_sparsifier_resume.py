@@ -14,7 +14,7 @@ import time
 import numpy as np
 from helpers.experiments import SMALL, num_lines, rows_of
 
-from experiments.sparsifier import study as sparsifier
+from jaxsize import data
 from jaxsize.results import checkpoints
 from jaxsize.training import _train as training
 
@@ -61,16 +61,16 @@ def test_rows_that_do_not_fit_the_checkpoint_are_refused(command, tmp_path, monk
 def test_other_rows_are_not_continued(command, tmp_path, monkeypatch):
     out = tmp_path / "r"
     assert command("--smoke", "--epochs", "1", "--out", str(out))[0] == 0
-    load = sparsifier.load_datasets
+    load = data.load
 
-    def shuffled(flags, form):
-        (dataset,) = load(flags, form)
+    def shuffled(*given, **named):
+        dataset = load(*given, **named)
         train = dataclasses.replace(
             dataset.train, inputs=dataset.train.inputs[::-1], targets=dataset.train.targets[::-1]
         )
-        return [dataclasses.replace(dataset, train=train)]
+        return dataclasses.replace(dataset, train=train)
 
-    monkeypatch.setattr(sparsifier, "load_datasets", shuffled)
+    monkeypatch.setattr(data, "load", shuffled)
     status, _, error = command("--smoke", "--epochs", "1", "--out", str(out), "--resume")
     assert status == 2 and error.count("\n") == 1 and "data.digits.train" in error
 
@@ -83,11 +83,11 @@ def test_checkpoint_of_other_shapes_is_refused(command, tmp_path, monkeypatch):
         patch.setattr(training.Progress, "advance", stop)
         for width in ("12", "14"):
             out = tmp_path / width
-            assert command(*SMALL, "--epochs", "4", "--start-width", width, "--out", str(out))[0] == 130
+            assert command(*SMALL, "--epochs", "4", "--start-widths", width, "--out", str(out))[0] == 130
     wanted, other = (tmp_path / width / "checkpoints" for width in ("12", "14"))
     assert not list(other.glob("*/runs_0"))  # stopped before the first checkpoint; now get one
-    assert command(*SMALL, "--epochs", "4", "--start-width", "14", "--out", str(tmp_path / "14"), "--resume")[0] == 0
-    (other / "digits.learned.14" / "runs_0").rename(wanted / "digits.learned.12" / "runs_0")
+    assert command(*SMALL, "--epochs", "4", "--start-widths", "14", "--out", str(tmp_path / "14"), "--resume")[0] == 0
+    (other / "digits.corrected.learned.14" / "runs_0").rename(wanted / "digits.corrected.learned.12" / "runs_0")
     status, _, error = command(*SMALL, "--epochs", "4", "--out", str(tmp_path / "12"), "--resume")
     assert status == 2 and error.count("\n") == 1 and "does not fit" in error
 
@@ -117,7 +117,7 @@ def test_killed_at_random_and_resumed_a_run_ends_with_the_same_numbers(tmp_path)
     assert rows_of(killed) == expected
     assert json.loads((killed / "summary.json").read_text()) == json.loads((whole / "summary.json").read_text())
     for name in ("loss", "observed"):
-        file = f"steps/digits.learned.12.{name}.npy"
+        file = f"steps/digits.corrected.learned.12.{name}.npy"
         np.testing.assert_array_equal(np.load(killed / file), np.load(whole / file))
 
 

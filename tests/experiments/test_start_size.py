@@ -6,9 +6,7 @@ import matplotlib.image
 import numpy as np
 from helpers.experiments import rows_of
 
-from experiments.start_size import study as start_size
-
-COMMAND = start_size.COMMAND
+from experiments.start_size import COMMAND as COMMAND
 
 
 def test_smoke_answers_its_claims(command, tmp_path):
@@ -26,10 +24,15 @@ def test_smoke_answers_its_claims(command, tmp_path):
     for result in summary["results"]:
         sizes = [ends["learned", result["start_width"], result["penalty"], seed]["live_units"] for seed in (0, 1)]
         assert result["live_units"]["median"] == np.median(sizes) and 0 <= result["removal_share"] < 1
-    assert summary["claims"]["C30"]["verdict"] == "open"  # two seeds settle nothing
-    death = summary["claims"]["C37"]
-    assert death["verdict"] == "holds" and "0 of 2 settings" in death["reason"]  # so few units are not worth removing
-    assert len(death["parts"][0]["removal"]) == 4 and max(death["parts"][0]["removal"]) < 1e-5
-    assert all("no unit was removed" in part["uninformative"] for part in summary["claims"]["C32"]["parts"])
-    assert matplotlib.image.imread(tmp_path / "r" / "starts_digits.png").shape[0] > 300
+    claims = summary["claims"]["corrected"]
+    assert claims["C30"]["verdict"] == "open"  # two seeds settle nothing
+    assert claims["C37"]["verdict"] == "holds"
+    rises, removal, folding, training = claims["C37"]["parts"]
+    died = sum(width - ends["learned", width, penalty, seed]["live_units"] for _, width, penalty, seed in ends)
+    died -= sum(24 - row["live_units"] for (arm, *_), row in ends.items() if arm == "masked")
+    assert (rises["estimate"], rises["n"]) == (0, 8) and 0 < rises["deaths"] <= died
+    assert [part["n"] for part in (removal, folding, training)] == [4] * 3
+    assert max(removal["estimate"], folding["estimate"]) < 1e-5 and "uninformative" in training
+    assert all("no unit was removed" in part["uninformative"] for part in claims["C32"]["parts"])
+    assert matplotlib.image.imread(tmp_path / "r" / "starts_digits_corrected.png").shape[0] > 300
     assert command(*arguments)[0] == 0

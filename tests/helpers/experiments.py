@@ -2,7 +2,7 @@
 
 from jaxsize.results import BatchRows
 
-SMALL = ["--num-seeds", "2", "--penalties", "0.1", "--start-width", "12", "--batch-size", "256"]
+SMALL = ["--num-seeds", "2", "--penalties", "0.1", "--start-widths", "12", "--batch-size", "256"]
 
 
 def rows_of(folder):

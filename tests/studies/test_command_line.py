@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from helpers.experiments import SMALL
 
-from experiments.sparsifier import study as sparsifier
 from jaxsize.studies import Command, Flags
+from jaxsize.studies import study as studies
 from jaxsize.training import Progress
 
 
@@ -43,7 +43,8 @@ def interrupted(command, monkeypatch, out, act=lambda: None):
 
 
 @pytest.mark.parametrize(
-    "name", ["rows/digits.learned.12.jsonl", "events/digits.learned.12.jsonl", "steps", "checkpoints"]
+    "name",
+    ["rows/digits.corrected.learned.12.jsonl", "events/digits.corrected.learned.12.jsonl", "steps", "checkpoints"],
 )
 def test_a_file_that_turns_out_to_be_a_folder_and_the_other_way_round(command, tmp_path, monkeypatch, name):
     out = tmp_path / "r"
@@ -79,7 +80,7 @@ def test_a_summary_of_another_form_is_one_line(command, tmp_path):
 
 def test_error_of_a_library_is_not_taken_for_wrong_input(command, tmp_path, monkeypatch):
     """It is a bug, and its traceback is worth more than one line."""
-    monkeypatch.setattr(sparsifier, "draw", lambda *_: np.stack([np.zeros(2), np.zeros(3)]))
+    monkeypatch.setattr(studies, "draw_all", lambda *_: np.stack([np.zeros(2), np.zeros(3)]))
     with pytest.raises(ValueError, match="same shape"):
         command("--smoke", "--epochs", "1", "--out", str(tmp_path / "r"))
 

@@ -1,0 +1,252 @@
+"""Does it matter how large a network is when it starts to shrink, and what does starting large cost?
+
+    python -m experiments.start_size                            digits, 10 seeds, minutes
+    python -m experiments.start_size --dataset mnist --full     starts of 500, 1000 and 10000 units, hours
+
+Answers C30 (end sizes from several starts are equal within 15 %) and C32 as far as it is about shrinking (seconds per
+epoch, and the share of removal in them), and measures C37 on trained networks (death is for good; removing units and
+folding gates change no output). One hidden layer, otherwise as in J16 (seed `003_d2c286111c329776.txt`).
+"""
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments.common.networks import compress_network
+from experiments.common.scales import BATCH_SIZES, penalty_scale
+from experiments.common.start_widths import START_DOES_NOT_MATTER
+from experiments.flags.penalty import PenaltyFlags
+from jaxsize import plots
+from jaxsize.data import Dataset
+from jaxsize.errors import InputError
+from jaxsize.export import fold_gates
+from jaxsize.learners.sparsifier import FORMS
+from jaxsize.programs import Batch, Config
+from jaxsize.resizing import Shrinking
+from jaxsize.statistics import Estimate, Part, describe, paired_difference
+from jaxsize.studies import (
+    Arms,
+    ArmView,
+    Claim,
+    Setup,
+    Study,
+    below,
+    columns,
+    each,
+    exactly,
+    listed,
+    listing,
+    per,
+    still_open,
+    versus,
+)
+from jaxsize.sweeps import penalty_sweep
+from jaxsize.units import compact, unit_groups
+
+TOLERANCE = 1e-5
+"""Largest relative difference of outputs that is put down to float32 sums in another order."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StartSizeFlags(PenaltyFlags):
+    """Does it matter how large a network is when it starts to shrink, and what does starting large cost?"""
+
+    epochs: int = 100
+    """Passes over the training rows. 30 unless the data set is digits."""
+    start_widths: tuple[int, ...] = (250, 500, 1000)
+    """Hidden units before training; two or more numbers, which are compared."""
+    penalties: tuple[float, ...] = (1e-1, 1e-2)
+    """What an open gate adds to the loss; no network is trained without a penalty.
+    As in the study compress, the numbers are multiplied by 1e4 for add10 and airfoil, and by .1 for poker."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags; see `Flags.defaults`."""
+        return super().defaults() | ({"epochs": 30} if self.dataset != ("digits",) else {})
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole("start_widths")
+        self.require_runs(len(self.start_widths))
+        if len(self.start_widths) < 2:
+            raise InputError(
+                f"expected at least two to compare, got {listing(self.start_widths)}", field="start_widths"
+            )
+
+    def config(self, dataset: Dataset) -> Config:
+        """Return how a data set's runs are trained."""
+        return Config(batch_size=BATCH_SIZES.get(dataset.name, 128))
+
+
+def arms(setup: Setup) -> list[Batch]:
+    """Make a batch per start width, of every penalty with every seed, and one whose dead units are never removed."""
+    flags, dataset, batches = setup.flags, setup.dataset, []
+    for arm, width in [*(("learned", width) for width in flags.start_widths), ("masked", max(flags.start_widths))]:
+        fields = setup.after(*batches).fields(arm, start_width=width)
+        batch = penalty_sweep(
+            dataset,
+            compress_network((dataset.num_inputs, width, dataset.num_outputs)),
+            [width],
+            FORMS[setup.form],
+            penalties=flags.penalties,
+            num_seeds=flags.num_seeds,
+            penalty_scale=penalty_scale(dataset, fields["config"].batch_size),
+            hparams=flags.rates(setup.form),
+            shrinking=Shrinking() if flags.shrink and arm == "learned" else None,
+            **fields,
+        )
+        batches.append(batch)
+    return batches
+
+
+def early(one: ArmView) -> np.ndarray:
+    """Read the median seconds of epochs 2 to 4 of every run; the first epoch also warms up caches."""
+    return np.median(one.curve("run_seconds")[:, 1:4], axis=1)
+
+
+def late(one: ArmView) -> np.ndarray:
+    """Read the median seconds of the last three epochs of every run."""
+    return np.median(one.curve("run_seconds")[:, -3:], axis=1)
+
+
+def removed(one: ArmView) -> bool:
+    """Tell whether any of these runs ended with fewer units in its arrays than it started with."""
+    width = one.where["start_width"]
+    return bool(np.nanmin(one.end("allocated_units"), initial=width) < width)
+
+
+def share(one: ArmView, seconds: str) -> float:
+    """Compute the share of removing units in the seconds of all runs that were trained together with these."""
+    together = {name: value for name, value in one.where.items() if name != "penalty"}
+    runs = set(one.runs.values("run", **together))
+    events = [event for event in one.runs.folder.events.read() if event["event"] == "compaction"]
+    spent = sum(row["run_seconds"] for run in runs for row in one.runs.paths[run])
+    return sum(event[seconds] for event in events if runs >= set(event["runs"])) / spent
+
+
+def removal_is_cheap(one: ArmView) -> Iterator[Part]:
+    """Yield the log of late seconds over early ones; where removing units would not have paid it says nothing."""
+    part = below(paired_difference(np.log(late(one)), np.log(early(one))))
+    yield part if removed(one) else listed(part, "no unit was removed: it would not have paid")
+
+
+def output_changes(masked: ArmView, learned: ArmView) -> dict[str, np.ndarray]:
+    """Measure how far outputs on test rows move, relative to the largest, [runs]; NaN where a run diverged.
+
+    Returns:
+        The changes by `removal` of the dead units of the masked network, by `folding` of its gates after that, and by
+        `training` with removal instead of masks.
+    """
+    data, changes = masked.data, {"removal": [], "folding": [], "training": []}
+    rows = jax.numpy.asarray(data.test.inputs[:1000], np.float32) * data.input_scale + data.input_shift
+    apply = compress_network((data.num_inputs, masked.values("start_width")[0], data.num_outputs)).apply
+    for penalty, twins in masked.by("penalty").items():
+        trained = learned.at(penalty=penalty, start_width=masked.values("start_width")[0]).networks
+        for twin, params in zip(twins.networks, trained, strict=True):
+            groups = unit_groups(apply, twin, rows)
+            small = compact(groups, twin, groups.live(twin)).params
+            expected = np.asarray(apply(twin, rows))
+            for name, other in (("removal", small), ("folding", fold_gates(small)), ("training", params)):
+                difference = np.abs(np.asarray(apply(other, rows)) - expected).max()
+                changes[name].append(float(difference / np.abs(expected).max()))
+    return {name: np.array(values) for name, values in changes.items()}
+
+
+def death_is_for_good(masked: ArmView, learned: ArmView) -> Iterator[Part]:
+    """Yield how many steps had a unit more than before, and the largest changes of outputs; both are counted exactly.
+
+    The tests show the same for networks made by hand, whenever their units die.
+    """
+    settings = learned.by("start_width", "penalty")
+    live = np.concatenate([one.steps("observed") for one in settings.values()])
+    rises, deaths = np.sum(np.diff(live, axis=1) > 0, axis=1), int(np.nansum(live[:, 0] - live[:, -1]))
+    most = Estimate(float(rises.max()), None, None, 0.95, rises.size, "the most of all runs")
+    parts = [exactly(0, rises, most, of="steps with a unit more", deaths=deaths)]
+    for name, values in output_changes(masked, learned).items():
+        largest = Estimate(float(values.max()), None, None, 0.95, values.size, "the largest of all runs")
+        beyond = np.where(values <= TOLERANCE, 0.0, values)
+        parts.append(exactly(0, beyond, largest, of=f"change of outputs above {TOLERANCE:g} by {name}"))
+    parts[-1] = listed(parts[-1], "rounding grows while networks are trained")
+    yield from parts if deaths else [still_open(part, "no unit died") for part in parts]
+
+
+def medians(columns: Iterable[np.ndarray]) -> str:
+    """List the medians over seeds; a dash where all runs diverged."""
+    middles = [describe(values)["median"] for values in columns]
+    return ", ".join("-" if middle is None else f"{middle:.3g}" for middle in middles)
+
+
+def answer(arms: Arms) -> Iterator[str]:
+    """Say where networks ended from every start, and how much faster their late epochs were."""
+    for (dataset, form, penalty), (one, *_) in arms.by("dataset", "form", "penalty").items():
+        starts = one.by("start_width")
+        units = medians(view.end("live_units") for view in starts.values())
+        times = medians(late(view) / early(view) for view in starts.values())
+        yield (
+            f"{dataset}, {form} form, at a price of {penalty:g} per unit: of {', '.join(map(str, starts))} units, "
+            f"{units} were left in the median over seeds; the last epochs took {times} times as long as the first."
+        )
+
+
+@per("dataset", "form")
+def starts(arms: Arms) -> Any:
+    """Live units, and the seconds of an epoch and run, against epochs: a column per penalty, a line per start width.
+
+    Lines are medians over seeds, in the range.
+    """
+    learned = arms["learned"]
+    priced, names = learned.by("penalty"), ("live_units", "run_seconds")
+    figure, panels = plots.subplots(2, len(priced), width=4)
+    for column, (penalty, one) in zip(panels.T, priced.items(), strict=True):
+        plots.curves(column, one.by("start_width"), names, log=names)
+        for axes, title in zip(column, ("live units", "seconds per epoch and run"), strict=True):
+            axes.set_title(f"{title}, penalty {penalty:g}")
+    plots.legend(figure, panels[0, -1], "start width")
+    seeds = learned.runs.num_seeds
+    figure.suptitle(f"{learned.dataset}, {learned.form} form, {seeds} seeds: median and range")
+    return figure
+
+
+STUDY = Study(
+    name="start_size",
+    flags=StartSizeFlags,
+    presets={
+        "smoke": {"num_seeds": 2, "start_widths": (16, 24), "epochs": 3},
+        "full": {"num_seeds": 10, "start_widths": (500, 1000, 10_000), "penalties": (1e-2, 1e-3, 1e-4), "epochs": 60},
+    },
+    arms=arms,
+    table=columns(
+        *("live_units", "test_score"),
+        arms=("learned",),
+        by=("start_width", "penalty"),
+        seconds_of_early_epochs=early,
+        seconds_of_late_epochs=late,
+        seconds=lambda one: one.curve("run_seconds").sum(axis=1),
+        removal_share=lambda one: share(one, "seconds"),
+        compile_share=lambda one: share(one, "compile_seconds"),
+    ),
+    claims={
+        "C30": START_DOES_NOT_MATTER,
+        "C32": Claim(
+            "epochs become faster while units die (log of late seconds over early ones)",
+            each("learned", by=["start_width", "penalty"]),
+            removal_is_cheap,
+        ),
+        "C37": Claim(
+            "dead units stay dead; removing them and folding gates leave the outputs as they are",
+            versus("masked", "learned"),
+            death_is_for_good,
+            seeds=1,
+        ),
+    },
+    pictures={"starts": starts},
+    answer=answer,
+)
+COMMAND = STUDY.command
+
+if __name__ == "__main__":
+    sys.exit(STUDY.main())

@@ -1,7 +1,0 @@
-"""`python -m experiments.start_size`"""
-
-import sys
-
-from experiments.start_size import COMMAND
-
-sys.exit(COMMAND.main())
