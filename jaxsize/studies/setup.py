@@ -23,7 +23,8 @@ class Arm:
     """
 
     name: str
-    """The name, in the column `arm` of every row; unique within a data set and form."""
+    """The name, in the column `arm` of every row. Arms of one name on a data set in a form are one arm, with several
+    settings, to tables, claims and pictures: see `ArmView.by`."""
     settings: Mapping[str, Any]
     """Columns of every row of the arm, which `make` reads."""
     make: Callable[..., Batch]
