@@ -7,8 +7,7 @@ bound; it is compared with the integral of the gates.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,10 +17,10 @@ import numpy as np
 from jaxsize.data import Dataset
 from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
 from jaxsize.learners import mean_over_rows, task_of
-from jaxsize.learners.flexible import FORMS
+from jaxsize.learners.flexible import FORMS, FlexibleConfig
 from jaxsize.networks import dense, mlp
 from jaxsize.programs import Batch
-from jaxsize.studies.questions import Setup
+from jaxsize.studies import Arm, Setup
 from jaxsize.sweeps import size_sweep
 from jaxsize.trees import Tree
 
@@ -66,36 +65,34 @@ def size_price(params: Tree) -> jax.Array:
     return sum(read_sizes(params).values(), start=jnp.zeros(()))
 
 
-def batches(setup: Setup) -> list[Batch]:
-    """Make the batches: naive and stable gates with trained slopes, from all units on and from 1; and both prices."""
+def arms(setup: Setup) -> Iterator[Arm]:
+    """Declare naive and stable gates with trained slopes, from all units on and from 1; and both prices."""
     flags, form, dataset = setup.flags, setup.form, _few_rows(setup.dataset, STEPS * setup.flags.batch_size)
-    seeds = range(flags.num_seeds)
-    shared = {"weight_decay": flags.decays(form)[0], **flags.rates()}
-    gates = [
-        {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY, "seed": seed} | shared
-        for start, seed in itertools.product((float(flags.width), 1.0), seeds)
-    ]
-    prices = [
-        {"start_size": START, "slope": flags.slope[0], "penalty": price, "seed": seed} | shared
-        for price, seed in itertools.product(PRICES, seeds)
-    ]
-    widths = (dataset.num_inputs, flags.width, dataset.num_outputs)
-    stable = mlp(widths, gate="size").apply
+    shared = {"specimen": True, "weight_decay": flags.decays(form)[0], **flags.rates()}
+    starts, slope = (float(flags.width), 1.0), flags.slopes[0]
+    gates = [shared | {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY} for start in starts]
+    prices = [shared | {"start_size": START, "slope": slope, "penalty": price} for price in PRICES]
+    stable = mlp((dataset.num_inputs, flags.width, dataset.num_outputs), gate="size").apply
     trained = dataclasses.replace(FORMS[form], slope="trained")
-    made: list[Batch] = []
-    for arm, settings, config, objective in (
+
+    def make_with(config: FlexibleConfig, objective: Callable | None) -> Callable[..., Batch]:
+        def make(_: Dataset, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
+            fields |= {"num_epochs": flags.specimen_epochs}
+            batch = size_sweep(dataset, [flags.width], config, settings, **fields)
+            if objective is None:
+                return batch
+            return dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
+
+        return make
+
+    for name, settings, config, objective in (
         ("naive_gate", gates, trained, _objective(dataset, naive_outputs, naive_price)),
         ("stable_gate", gates, trained, None),
         ("size_price", prices, FORMS[form], _objective(dataset, stable, size_price)),
         ("integral_price", prices, FORMS[form], None),
     ):
-        fields = setup.after(*made).batch(arm) | {"num_epochs": flags.specimen_epochs}
-        fields["label"] |= {"specimen": True}
-        batch = size_sweep(dataset, [flags.width], config, settings, **fields)
-        if objective is not None:
-            batch = dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
-        made.append(batch)
-    return made
+        make = make_with(config, objective)
+        yield from (Arm(name, setting, make) for setting in settings)
 
 
 def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:

@@ -1,5 +1,6 @@
 """The command `python -m experiments.flexible`, and what its report makes of made-up runs."""
 
+import dataclasses
 import json
 
 import chex
@@ -8,19 +9,19 @@ import jax.numpy as jnp
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.arms import made_arms
 from helpers.experiments import rows_of
 
-from experiments.flexible import claims as flexible_report
-from experiments.flexible import study as flexible
-from experiments.flexible.table import static_widths
+from experiments.flexible import STUDY, LearnedSizeFlags
+from experiments.flexible.claims import CLAIMS, rank_correlations, slopes
+from experiments.flexible.study import static_widths
 from jaxsize.data import load
 from jaxsize.learners.learner import Hparams
-from jaxsize.results.runs import Runs
-from jaxsize.studies.questions import Setup
+from jaxsize.studies import Setup
 from jaxsize.training._train import Trained
 
-COMMAND = flexible.COMMAND
-SMALL = ["--smoke", "--epochs", "1", "--start-size", "0", "10", "--penalties", "1e-3", "--batch-size", "512"]
+COMMAND = STUDY.command
+SMALL = ["--smoke", "--epochs", "1", "--start-sizes", "0", "10", "--penalties", "1e-3", "--batch-size", "512"]
 WIDTH = ["--width", "400"]  # so that nothing is widened, which would be compiled anew
 
 
@@ -30,9 +31,9 @@ def test_smoke_answers_its_claims(command, tmp_path):
         *WIDTH,
         "--form",
         "corrected",
-        "--weight-decay",
+        "--weight-decays",
         "0.01",
-        "--slope",
+        "--slopes",
         "0.4",
         "--out",
         str(tmp_path / "r"),
@@ -50,8 +51,8 @@ def test_smoke_answers_its_claims(command, tmp_path):
     assert {arm: len(of_arm) for arm, of_arm in arms.items()} == {
         "starts": 2 * 2,  # starts x seeds
         "penalties": 2,
-        "static_same": 2,
-        "static_wide": 2,
+        "static": 2,
+        "static wide": 2,
         "naive_gate": 2 * 2,
         "stable_gate": 2 * 2,
         "size_price": 4 * 2,
@@ -59,21 +60,33 @@ def test_smoke_answers_its_claims(command, tmp_path):
     }
     assert len({row["run"] for row in rows}) == len(rows)
     sizes = [row["size"] for row in arms["penalties"]]
-    assert {row["live_units"] for row in arms["static_same"]} == {int(np.median(sizes))}
-    assert {row["live_units"] for row in arms["static_wide"]} == {800}
-    frontier = next(row for row in summary["results"] if row["arm"] == "penalties")
-    assert frontier["size"]["median"] == pytest.approx(np.median(sizes))
-    assert frontier["static_units"] == int(np.median(sizes))
-    for title in ("starts", "frontier", "prices"):
-        assert matplotlib.image.imread(tmp_path / "r" / f"{title}_corrected_digits.png").shape[0] > 300
+    assert {row["live_units"] for row in arms["static"]} == {int(np.median(sizes))}
+    assert {row["live_units"] for row in arms["static wide"]} == {800}
+    table = {row["arm"]: row["size"]["median"] for row in summary["results"]}
+    assert table["penalties"] == pytest.approx(np.median(sizes)) and table["static"] == int(np.median(sizes))
+    assert len(summary["answer"]) == 2 and f"left {np.median(sizes):.3g} units" in summary["answer"][1]
+    for picture in summary["pictures"]:
+        assert matplotlib.image.imread(tmp_path / "r" / picture["file"]).shape[0] > 300
+    assert [picture["title"].split(",")[0] for picture in summary["pictures"]] == ["starts", "frontier", "prices"]
+    (cut,) = next(iter(summary["tables"].values()))
+    assert cut["output_change"]["n"] == 6 and cut["largest"] < 1e-2  # starts and penalties, no specimen
     status, again, _ = command(*arguments)
     assert status == 0 and "holds the finished run" in again
 
 
+def made_batches(form, **flags):
+    """The setup of a smoke, and its first batches."""
+    setup = Setup(
+        flags=LearnedSizeFlags(**STUDY.presets["smoke"], **flags),
+        dataset=load("digits", form=form),
+        form=form,
+        first_run=5,
+    )
+    return setup, setup.batches(STUDY.arms(setup))
+
+
 def test_original_ignores_the_start_and_decays_no_static_network():
-    flags = flexible.LearnedSizeFlags(**flexible.PRESETS["smoke"], optimizer="adamax")
-    setup = Setup(flags, load("digits", form="original"), "original", 5)
-    starts, penalties, *broken = flexible.batches(setup)
+    setup, (starts, penalties, *broken) = made_batches("original", optimizer="adamax")
     assert [len(batch) for batch in (starts, penalties, *broken)] == [2 * 2 * 2, 2 * 2 * 2, 4, 4, 8, 8]
     runs = [label["run"] for batch in (starts, penalties, *broken) for label in batch.labels]
     assert runs == list(range(5, 5 + len(runs)))
@@ -85,7 +98,7 @@ def test_original_ignores_the_start_and_decays_no_static_network():
         for label, size in zip(penalties.labels, (30.9, 32.5, 70.2, 71.0, 20.0, 21.0, 0.5, -9.0), strict=True)
     ]
     learned = {penalties.name: (penalties, Trained(rows, []))}
-    static = flexible.followers(setup._replace(first_run=100), learned)
+    static = STUDY.followers(dataclasses.replace(setup, first_run=100), learned)
     labels = [label for batch in static for label in batch.labels]
     assert sorted(label["run"] for label in labels) == list(range(100, 100 + len(labels)))
     widths = {(label.get("penalty"), label["weight_decay"]): label["live_units"] for label in labels}
@@ -96,10 +109,8 @@ def test_original_ignores_the_start_and_decays_no_static_network():
 @pytest.mark.parametrize("optimizer", ["adam", "adamax", "sgd"])
 def test_static_networks_are_moved_as_flexible_ones(optimizer):
     """Two steps on the same gradient, against the optimiser of the flexible batch."""
-    flags = flexible.LearnedSizeFlags(**flexible.PRESETS["smoke"], optimizer=optimizer)
-    setup = Setup(flags, load("digits", form="corrected"), "corrected")
-    batches = flexible.batches(setup)
-    (static, *_) = flexible.followers(setup, {})
+    setup, batches = made_batches("corrected", optimizer=optimizer)
+    (static, *_) = STUDY.followers(setup, {})
     hparams = Hparams(learning_rate=1e-3, weight_decay=1e-2)
     moved = []
     for batch in (batches[0], static):
@@ -122,55 +133,49 @@ def test_static_networks_have_the_median_size():
 
 
 def test_slopes_and_rank_correlations_of_lines():
-    starts = np.array([0.0, 10, 30])
-    lines = np.array([5 + 0.5 * starts, [7, 7, 7], [1, 2, np.nan], -(starts**2)])
-    np.testing.assert_allclose(flexible_report.slopes(starts, lines)[:2], [0.5, 0], atol=1e-12)
-    np.testing.assert_allclose(flexible_report.rank_correlations(starts, lines), [1, 0, np.nan, -1])
+    starts = [0.0, 10, 30]
+    squares = -np.square(starts)
+    lines = np.array([5 + 0.5 * np.array(starts), [7, 7, 7], [1, 2, np.nan], squares])
+    np.testing.assert_allclose(slopes(starts, lines)[:3], [0.5, 0, np.nan], atol=1e-12)
+    np.testing.assert_allclose(rank_correlations(starts, lines), [1, 0, np.nan, -1])
 
 
-class Made:
-    """Runs whose final size is `slope` times the start + 50, and whose accuracy falls with the start if `falls`."""
+def judge(claim, path, *, slope=0.0, falls=True, datasets=("digits",), form="corrected"):
+    """Judge a claim on 8 seeds: final sizes are 50 + slope x start, and accuracies fall with the start or rise.
 
-    def __init__(self, slope, falls, datasets=("digits",)):
-        self.slope, self.falls = slope, falls
-        self.settings = {"dataset": datasets, "depth": 1, "num_seeds": 8}
-
-    def values(self, name, **where):
-        known = {"start_size": [0.0, 10.0, 20.0, 30.0], "slope": [0.4], "weight_decay": [0.0], "penalty": [1e-5]}
-        return known.get(name, [40])
-
-    def score(self, dataset, split="test"):
-        return f"{split}_accuracy", 1
-
-    def last(self, name, **where):
-        seeds = np.arange(8)
-        if name == "size":
-            return 50 + 0.1 * seeds + self.slope * where.get("start_size", 0) + 20.0 * (where["dataset"] == "mnist")
-        return 0.9 + 1e-3 * seeds + (-1 if self.falls else 1) * 1e-3 * where.get("start_size", 0)
-
-    def difference(self, name, one, other, **where):
-        return Runs.difference(self, name, one, other, **where)  # type: ignore[arg-type]
-
-    num_seeds = 8
+    On mnist sizes are larger by 20.
+    """
+    rows = [
+        {
+            **{"dataset": dataset, "form": form, "arm": arm, "seed": seed, "start_size": start, "slope": 0.4},
+            **{"weight_decay": 0.0, "penalty": 1e-5},
+            "size": 50 + 0.1 * seed + slope * start + 20.0 * (dataset == "mnist"),
+            "test_accuracy": 0.9 + 1e-3 * seed + (-1 if falls else 1) * 1e-3 * start,
+        }
+        for dataset in datasets
+        for arm, starts in (("starts", (0.0, 10.0, 20.0, 30.0)), ("penalties", (0.0,)))
+        for start in starts
+        for seed in range(8)
+    ]
+    return CLAIMS[claim].judge(made_arms(path, rows, num_seeds=8, depth=1), form)
 
 
 @pytest.mark.parametrize(("slope", "independent", "sticks"), [(0.02, "holds", "open"), (1.0, "refuted", "holds")])
-def test_start_claims_follow_the_slope(slope, independent, sticks):
-    runs = Made(slope, falls=True)
-    assert flexible_report.independent(runs, "corrected")["verdict"] == independent  # type: ignore[arg-type]
-    claim = flexible_report.grows_and_sticks(runs, "corrected")  # type: ignore[arg-type]
+def test_start_claims_follow_the_slope(tmp_path, slope, independent, sticks):
+    assert judge("C15", tmp_path / "a", slope=slope)["verdict"] == independent
+    claim = judge("C15b", tmp_path / "b", slope=slope)
     assert claim["verdict"] == sticks
     assert claim["parts"][1]["estimate"] == pytest.approx(50.35 + (slope - 1) * 15)
-    for judge in (flexible_report.grows_and_sticks, flexible_report.uncorrelated):
-        assert judge(runs, "original")["verdict"] == "not tested"  # type: ignore[arg-type]
+    for name in ("C15", "C15b", "C16"):
+        assert judge(name, tmp_path / name, form="original")["verdict"] == "not tested"
 
 
 @pytest.mark.parametrize(("falls", "outcome"), [(True, "holds"), (False, "refuted")])
-def test_accuracy_against_the_start(falls, outcome):
-    claim = flexible_report.uncorrelated(Made(0.0, falls), "corrected")  # type: ignore[arg-type]
-    assert claim["verdict"] == outcome and abs(claim["parts"][0]["estimate"]) == 1
+def test_accuracy_against_the_start(tmp_path, falls, outcome):
+    claim = judge("C16", tmp_path, falls=falls)
+    assert claim["verdict"] == outcome and abs(claim["parts"][0]["estimate"]) == pytest.approx(1)
 
 
-def test_sizes_of_the_two_sets_are_paired():
-    claim = flexible_report.larger_on_mnist(Made(0.0, True, ("mnist", "fashion_mnist")), "corrected")  # type: ignore[arg-type]
+def test_sizes_of_the_two_sets_are_paired(tmp_path):
+    claim = judge("C18", tmp_path, datasets=("mnist", "fashion_mnist"))
     assert claim["verdict"] == "holds" and claim["parts"][0]["estimate"] == pytest.approx(20)
