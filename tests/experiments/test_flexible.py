@@ -160,20 +160,65 @@ def judge(claim, path, *, slope=0.0, falls=True, datasets=("digits",), form="cor
     return CLAIMS[claim].judge(made_arms(path, rows, num_seeds=8, depth=1), form)
 
 
-@pytest.mark.parametrize(("slope", "independent", "sticks"), [(0.02, "holds", "open"), (1.0, "refuted", "holds")])
-def test_start_claims_follow_the_slope(tmp_path, slope, independent, sticks):
-    assert judge("C15", tmp_path / "a", slope=slope)["verdict"] == independent
-    claim = judge("C15b", tmp_path / "b", slope=slope)
-    assert claim["verdict"] == sticks
-    assert claim["parts"][1]["estimate"] == pytest.approx(50.35 + (slope - 1) * 15)
-    for name in ("C15", "C15b", "C16"):
-        assert judge(name, tmp_path / name, form="original")["verdict"] == "not tested"
+@pytest.mark.parametrize(("slope", "outcome"), [(0.02, "refuted"), (0.0, "open"), (-0.5, "refuted")])
+def test_any_slope_shows_that_the_start_matters(tmp_path, slope, outcome):
+    claim = judge("C15", tmp_path, slope=slope)
+    assert claim["verdict"] == outcome and claim["parts"][0]["estimate"] == pytest.approx(slope, abs=1e-12)
+
+
+@pytest.mark.parametrize(("slope", "outcome"), [(0.5, "holds"), (1.0, "holds"), (-1.0, "open"), (-9.0, "refuted")])
+def test_growth_decides_and_no_margin_around_its_slope(tmp_path, slope, outcome):
+    """With slope -1 the median over starts grows, and the size from the largest start shrinks."""
+    claim = judge("C15b", tmp_path, slope=slope)
+    of_slope, median, smallest = claim["parts"]
+    assert claim["verdict"] == outcome
+    assert of_slope["reason"].startswith("the source's words do not decide this") and of_slope["uninformative"]
+    assert median["estimate"] == pytest.approx(50.35 + (slope - 1) * 15)
+    assert smallest["estimate"] == pytest.approx(50.35 + min(0, slope - 1) * 30)
+
+
+@pytest.mark.parametrize("name", ["C15", "C15b", "C16"])
+def test_starts_that_were_ignored_are_not_judged(tmp_path, name):
+    assert judge(name, tmp_path, form="original")["verdict"] == "not tested"
 
 
 @pytest.mark.parametrize(("falls", "outcome"), [(True, "holds"), (False, "refuted")])
 def test_accuracy_against_the_start(tmp_path, falls, outcome):
     claim = judge("C16", tmp_path, falls=falls)
     assert claim["verdict"] == outcome and abs(claim["parts"][0]["estimate"]) == pytest.approx(1)
+
+
+def judge_against_static(name, path, form, better):
+    """Judge on 8 seeds how flexible networks do whose accuracy is better than that of each static arm by so much."""
+    rows = [
+        {
+            **{"dataset": dataset, "form": form, "arm": arm, "seed": seed, "weight_decay": decay, "penalty": 1e-5},
+            **{"live_units": 40, "test_accuracy": 0.9 + 1e-3 * seed - better.get((dataset, decay), 0.0)},
+        }
+        for dataset in ("digits", "mnist", "fashion_mnist")
+        for decay in (0.0, 1e-3)
+        for arm in ("penalties", "static")
+        for seed in range(8)
+    ]
+    for row in rows:
+        if row["arm"] == "penalties":
+            row["test_accuracy"] = 0.9 + 1e-3 * row["seed"]
+    return CLAIMS[name].judge(made_arms(path, rows, num_seeds=8, depth=1), form)
+
+
+@pytest.mark.parametrize(
+    ("mnist", "fashion", "outcome"),
+    [(0.001, -0.001, "holds"), (-0.001, 0.001, "refuted"), (0.0, -0.001, "open"), (-0.001, -0.001, "open")],
+)
+def test_static_networks_decide_with_decay_alone(tmp_path, mnist, fashion, outcome):
+    """Without decay the flexible networks are far worse here, and on digits anyway: neither counts."""
+    better = {("mnist", 1e-3): mnist, ("fashion_mnist", 1e-3): fashion}
+    better |= {(dataset, 0.0): -0.1 for dataset in ("digits", "mnist", "fashion_mnist")}
+    claim = judge_against_static("C17", tmp_path, "original", better)
+    assert claim["verdict"] == outcome
+    counting = {(part["dataset"], part["weight_decay"]) for part in claim["parts"] if "uninformative" not in part}
+    assert counting == set(better) - {(dataset, 0.0) for dataset in ("digits", "mnist", "fashion_mnist")}
+    assert len(claim["parts"]) == 6
 
 
 def test_sizes_of_the_two_sets_are_paired(tmp_path):
