@@ -11,7 +11,7 @@ from jaxsize.studies import Arms, ArmView, gains, per
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BARS = {"static, same size": ("static", "#31688e"), "static, wide": ("static wide", "#a9c94a")}
+BARS = {"static": "#31688e", "static L2": "#5ec5c0", "static wide": "#a9c94a"}
 PRICES = {"size_price": "priced by itself", "integral_price": "priced by the integral"}
 
 
@@ -54,25 +54,28 @@ def starts(arms: Arms) -> "Figure":
 def frontier(arms: Arms) -> "Figure":
     """Draw how much better flexible networks score on test rows than static ones, and their sizes, against the penalty.
 
-    A panel per weight decay. Bars are medians over paired seeds with their 95 % interval, beside static networks of the
-    same size and wide ones; the line is the median size, its band the range.
+    A panel per weight decay. Bars are medians over paired seeds with their 95 % interval (of few seeds, their range):
+    beside static networks of the same size, in the original form without and with the L2 of the flexible ones, and
+    beside wide ones. The line is the median size, its band the range.
     """
     flexible = arms["penalties"]
     decays, kind = flexible.values("weight_decay"), flexible.score()[0]
     figure, panels = plots.subplots(1, len(decays), width=4.2, height=3.2)
     unit, scale = ("points of accuracy", 100.0) if kind.endswith("accuracy") else ("fall of the test error", 1.0)
-    medians, reaches, twins = [0.0], [0.0], []
+    medians, reaches = [0.0], [0.0]
     for axes, decay in zip(panels[0], decays, strict=True):
         cells = flexible.at(weight_decay=decay).by("penalty")
         position = np.arange(len(cells))
-        for shift, (name, (static, color)) in zip((-0.2, 0.2), BARS.items(), strict=True):
-            described = [describe(scale * less_static(arms, cell, static)) for cell in cells.values()]
-            numbers = {key: np.array([row[key] for row in described], float) for key in ("median", "low", "high")}
-            reach = [numbers["median"] - numbers["low"], numbers["high"] - numbers["median"]]
-            axes.bar(position + shift, numbers["median"], 0.38, color=color, label=f"flexible less {name}")
-            axes.errorbar(position + shift, numbers["median"], reach, fmt="none", ecolor="black", elinewidth=0.8)
-            medians += [*numbers["median"]]
-            reaches += [*(numbers["high"] - numbers["low"])]
+        bars = {name: [scale * less_static(arms, cell, name) for cell in cells.values()] for name in BARS}
+        bars = {name: values for name, values in bars.items() if np.isfinite(values).any()}
+        for index, (name, values) in enumerate(bars.items()):
+            described = [describe(cell) for cell in values]
+            middle, low, high = (np.array([row[key] for row in described], float) for key in ("median", "low", "high"))
+            at, reach = position + 0.8 * ((index + 0.5) / len(bars) - 0.5), [middle - low, high - middle]
+            axes.bar(at, middle, 0.76 / len(bars), color=BARS[name], label=f"flexible less {name}")
+            axes.errorbar(at, middle, reach, fmt="none", ecolor="black", elinewidth=0.8)
+            medians += [*middle]
+            reaches += [*(high - low)]
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xticks(position, [f"{penalty:.1e}" for penalty in cells], rotation=60)
         axes.set(xlabel="penalty", title=f"weight decay {decay:g}", ylabel=unit)
@@ -82,13 +85,12 @@ def frontier(arms: Arms) -> "Figure":
         twin.set(ylabel="size")
         twin.grid(visible=False)
         twin.spines["right"].set_visible(True)
-        twins.append(twin)
     # An interval that is far longer than most is cut off, as it would flatten the others.
     margin = 1.5 * float(np.nanmedian(reaches)) or 0.1 * float(np.nanmax(np.abs(medians))) or 1.0
     for axes in panels[0]:
         axes.set_ylim(np.nanmin(medians) - margin, np.nanmax(medians) + margin)
-    (handles, names), (more, others) = (axes.get_legend_handles_labels() for axes in (panels[0, 0], twins[0]))
-    figure.legend(handles + more, names + others, loc="outside lower center", ncols=3)
+    marks = {name: mark for axes in figure.axes for mark, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(marks.values()), list(marks), loc="outside lower center", ncols=4)
     figure.suptitle(f"{title_of(flexible)}: median and 95 % interval, size: median and range")
     return figure
 

@@ -8,9 +8,10 @@ One hidden layer with a trained size (the journal, seed `003_d2c286111c329776.tx
 resizing" to "Improve numerical stability", "Analyse the behavior of flexible netowkrs" and "Erratum"; experiments J7,
 J9 and, as options, J13). First many start sizes at one penalty, then many penalties from one start size. Then, with the
 same seeds, static networks of the sizes that the runs ended with, and a wide one. `original`: as the journal ran it,
-which ignored every start size (so only the smallest and the largest are trained, and they are the same run), L2 on
-flexible networks only. `corrected`: start sizes are used, units are added when a size comes near the width, and decay
-is decoupled and the same in static networks. Answers C15 to C18; and C13 and C14, with the broken forms in `specimens`.
+which ignored every start size (so only the smallest and the largest are trained, and they are the same run), with L2 on
+flexible networks; static ones have none, as in the journal, or, in an arm that it lacked, the same. `corrected`: start
+sizes are used, units are added when a size comes near the width, and decay is decoupled and the same in static
+networks. Answers C15 to C18; and C13 and C14, with the broken forms in `specimens`.
 """
 
 import dataclasses
@@ -52,7 +53,7 @@ class LearnedSizeFlags(FlexibleFlags):
     """Steepness of the gates over units. The original form and the runs with several penalties use the first number.
     The others are compared in the corrected form, at its first weight decay."""
     original_weight_decays: tuple[float, ...] = (1e-3, 0.0)
-    """Weight decays of the original form (coupled), of flexible networks only."""
+    """Weight decays of the original form (coupled), of flexible networks; of static ones, these and none."""
     weight_decays: tuple[float, ...] = (1e-2, 0.0)
     """Weight decays of the corrected form (decoupled), of flexible and static networks."""
     depth: int = 1
@@ -84,7 +85,7 @@ class LearnedSizeFlags(FlexibleFlags):
             expected = f"two or more numbers up to the width {self.width}"
             raise InputError(f"expected {expected}, got {listing(self.start_sizes)}", field="start_sizes")
         most = max(len(self.original_weight_decays), len(self.weight_decays)) + len(self.slopes)
-        self.require_runs(most * (len(self.start_sizes) + 2 * len(self.penalties)))
+        self.require_runs(most * (len(self.start_sizes) + 3 * len(self.penalties)))
 
     def decays(self, form: Form) -> tuple[float, ...]:
         """Return the weight decays of a form."""
@@ -119,22 +120,22 @@ def arms(setup: Setup) -> Iterator[Arm]:
 
 
 def followers(setup: Setup, learned: Learned) -> list[Batch]:
-    """Make the static networks: one of the median end size of every decay and penalty, and a wide one per decay.
+    """Make the static networks: those of the median end size of every decay and penalty, and a wide one per decay.
 
-    They have no decay in the original form. Their weights are trained by the optimiser of the flexible networks.
+    Their weights are trained by the optimiser of the flexible networks.
     """
     flags, form, dataset = setup.flags, setup.form, setup.dataset
     sizes: dict[tuple[float, float], list[list[float]]] = {}
     for row in (row for _, trained in learned.values() for row in trained.rows):
         if row["arm"] == "penalties" and row["epoch"] == flags.epochs:
             sizes.setdefault((row["weight_decay"], row["penalty"]), []).append(row["size_per_layer"])
-    same = {"original": 0.0}  # else the decay of the flexible networks
     wanted: list[tuple[dict[str, Any], tuple[int, ...]]] = []
     for (decay, penalty), ends in sizes.items():
-        label = {"arm": "static", "weight_decay": decay, "own_weight_decay": same.get(form, decay)}
-        if widths := static_widths(ends):
-            wanted.append((label | {"penalty": penalty}, widths))
-    for decay in dict.fromkeys(same.get(form, decay) for decay in flags.decays(form)):
+        widths = static_widths(ends)
+        for arm, own in static_decays(form, decay).items() if widths else ():
+            label = {"arm": arm, "weight_decay": decay, "own_weight_decay": own, "penalty": penalty}
+            wanted.append((label, widths))
+    for decay in dict.fromkeys(static_decays(form, decay)["static"] for decay in flags.decays(form)):
         label = {"arm": "static wide", "weight_decay": decay, "own_weight_decay": decay}
         wanted.append((label, (2 * flags.width,) * flags.depth))
 
@@ -163,6 +164,16 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
     ]
 
 
+def static_decays(form: Form, decay: float) -> dict[str, float]:
+    """Return the decays of the static networks beside flexible ones, by arm: in the original form none, and the same.
+
+    The journal's had none. Beside them, those with the same decay tell what is the gate's doing and what is L2's.
+    """
+    if form == "corrected":
+        return {"static": decay}
+    return {"static": 0.0} | ({"static L2": decay} if decay else {})
+
+
 def static_widths(sizes: Sequence[Sequence[float | None]]) -> tuple[int, ...]:
     """Return the widths of static networks: per layer int(median size over runs), at least 1.
 
@@ -177,9 +188,12 @@ def static_widths(sizes: Sequence[Sequence[float | None]]) -> tuple[int, ...]:
 
 
 SCORES = ("train_score", "test_score")
+STATIC = {"size": lambda arm: arm.end("live_units")}
 TABLES = (
     columns("size", *SCORES, arms=["starts", "penalties"], by=["slope", "weight_decay", "penalty", "start_size"]),
-    columns(*SCORES, arms=["static"], by=["weight_decay", "penalty"], size=lambda arm: arm.end("live_units")),
+    columns(
+        *SCORES, arms=["static", "static L2"], by=["weight_decay", "penalty"], size=lambda arm: arm.end("live_units")
+    ),
     columns(*SCORES, arms=["static wide"], by=["weight_decay"], size=lambda arm: arm.end("live_units")),
 )
 STUDY = Study(

@@ -42,7 +42,7 @@ def test_smoke_answers_its_claims(command, tmp_path):
     assert (status, error) == (0, "") and "C13, corrected" in printed and "C18, corrected" in printed
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     claims = summary["claims"]["corrected"]
-    assert list(claims) == ["C13", "C14", "C15", "C15b", "C16", "C17", "C18"]
+    assert list(claims) == ["C13", "C14", "C15", "C15b", "C16", "C17", "C17, L2", "C18"]
     assert claims["C13"]["verdict"] == "holds"  # exact, whatever the number of seeds
     assert all(claims[name]["verdict"] == "open" for name in ("C14", "C15", "C15b", "C16", "C17"))
     assert claims["C18"]["verdict"] == "not tested" and "mnist fashion_mnist" in claims["C18"]["reason"]
@@ -85,7 +85,7 @@ def made_batches(form, **flags):
     return setup, setup.batches(STUDY.arms(setup))
 
 
-def test_original_ignores_the_start_and_decays_no_static_network():
+def test_original_ignores_the_start_and_has_static_networks_without_decay_and_with_it():
     setup, (starts, penalties, *broken) = made_batches("original", optimizer="adamax")
     assert [len(batch) for batch in (starts, penalties, *broken)] == [2 * 2 * 2, 2 * 2 * 2, 4, 4, 8, 8]
     runs = [label["run"] for batch in (starts, penalties, *broken) for label in batch.labels]
@@ -103,13 +103,19 @@ def test_original_ignores_the_start_and_decays_no_static_network():
     assert sorted(label["run"] for label in labels) == list(range(100, 100 + len(labels)))
     widths = {(label.get("penalty"), label["weight_decay"]): label["live_units"] for label in labels}
     assert widths == {(1e-3, 1e-3): 31, (1e-5, 1e-3): 70, (1e-3, 0): 20, (1e-5, 0): 1, (None, 0): 200}
-    assert all((batch.hparams.weight_decay == 0).all() for batch in static)
+    same_decay = {(one["penalty"], one["live_units"], one["seed"]) for one in labels if one["arm"] == "static L2"}
+    assert same_decay == {(penalty, units, seed) for penalty, units in ((1e-3, 31), (1e-5, 70)) for seed in (0, 1)}
+    for batch in static:
+        own = [1e-3 if label["arm"] == "static L2" else 0 for label in batch.labels]
+        np.testing.assert_array_equal(batch.hparams.weight_decay, np.float32(own))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamax", "sgd"])
-def test_static_networks_are_moved_as_flexible_ones(optimizer):
-    """Two steps on the same gradient, against the optimiser of the flexible batch."""
-    setup, batches = made_batches("corrected", optimizer=optimizer)
+@pytest.mark.parametrize(
+    ("form", "optimizer"), [("corrected", "adam"), ("corrected", "adamax"), ("corrected", "sgd"), ("original", "adam")]
+)
+def test_static_networks_are_moved_as_flexible_ones(form, optimizer):
+    """Two steps on the same gradient, against the optimiser of the flexible batch: decoupled decay, and coupled."""
+    setup, batches = made_batches(form, optimizer=optimizer)
     (static, *_) = STUDY.followers(setup, {})
     hparams = Hparams(learning_rate=1e-3, weight_decay=1e-2)
     moved = []
@@ -197,7 +203,7 @@ def judge_against_static(name, path, form, better):
         }
         for dataset in ("digits", "mnist", "fashion_mnist")
         for decay in (0.0, 1e-3)
-        for arm in ("penalties", "static")
+        for arm in ("penalties", "static", "static L2")
         for seed in range(8)
     ]
     for row in rows:
@@ -219,6 +225,8 @@ def test_static_networks_decide_with_decay_alone(tmp_path, mnist, fashion, outco
     counting = {(part["dataset"], part["weight_decay"]) for part in claim["parts"] if "uninformative" not in part}
     assert counting == set(better) - {(dataset, 0.0) for dataset in ("digits", "mnist", "fashion_mnist")}
     assert len(claim["parts"]) == 6
+    assert judge_against_static("C17, L2", tmp_path / "L2", "original", better)["verdict"] == outcome
+    assert judge_against_static("C17, L2", tmp_path / "decoupled", "corrected", better)["verdict"] == "not tested"
 
 
 def test_sizes_of_the_two_sets_are_paired(tmp_path):
