@@ -98,24 +98,19 @@ def answer(arms: Arms) -> Iterator[str]:
     for (dataset, form), chosen in arms.by("dataset", "form").items():
         (slope, decay), view = next(iter(chosen["starts"].by("slope", "weight_decay").items()))
         starts, ends = starts_and_ends(view)
-        first, *_, last = (f"{size:.3g}" for size in np.nanmedian(ends, axis=0))
-        began, ended = f"{starts[0]:g} to {starts[-1]:g} units", f"{first} to {last}"
-        if form == "original":
-            began, ended = "1 unit, whatever was asked for,", first
-        yield (
-            f"{dataset}, {form} form, slope {slope:g}, weight decay {decay:g}: layers that started with {began} "
-            f"ended with {ended}."
-        )
+        began = f"{starts[0]:g} to {starts[-1]:g} units" if form == "corrected" else "1 unit, whatever was asked for,"
+        ended = " to ".join(dict.fromkeys(f"{size:.3g}" for size in np.nanmedian(ends[:, [0, -1]], axis=0)))
         penalty, kind = max(chosen["penalties"].values("penalty")), view.score()[0]
         cell = chosen.at(weight_decay=decay, penalty=penalty)
-        flexible = cell["penalties"]
-        against = "".join(
-            f", against {np.nanmedian(static.end(kind)):.4f} of static networks of that size"
-            for static in cell.like("static")
+        size = np.nanmedian(cell["penalties"].end("size"))
+        scores = [f"{np.nanmedian(one.end(kind)):.4f}" for one in (cell["penalties"], *cell.like("static"))]
+        yield (
+            f"{dataset}, {form} form, slope {slope:g}, weight decay {decay:g}: "
+            f"layers that started with {began} ended with {ended}."
         )
         yield (
-            f"A price of {penalty:g} per unit left {np.nanmedian(flexible.end('size')):.3g} units; "
-            f"{kind.replace('_', ' ')} {np.nanmedian(flexible.end(kind)):.4f}{against}."
+            f"A price of {penalty:g} per unit left {size:.3g} units; {kind.replace('_', ' ')} "
+            f"{', of static networks of that size '.join(scores)}."
         )
 
 
@@ -134,8 +129,8 @@ CLAIMS = {
         as_good_as_static,
         NO_SIZE,
     ),
-    "C17, L2": Claim(
-        "as good on MNIST and worse on Fashion also beside static networks with the same L2",
+    "C17 same L2": Claim(
+        "beside static networks with the same L2, too, a flexible one is as good on MNIST and worse on Fashion",
         versus("penalties", "static L2", by=CELLS),
         as_good_as_static,
         NO_SIZE,

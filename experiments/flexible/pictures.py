@@ -108,17 +108,13 @@ def less_static(arms: Arms, cell: ArmView, name: str) -> np.ndarray:
 def prices(arms: Arms) -> "Figure":
     """Draw sizes step by step, priced by themselves and by the integral of their gates: median and range over seeds."""
     figure, panels = plots.subplots(1, len(PRICES), width=3.6, height=2.9)
-    ends: list[float] = []
     for axes, (name, title) in zip(panels[0], PRICES.items(), strict=True):
+        axes.sharey(panels[0, 0])
         lines = arms[name].by("penalty")
         for color, (penalty, line) in zip(plots.colors(len(lines)), lines.items(), strict=True):
             sizes = line.steps("size_0")
-            ends += [*sizes[np.isfinite(sizes)]]
             plots.band(axes, np.arange(1, sizes.shape[1] + 1), sizes, color=color, label=f"{penalty:g}")
         axes.set(xlabel="step", ylabel="size", title=title)
-    for axes in panels[0] if ends else ():
-        margin = 0.05 * (max(ends) - min(ends)) or 1.0
-        axes.set_ylim(min(ends) - margin, max(ends) + margin)
     plots.legend(figure, panels[0, -1], "penalty")
     figure.suptitle(f"{title_of(arms['size_price'])}: median and range")
     return figure

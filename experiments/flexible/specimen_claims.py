@@ -1,20 +1,17 @@
 """What the broken forms in `specimens` show: C13 and C14."""
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from experiments.flexible import specimens
+from experiments.flexible.specimens import grid
 from jaxsize.statistics import Estimate, Part, Verdict, bootstrap_interval, paired_difference, range_verdict
 from jaxsize.studies import Arms, ArmView, Claim, above, listed
 
 RUNS_OFF = -0.5
 """A size runs off if it moves by less than this per step over the last quarter of the steps, in units of its
 learning rate."""
-grid = functools.cache(specimens.grid)
-"""`specimens.grid`, evaluated once."""
 
 
 def grid_and(*names: str) -> Callable[[Arms], Iterator[Any]]:
@@ -34,7 +31,7 @@ def naive_is_not_finite(*gates: ArmView) -> Iterator[Part]:
     Of runs also the median step at which the loss does.
     """
     for gate, text, wanted in (("naive", "1 or more", True), ("stable", "none", False)) if not gates else ():
-        count, cells = total(gate), total("cells")
+        count, cells = grid()[gate], grid()["cells"]
         outcome = Verdict("holds" if (count > 0) == wanted else "refuted", f"{count} of {cells} cells, expected {text}")
         yield {"gate": gate, "of": "share of cells not finite"}, share(count, cells), outcome
     for arm in gates:
@@ -46,11 +43,6 @@ def naive_is_not_finite(*gates: ArmView) -> Iterator[Part]:
             estimate, wanted = share(steps.size, len(losses)), arm.name == "naive_gate"
             part = label, estimate, all_or_none(estimate, wanted)
             yield listed(part, "the journal's text starts with all units on") if wanted and start == 1 else part
-
-
-def total(column: str) -> int:
-    """Add up a column of the grid."""
-    return sum(row[column] for row in grid())
 
 
 def share(count: int, of: int) -> Estimate:
@@ -95,7 +87,7 @@ def size_runs_off(*prices: ArmView) -> Iterator[Part]:
     alone. The grid has the share of cells where the integral itself is out of its bounds.
     """
     if not prices:
-        count, cells = total("outside"), total("cells")
+        count, cells = grid()["outside"], grid()["cells"]
         inside = Verdict("refuted" if count else "holds", f"{count} of {cells} cells are outside")
         yield {"of": "share of cells with an integral outside 0..width"}, share(count, cells), inside
         return

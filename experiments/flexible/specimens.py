@@ -6,7 +6,9 @@ gates as the price; it is compared with `size_gates` and `size_penalty`. The oth
 bound; it is compared with the integral of the gates.
 """
 
+import collections
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -114,23 +116,22 @@ def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable
     return objective
 
 
-def grid() -> list[dict[str, Any]]:
-    """Evaluate both gates on a grid of slopes and sizes, and count what goes wrong.
+@functools.cache
+def grid() -> dict[str, int]:
+    """Evaluate both gates on a grid of widths, slopes and sizes, and count what goes wrong.
 
     Returns:
-        A row per `width`: `cells`, the number of pairs of a slope and a size; in how many of them something is not
-        finite (a gate, the price, or a derivative of either by size or slope) with `naive` and with `stable` gates; and
-        in how many the integral is `outside` 0..width.
+        `cells`, their number; in how many of them something is not finite (a gate, the price, or a derivative of either
+        by size or slope) with `naive` and with `stable` gates; and in how many the integral is `outside` 0..width.
     """
     sizes, slopes = (np.array(of, np.float32).ravel() for of in np.meshgrid(SIZES, SLOPES))
-    rows = []
+    counts = collections.Counter(cells=len(WIDTHS) * sizes.size)
     for width in WIDTHS:
         naive, _ = _not_finite(naive_gates, lambda *at: jnp.sum(naive_gates(*at)), sizes, slopes, width)
         stable, prices = _not_finite(size_gates, size_penalty, sizes, slopes, width)
         outside = ~((prices >= 0) & (prices <= width))
-        counts = {name: int(of.sum()) for name, of in (("naive", naive), ("stable", stable), ("outside", outside))}
-        rows.append({"width": width, "cells": sizes.size} | counts)
-    return rows
+        counts.update(naive=int(naive.sum()), stable=int(stable.sum()), outside=int(outside.sum()))
+    return counts
 
 
 def _not_finite(

@@ -42,7 +42,7 @@ def test_smoke_answers_its_claims(command, tmp_path):
     assert (status, error) == (0, "") and "C13, corrected" in printed and "C18, corrected" in printed
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     claims = summary["claims"]["corrected"]
-    assert list(claims) == ["C13", "C14", "C15", "C15b", "C16", "C17", "C17, L2", "C18"]
+    assert list(claims) == ["C13", "C14", "C15", "C15b", "C16", "C17", "C17 same L2", "C18"]
     assert claims["C13"]["verdict"] == "holds"  # exact, whatever the number of seeds
     assert all(claims[name]["verdict"] == "open" for name in ("C14", "C15", "C15b", "C16", "C17"))
     assert claims["C18"]["verdict"] == "not tested" and "mnist fashion_mnist" in claims["C18"]["reason"]
@@ -225,8 +225,8 @@ def test_static_networks_decide_with_decay_alone(tmp_path, mnist, fashion, outco
     counting = {(part["dataset"], part["weight_decay"]) for part in claim["parts"] if "uninformative" not in part}
     assert counting == set(better) - {(dataset, 0.0) for dataset in ("digits", "mnist", "fashion_mnist")}
     assert len(claim["parts"]) == 6
-    assert judge_against_static("C17, L2", tmp_path / "L2", "original", better)["verdict"] == outcome
-    assert judge_against_static("C17, L2", tmp_path / "decoupled", "corrected", better)["verdict"] == "not tested"
+    assert judge_against_static("C17 same L2", tmp_path / "L2", "original", better)["verdict"] == outcome
+    assert judge_against_static("C17 same L2", tmp_path / "decoupled", "corrected", better)["verdict"] == "not tested"
 
 
 def test_sizes_of_the_two_sets_are_paired(tmp_path):
