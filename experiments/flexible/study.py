@@ -209,7 +209,7 @@ STUDY = Study(
             "specimen_epochs": 1,
         },
         "full": {
-            "num_seeds": 7,
+            "num_seeds": 10,
             "width": 500,
             "epochs": 15,
             "batch_size": 128,
