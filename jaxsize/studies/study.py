@@ -202,7 +202,8 @@ class Study:
 
     def _settling(self, claim: Claim, judged: dict[str, Any], flags: Any) -> dict[str, Any]:
         needed = _needed(claim, flags)
-        if judged["verdict"] == "open" and needed > flags.num_seeds:
+        counts = any("uninformative" not in part for part in judged["parts"])
+        if judged["verdict"] == "open" and counts and needed > flags.num_seeds:
             return judged | {"settle": f"{needed} seeds: --num-seeds {needed}"}
         return judged
 
