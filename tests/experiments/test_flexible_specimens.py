@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from helpers.arms import made_arms
 
+from experiments.flexible import STUDY, LearnedSizeFlags, specimens
 from experiments.flexible import specimen_claims as report
-from experiments.flexible import specimens
+from jaxsize.data import load
 from jaxsize.gates.ramp import size_gates
 from jaxsize.networks.mlp import mlp
+from jaxsize.studies import Setup
 
 
 def test_naive_gates_are_the_stable_ones_until_the_exponential_overflows():
@@ -28,6 +30,13 @@ def test_naive_outputs_are_those_of_the_network():
     assert float(specimens.size_price(params)) == 4
     expected = np.sum(1 / (1 + np.exp(-0.5 * (4 - np.arange(7)))))
     np.testing.assert_allclose(specimens.naive_price(params), expected, rtol=1e-5)
+
+
+def test_specimens_of_a_regression_have_few_rows_too():
+    flags = LearnedSizeFlags(**STUDY.presets["smoke"])
+    setup = Setup(flags=flags, dataset=load("add10", form="corrected"), form="corrected")
+    batches = setup.batches(specimens.arms(setup))
+    assert {len(batch.dataset.train) for batch in batches} == {specimens.STEPS * flags.batch_size}
 
 
 def test_only_naive_gates_have_cells_that_are_not_finite():
