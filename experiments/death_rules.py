@@ -172,7 +172,7 @@ def answer(arms: Arms) -> Iterator[str]:
         yield f"{dataset}, price {penalty:g}: of {arms.settings['start_width']} units were left {', '.join(ends)}."
 
 
-SIGNS = each("sign variance *", by=["penalty"])
+SIGNS = each(*(f"sign variance {decay:g}" for decay in DECAYS), by=["penalty"])
 STUDY = Study(
     name="death_rules",
     flags=DeathRulesFlags,
