@@ -62,7 +62,8 @@ def sizes(arms: Arms) -> Any:
         plots.log_axis(right, "y")
     for axes in (left, right):
         axes.set(xlabel="penalty")
-        axes.legend()
+        if axes.get_legend_handles_labels()[0]:  # not where all runs diverged
+            axes.legend()
     entitle(figure, learned, "every seed and the median")
     return figure
 

@@ -105,10 +105,9 @@ def answer(arms: Arms) -> Iterator[str]:
         left = []
         for penalty, view in one.by("penalty").items():
             units, worth = (describe(view.end(column))["median"] for column in ("live_units", score))
-            price = f"at a price of {penalty:g} per unit" if penalty else "without a price"
-            ends = "all runs diverged" if units is None else f"{units:.4g} ({score.replace('_', ' ')} {worth:.4g})"
-            left.append(f"{price} {ends}")
-        yield f"{dataset}, {form} form: of {width} units were left, in the median over seeds: {'; '.join(left)}."
+            end = "all runs diverged" if units is None else f"{units:.4g} ({score.replace('_', ' ')} {worth:.4g})"
+            left.append(f"{end} {f'at a price of {penalty:g} per unit' if penalty else 'without a price'}")
+        yield f"{dataset}, {form} form, units left of {width} (medians over seeds): {', '.join(left)}."
 
 
 STUDY = Study(
