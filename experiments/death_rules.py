@@ -185,9 +185,7 @@ STUDY = Study(
     claims={
         "C40, score": Claim("the sign's variance leaves better scores than a gate's size", SIGNS, against(gain, above)),
         "C40, size": Claim("the sign's variance leaves fewer units than a gate's size", SIGNS, against(fewer, below)),
-        "C40, flips": Claim(
-            "flips kill fewer by the sign's variance than a gate's size", SIGNS, against(hurt, below)
-        ),
+        "C40, flips": Claim("flips kill fewer by the sign's variance than a gate's size", SIGNS, against(hurt, below)),
     },
     pictures={"rules": picture},
     answer=answer,

@@ -11,7 +11,7 @@ from jaxsize.data import Dataset, Split
 from jaxsize.results import Runs, open_folder
 from jaxsize.results.json_files import write_json
 from jaxsize.studies import Arms
-from jaxsize.studies.pictures import draw_all
+from jaxsize.studies._drawing import draw_all
 
 PARTNERS = ("from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned")
 EPOCHS, SEEDS, PENALTIES = 6, 3, (1e-2, 1e-1)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import chex
 import jax
@@ -98,7 +99,7 @@ def test_original_ignores_the_start_and_has_static_networks_without_decay_and_wi
         for label, size in zip(penalties.labels, (30.9, 32.5, 70.2, 71.0, 20.0, 21.0, 0.5, -9.0), strict=True)
     ]
     learned = {penalties.name: (penalties, Trained(rows, []))}
-    static = STUDY.followers(dataclasses.replace(setup, first_run=100), learned)
+    static: Any = STUDY.followers(dataclasses.replace(setup, first_run=100), learned)
     labels = [label for batch in static for label in batch.labels]
     assert sorted(label["run"] for label in labels) == list(range(100, 100 + len(labels)))
     widths = {(label.get("penalty"), label["weight_decay"]): label["live_units"] for label in labels}
@@ -116,7 +117,8 @@ def test_original_ignores_the_start_and_has_static_networks_without_decay_and_wi
 def test_static_networks_are_moved_as_flexible_ones(form, optimizer):
     """Two steps on the same gradient, against the optimiser of the flexible batch: decoupled decay, and coupled."""
     setup, batches = made_batches(form, optimizer=optimizer)
-    (static, *_) = STUDY.followers(setup, {})
+    followers: Any = STUDY.followers(setup, {})
+    (static, *_) = followers
     hparams = Hparams(learning_rate=1e-3, weight_decay=1e-2)
     moved = []
     for batch in (batches[0], static):

@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -56,7 +57,7 @@ def test_second_phase_starts_at_size_0_with_the_weights_of_the_first(command, tm
         assert ends["training", 2, seed, 1]["train_loss"] < ends["training", 0, seed, 1]["train_loss"]
 
 
-def ended(sizes, losses):
+def ended(sizes, losses) -> Any:
     """Make an arm whose runs ended so, by the number of epochs before."""
 
     def view(epochs):
