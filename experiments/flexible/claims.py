@@ -109,7 +109,7 @@ def answer(arms: Arms) -> Iterator[str]:
             f"layers that started with {began} ended with {ended}."
         )
         yield (
-            f"A price of {penalty:g} per unit left {size:.3g} units; {kind.replace('_', ' ')} "
+            f"A price of {penalty:g} per unit left a size of {size:.3g}; {kind.replace('_', ' ')} "
             f"{', of static networks of that size '.join(scores)}."
         )
 

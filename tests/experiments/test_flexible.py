@@ -64,7 +64,7 @@ def test_smoke_answers_its_claims(command, tmp_path):
     assert {row["live_units"] for row in arms["static wide"]} == {800}
     table = {row["arm"]: row["size"]["median"] for row in summary["results"]}
     assert table["penalties"] == pytest.approx(np.median(sizes)) and table["static"] == int(np.median(sizes))
-    assert len(summary["answer"]) == 2 and f"left {np.median(sizes):.3g} units" in summary["answer"][1]
+    assert len(summary["answer"]) == 2 and f"left a size of {np.median(sizes):.3g};" in summary["answer"][1]
     for picture in summary["pictures"]:
         assert matplotlib.image.imread(tmp_path / "r" / picture["file"]).shape[0] > 300
     assert [picture["title"].split(",")[0] for picture in summary["pictures"]] == ["starts", "frontier", "prices"]
@@ -98,7 +98,7 @@ def test_original_ignores_the_start_and_has_static_networks_without_decay_and_wi
         for label, size in zip(penalties.labels, (30.9, 32.5, 70.2, 71.0, 20.0, 21.0, 0.5, -9.0), strict=True)
     ]
     learned = {penalties.name: (penalties, Trained(rows, []))}
-    static = STUDY.followers(dataclasses.replace(setup, first_run=100), learned)
+    static = setup.batches(STUDY.followers(dataclasses.replace(setup, first_run=100), learned))
     labels = [label for batch in static for label in batch.labels]
     assert sorted(label["run"] for label in labels) == list(range(100, 100 + len(labels)))
     widths = {(label.get("penalty"), label["weight_decay"]): label["live_units"] for label in labels}
@@ -107,7 +107,7 @@ def test_original_ignores_the_start_and_has_static_networks_without_decay_and_wi
     assert same_decay == {(penalty, units, seed) for penalty, units in ((1e-3, 31), (1e-5, 70)) for seed in (0, 1)}
     for batch in static:
         own = [1e-3 if label["arm"] == "static L2" else 0 for label in batch.labels]
-        np.testing.assert_array_equal(batch.hparams.weight_decay, np.float32(own))
+        np.testing.assert_array_equal(batch.hparams.weight_decay, np.array(own, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_original_ignores_the_start_and_has_static_networks_without_decay_and_wi
 def test_static_networks_are_moved_as_flexible_ones(form, optimizer):
     """Two steps on the same gradient, against the optimiser of the flexible batch: decoupled decay, and coupled."""
     setup, batches = made_batches(form, optimizer=optimizer)
-    (static, *_) = STUDY.followers(setup, {})
+    (static, *_) = setup.batches(STUDY.followers(setup, {}))
     hparams = Hparams(learning_rate=1e-3, weight_decay=1e-2)
     moved = []
     for batch in (batches[0], static):
