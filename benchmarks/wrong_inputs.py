@@ -64,7 +64,11 @@ SMOKE = {"accepted": 0, "sample": 0.01}
 
 def studies() -> list[str]:
     """Return the names of all studies."""
-    return [module.name for module in pkgutil.iter_modules([str(REPOSITORY / "experiments")]) if module.name != "flags"]
+    return [
+        module.name
+        for module in pkgutil.iter_modules([str(REPOSITORY / "experiments")])
+        if module.name not in ("book", "common", "flags")
+    ]
 
 
 def flag_cases() -> list[Case]:

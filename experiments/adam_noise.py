@@ -41,7 +41,7 @@ class AdamNoiseFlags(FlexibleFlags):
     """Is it Adam that makes the loss noisy late in training, or the large steps of the size?"""
 
     epochs: int = 60
-    """Passes over the training rows. 15 unless the data set is digits."""
+    """Passes over the training rows. 40 unless the data set is digits: the noise comes after epoch 30."""
     width: int = 500
     """Hidden units that a network has room for."""
     slow_size_learning_rate: float = 0.1
@@ -50,6 +50,10 @@ class AdamNoiseFlags(FlexibleFlags):
     """Steepness of the gate, over units."""
     after_epoch: int = SEEN_AFTER
     """Noise is measured after this epoch; after half of the epochs if fewer than 4 epochs would follow."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags; see `Flags.defaults`."""
+        return super().defaults() | ({"epochs": 40} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

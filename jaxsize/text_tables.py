@@ -38,8 +38,8 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def fit_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, keys: int = 1) -> str:
     """Lay out rows of cells as a table that is no wider than the page, where that can be done.
 
-    Cells may hold line breaks. Long cells are wrapped; columns that do not fit beside the others go into a second table
-    below, with the first columns repeated.
+    Cells may hold line breaks. Long cells are wrapped, words of up to 16 letters left whole; columns that do not fit
+    beside the others go into a second table below, with the first columns repeated.
 
     Args:
         header: the names of the columns.
@@ -49,11 +49,11 @@ def fit_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: in
 
     Example:
         >>> from jaxsize.text_tables import fit_table
-        >>> print(fit_table(["data set", "size"], [["digits with long names", "9\n8..10"]], width=24))
-        data set           size
-        ----------------  -----
-        digits with long      9
-        names             8..10
+        >>> print(fit_table(["data set", "size"], [["digits with long names", "9\\n8..10"]], width=24))
+        data set          size
+        ---------------  -----
+        digits with          9
+        long names       8..10
         >>> print(fit_table(["arm", "size", "loss"], [["a", "12", "0.25"]], width=12))
         arm  size
         ---  ----
@@ -67,7 +67,8 @@ def fit_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: in
     needed = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
     for index in range(keys):  # names of rows are wrapped before numbers are sent to another table
         others = sum(needed[keys:]) + 2 * len(needed)
-        room = max(width - others - (sum(needed[:keys]) - needed[index]), width // (4 * keys), 8)
+        word = max((len(word) for cell in columns[index] for word in cell.split()), default=0)
+        room = max(width - others - (sum(needed[:keys]) - needed[index]), width // (4 * keys), min(word, 16), 8)
         needed[index] = min(needed[index], room)
     blocks: list[list[int]] = [[]]
     for index in range(keys, len(columns)):

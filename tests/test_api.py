@@ -41,7 +41,7 @@ DOORS = {
     " range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
     " TrainingFlags above across any_part below between columns each equal exactly flag gain"
-    " gains grids listed listing opening pages per questions still_open summary trending unclear versus within"
+    " gains grids listed listing opening pages per still_open summary trending unclear versus within"
     " write_report",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -13,7 +14,7 @@ def test_python_of_the_readme_runs_and_prints_what_it_says(capsys, monkeypatch, 
     assert capsys.readouterr().out == "True\n"
     exec(compile(training, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "100 units are alive\n"  # ten steps of 1e-3 close no gate that starts at 1
-    own = {"__name__": "readme"}
+    own: dict[str, Any] = {"__name__": "readme"}
     exec(compile(study, str(README), "exec"), own)
     assert len(study.splitlines()) <= 40
     monkeypatch.setenv("JAX_NUM_CPU_DEVICES", "4")

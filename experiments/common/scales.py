@@ -1,16 +1,9 @@
-"""Start widths and batch sizes by data set, and one scale for the penalties of all of them.
+"""Batch sizes by data set, and one scale for the penalties of all of them.
 
 The journal is seed `003_d2c286111c329776.txt`, "Evaluate the system with very large starting sizes" (J16).
 """
 
 from jaxsize.data import Dataset
-
-START_WIDTHS = {
-    "journal": {1: 10_000, 2: 6_000, 3: 4_000, 4: 2_500},
-    "laptop": {1: 1_000, 2: 600, 3: 400, 4: 250},
-    "smoke": {1: 24, 2: 16, 3: 12, 4: 8},
-}
-"""Units of every hidden layer before training, by the number of hidden layers."""
 
 BATCH_SIZES = {"add10": 100, "airfoil": 50, "airfoil_iid": 50, "poker": 1000, "digits": 32, "teacher": 32}
 """Rows per step, 128 for other data sets."""

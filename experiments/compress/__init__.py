@@ -2,4 +2,4 @@
 
 from experiments.compress.flags import CompressFlags as CompressFlags
 from experiments.compress.study import COMMAND as COMMAND
-from experiments.compress.study import run as run
+from experiments.compress.study import STUDY as STUDY

@@ -1,201 +1,118 @@
-"""The results of the study `compress`: summary.json, the printed tables and sentences."""
+"""C33, C34 and C39: what compressed networks gain over networks of fixed widths."""
 
 import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from experiments.compress.balance import balanced_accuracies
-from experiments.compress.budgets import Finals
-from experiments.compress.prices import read_prices
-from jaxsize.data import Dataset
-from jaxsize.results import Folder
-from jaxsize.statistics import Verdict, bootstrap_interval, claim, describe, size_at, verdict
+from experiments.compress.budgets import Chosen, budgets
+from jaxsize.statistics import Estimate, Front, Part, bootstrap_interval, front, paired_difference, size_at
+from jaxsize.studies import ArmView, Claim, above, gains, listed, still_open, versus
 
-OTHERS = ("from_found", "random_widths", "half_widths", "double_widths", "pruned", "group_lasso")
-"""The partners that are compared at equal steps only."""
-BALANCED = ("poker",)
-"""Data sets for which the score with every class counting alike is reported as well."""
 SLACKS = {"accuracy": (0.0, 0.001, 0.005), "error": (0.0, 0.01, 0.05)}
-"""How much worse than the static networks' best validation score may be: of accuracy, or as a share of an error."""
+"""How much worse than the static networks' best score may be: of accuracy, or as a share of an error."""
 
 
-def summarize(folder: Folder, data: Sequence[Dataset], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of summary.json. Test data select nothing."""
-    ends = {dataset.name: (dataset.num_inputs, dataset.num_outputs) for dataset in data}
-    finals = Finals(folder.rows.read(), settings, ends, read_prices(folder, settings["form"]))
-    events = folder.events.read()
-    removals = [event for event in events if event["event"] == "compaction"]
-    return {
-        "settings": settings,
-        "data": {dataset.name: {"source": dataset.source} | dataset.info for dataset in data},
-        "results": [
-            _result(finals, *pair, penalty) | _balanced(folder, finals, data, *pair, penalty)
-            for pair, penalty in itertools.product(finals.pairs, finals.penalties)
-        ],
-        "claims": {"C33": beats_static(finals), "C34": sizes_make_sense(finals), "C39": smaller_at_equal_score(finals)},
-        "not_finite": [run for run, path in finals.paths.items() if path[-1]["train_loss"] is None],
-        "collapsed": sorted({run for event in events if event["event"] == "collapse" for run in event["runs"]}),
-        "stopped": {
-            reason: sum(e["event"] == "stop" and e["reason"] == reason for e in events)
-            for reason in ("time", "collapse")
-        },
-        "removals": len(removals),
-        "overhead": [row for pair in finals.pairs if (row := overhead(finals, *pair, events))],
-    }
+Cells = Iterable[tuple[int, float]]
+"""Depths and penalties."""
 
 
-def _result(finals: Finals, dataset: str, depth: int, penalty: float) -> dict[str, Any]:
-    """What one penalty led to, over seeds: end sizes, scores, and paired gains over every partner."""
-    where = (dataset, depth, penalty)
-    kind = finals.score(dataset)[0].removeprefix("test_")
-    names = [
-        "epoch",
-        "live_units",
-        "parameters",
-        "multiply_adds",
-        *(f"{s}_{kind}" for s in ("train", "validation", "test")),
-    ]
-    if finals.has(f"test_noiseless_{kind}", dataset):
-        names.append(f"test_noiseless_{kind}")
-    widths = [row["live_units_per_layer"] for row in finals.rows("compress", *where)]
-    result: dict[str, Any] = {"dataset": dataset, "depth": depth, "penalty": penalty}
-    result |= {name: describe(finals.column(name, "compress", *where)) for name in names}
-    result["median_widths"] = np.median(widths, axis=0).tolist() if widths else None
-    result["gains"] = {}
-    comparisons = [("from_scratch", budget) for budget in finals.budgets(dataset, (depth,))]
-    for arm, budget in [*comparisons, *((arm, "") for arm in OTHERS)] if penalty else []:
-        scores = finals.column(f"test_{kind}", arm, *where, budget)
-        if np.isfinite(scores).any():
-            gain = finals.gain(arm, *where, budget).as_dict()
-            more = {"test": describe(scores), "parameters": describe(finals.column("parameters", arm, *where, budget))}
-            result["gains"][_name(arm, budget)] = gain | more | finals.short(arm, *where, budget)
-    return result
+def mean_gain(one: ArmView, other: ArmView, cells: Cells) -> Estimate:
+    """Estimate the mean gain in test score over depths and penalties, over seeds.
 
-
-def _balanced(
-    folder: Folder, finals: Finals, data: Sequence[Dataset], name: str, depth: int, penalty: float
-) -> dict[str, Any]:
-    """`test_balanced_accuracy` of the compressed networks, for data sets in `BALANCED`, whose classes are uneven."""
-    dataset = next(dataset for dataset in data if dataset.name == name)
-    runs = [row["run"] for row in finals.rows("compress", name, depth, penalty)]
-    if name not in BALANCED or not runs:
-        return {}
-    return {"test_balanced_accuracy": describe(balanced_accuracies(folder.path / "networks", dataset, runs))}
-
-
-def _name(arm: str, budget: str) -> str:
-    return f"{arm}, equal {budget}" if budget else arm
-
-
-def overhead(finals: Finals, dataset: str, depth: int, events: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Compare the time that compressed networks took with what they are charged at equal time.
-
-    The time that they took includes padding, regrouping, the host's work and waiting for programs.
-
-    Args:
-        finals: the runs.
-        dataset: name of the data set.
-        depth: number of hidden layers.
-        events: the events of the study.
-
-    Returns:
-        A row with both times in seconds, their ratio, and the shares of removing units and of waiting for programs; or
-        None without prices.
+    Every run of `one` has its pair. A seed is lost, as `paired_difference` counts it, when a network of one of its
+    pairs has no score, or is not there: it diverged, or a layer lost all its units in the first epoch.
     """
-    paths = {run: path for run, path in finals.paths.items() if _is_compressed(path[0], dataset, depth)}
-    if finals.prices is None or not finals.prices.has(dataset, depth) or not paths:
-        return None
-    events = [event for event in events if paths.keys() >= set(event["runs"])]
-    parts = {tuple(event["runs"]) for event in events if event["event"] == "programs"}  # trained one after the other
-    wall = sum(max(paths[run][-1]["seconds"] for run in part) for part in parts)
-    taken = wall * finals.prices.devices
-    priced = sum(sum(finals.spent("time", path)) for path in paths.values())
-    shares = {
-        f"{name}_share": sum(event[key] for event in events if event["event"] == "compaction") / wall
-        for name, key in (("removal", "seconds"), ("compile", "compile_seconds"))
-    }
-    where = {"dataset": dataset, "depth": depth, "wall_seconds": wall, "device_seconds": taken}
-    return where | {"priced_seconds": priced, "ratio": taken / priced} | shares
+    pairs = [(one.at(depth=depth, penalty=penalty), other.at(depth=depth, penalty=penalty)) for depth, penalty in cells]
+    seeds = range(one.runs.num_seeds)
+    trained = np.array([[seed in first.paths for seed in seeds] for first, _ in pairs])
+    sums = np.where(trained, [gains(*pair) for pair in pairs], 0.0).sum(axis=0)
+    counts = trained.sum(axis=0)
+    means = np.round(sums[counts > 0] / counts[counts > 0], 12)  # a mean of ties is a tie
+    return paired_difference(means, np.zeros(len(means)))
 
 
-def _is_compressed(row: dict[str, Any], dataset: str, depth: int) -> bool:
-    return (row["arm"], row["dataset"], row["depth"]) == ("compress", dataset, depth)
+def beats_static(compressed: ArmView, static: ArmView) -> Iterator[Part]:
+    """Yield the mean gain over depths and penalties within every budget.
 
-
-def beats_static(finals: Finals) -> dict[str, Any]:
-    """Answer C33: compressed networks beat the same widths from scratch.
-
-    There is a part per data set and budget; it is about the mean gain over depths and penalties, over seeds. Where
-    networks from scratch ended before they had spent as much as the compressed ones, a part can be refuted, but it
-    cannot hold.
+    Where networks from scratch ended before they had spent as much as the compressed ones, a part can be refuted, but
+    it cannot hold.
     """
-    parts = []
-    pairs = [(dataset, budget) for dataset in finals.settings["dataset"] for budget in finals.budgets(dataset)]
-    for dataset, budget in pairs:
-        gain = finals.mean_gain("from_scratch", dataset, budget)
-        cells = itertools.product(finals.settings["depth"], finals.penalties[1:])
-        short = sum(finals.short("from_scratch", dataset, *cell, budget)["short"] for cell in cells)
-        if gain.n:
-            answer = verdict(gain, "positive")
-            if short and answer.outcome == "holds":
-                answer = Verdict("open", f"{short} networks from scratch ended before the budget; {answer.reason}")
-            parts.append(({"dataset": dataset, "budget": budget, "short": short}, gain, answer))
-    text = "compressed networks beat the same widths from scratch at equal steps, time and multiply-adds"
-    return claim(text, parts, "needs --partners from_scratch")
+    for budget, within in budgets(static).items():
+        short = sum(cell.short for cell in within.by("depth", "penalty").values())
+        cells = compressed.by("depth", "penalty", skip=0.0)
+        part = above(mean_gain(Chosen.of(compressed), within, cells), budget=budget, short=short)
+        early = short and part[2].outcome == "holds"
+        yield still_open(part, f"{short} networks from scratch ended before the budget") if early else part
 
 
-def sizes_make_sense(finals: Finals) -> dict[str, Any]:
-    """Answer C34: the widths found are better than random ones of equal total and than half of them.
+def sizes_make_sense(found: ArmView, other: ArmView) -> Iterator[Part]:
+    """Yield the mean gain of the widths found over other widths, all from scratch for equal steps.
 
-    All networks are trained from scratch for equal steps, so that they differ only in their widths. That twice the
-    widths gain nothing cannot be shown by a difference: the part is listed, but does not count.
+    Where no widths were found, or there are no others, there are no pairs. That twice the widths gain nothing cannot be
+    shown by a difference.
     """
-    parts = []
-    for dataset, arm in itertools.product(
-        finals.settings["dataset"], ("random_widths", "half_widths", "double_widths")
-    ):
-        gain = finals.mean_gain(arm, dataset, over="from_scratch")
-        if gain.n:
-            label = {"dataset": dataset, "found_widths_over": arm}
-            if arm == "double_widths":
-                label["uninformative"] = "twice the widths are expected to be no worse"
-            parts.append((label, gain, verdict(gain, "positive")))
-    text = "the widths found are better than random ones of equal total and than half of them"
-    return claim(text, parts, "needs --partners from_scratch and random_widths or half_widths")
+    part = above(mean_gain(Chosen.of(found), Chosen.of(other), other.by("depth", "penalty")))
+    double = other.name == "double_widths"
+    yield listed(part, "twice the widths are expected to be no worse") if double else part
 
 
-def smaller_at_equal_score(finals: Finals) -> dict[str, Any]:
-    """Answer C39: compressed networks reach the static networks' validation score with fewer parameters.
+def smaller_at_equal_score(compressed: ArmView, static: ArmView) -> Iterator[Part]:
+    """Yield how many times fewer parameters compressed networks need for the score of the best static one (the log).
 
-    For every seed there is a front of validation score against parameters of the compressed networks, and one of the
-    static networks, with a network per penalty each, so that both were searched equally. At the best score of the
-    static front less some slack, the parameters that a static network needs are divided by those that a compressed one
-    needs; the logs of these ratios are judged over seeds. Where no compressed network reaches the score, it counts as
-    infinitely large.
+    Of both kinds one network per penalty is searched, and `picked` on validation rows, with every seed. At the test
+    score of the best static network, less some slack, the parameters that a static network needs are divided by those
+    that a compressed one needs. Where no compressed network reaches the score, it counts as infinitely large. Judged by
+    the validation rows themselves, networks and epochs that were picked for luck would look good.
     """
-    parts = []
-    for dataset, depth in finals.pairs:
-        name, sign = finals.score(dataset, "validation")
-        for slack in SLACKS[name.removeprefix("validation_")]:
-            ratios = []
-            for seed in range(finals.settings["num_seeds"]):
-                compressed, static = (
-                    finals.front(arms, dataset, depth, seed) for arms in (("compress",), ("from_scratch",))
-                )
-                if static.scores.size and compressed.scores.size:
-                    best = static.scores[-1]
-                    level = best - (slack if sign > 0 else slack * abs(best))
-                    ratios.append(size_at(static, level) / size_at(compressed, level))
-            if ratios:
-                ratio = bootstrap_interval(np.log(np.maximum(ratios, 1e-9)))  # a median does not care how far below
-                label = {
-                    "dataset": dataset,
-                    "depth": depth,
-                    "slack": slack,
-                    "never_reached": ratios.count(0),
-                }
-                parts.append((label, ratio, verdict(ratio, "positive")))
-    text = "compressed networks reach the static networks' validation score with fewer parameters (log of the ratio)"
-    return claim(text, parts, "needs --partners from_scratch")
+    kind = compressed.score()[0].removeprefix("test_")
+    for judge, slack in itertools.product(("test", "validation"), SLACKS[kind]):
+        ratios = np.full(compressed.runs.num_seeds, np.nan)
+        pairs = zip(picked(compressed, judge), picked(static, judge), strict=True)
+        for seed, ((one, _), (other, best)) in enumerate(pairs):
+            level = best - slack * (abs(best) if kind == "error" else 1)
+            if not one.scores.size:
+                ratios[seed] = 0.0  # all compressed networks of the seed were lost, and so they have no static partners
+            elif other.scores.size:
+                ratios[seed] = size_at(other, level) / size_at(one, level)
+        logs = np.log(np.maximum(ratios, 1e-9))  # a median does not care how far below
+        never = int(np.count_nonzero(ratios == 0))
+        part = above(bootstrap_interval(logs), judged_by=judge, slack=slack, never_reached=never)
+        yield part if judge == "test" else listed(part, "judged by the rows that picked the networks and their epochs")
+
+
+def picked(arm: ArmView, judge: str) -> Iterator[tuple[Front, float]]:
+    """Pick, for every seed, the networks whose validation score no smaller one reaches.
+
+    Yields:
+        Their front of score on the split `judge` against parameters, and the score of the best one by validation (NaN
+        where there is none).
+    """
+    names = "parameters", "validation_score", f"{judge}_score"
+    columns = [Chosen.of(arm).matrix(name, over="penalty", skip=0.0) for name in names]
+    for sizes, select, scores in zip(*columns, strict=True):
+        pairs = zip(*front(sizes, select), strict=True)
+        kept = [int(np.flatnonzero((sizes == size) & (select == score))[0]) for size, score in pairs]
+        yield front(sizes[kept], scores[kept]), scores[kept[-1]] if kept else np.nan
+
+
+CLAIMS = {
+    "C33": Claim(
+        "compressed networks beat the same widths from scratch at equal steps, time and multiply-adds",
+        versus("compress", "from_scratch"),
+        beats_static,
+        "needs --partners from_scratch",
+    ),
+    "C34": Claim(
+        "the widths found are better than random ones of equal total and than half of them",
+        versus("from_scratch", "random_widths", "half_widths", "double_widths"),
+        sizes_make_sense,
+        "needs --partners from_scratch and random_widths or half_widths",
+    ),
+    "C39": Claim(
+        "compressed networks reach the static networks' score with fewer parameters (log of the ratio)",
+        versus("compress", "from_scratch", by=["depth"]),
+        smaller_at_equal_score,
+        "needs --partners from_scratch",
+    ),
+}

@@ -4,16 +4,18 @@ import dataclasses
 import math
 from typing import Any, Literal, get_args
 
-from experiments.common.scales import BATCH_SIZES, START_WIDTHS
+from experiments.common.scales import BATCH_SIZES
 from experiments.flags.penalty import PenaltyFlags
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.learners.sparsifier import FORMS, SparsifierConfig
-from jaxsize.studies import listing
+from jaxsize.programs import Config
+from jaxsize.studies import Setup, listing
 
 PartnerArm = Literal["from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned"]
 Arm = Literal[PartnerArm, "group_lasso"]
 ARMS: tuple[Arm, ...] = (*get_args(PartnerArm), "group_lasso")
+SHARES = {1: 1.0, 2: 0.6, 3: 0.4, 4: 0.25}  # the source: 10 000, 6 000, 4 000 and 2 500 units
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,11 +24,11 @@ class CompressFlags(PenaltyFlags):
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""
-    depth: tuple[int, ...] = (1,)
+    depths: tuple[int, ...] = (1,)
     """Numbers of hidden layers, from 1 to 4; several are compared."""
-    start_width: tuple[int, ...] = ()
-    """Units of every hidden layer before training, one number per --depth.
-    Default with 1 to 4 hidden layers: 1000, 600, 400, 250; with --full 10000, 6000, 4000, 2500, as in the source."""
+    start_width: int = 1000
+    """Units of the hidden layer before training. Of 2, 3 or 4 hidden layers each has .6, .4 or .25 as many,
+    as in the source, which starts with 10000."""
     epochs: int = 30
     """Most passes over the training rows; --time-limit may end a training before. 20 unless the data set is digits."""
     penalties: tuple[float, ...] = (1e-2, 1e-3, 1e-4)
@@ -53,24 +55,15 @@ class CompressFlags(PenaltyFlags):
 
     def defaults(self) -> dict[str, Any]:
         """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"num_seeds": 6, "epochs": 20} if self.dataset != ("digits",) else {}
-        scale = "smoke" if self.smoke else "journal" if self.full else ""
-        widths = tuple(START_WIDTHS[scale].get(depth, 1) for depth in self.depth) if scale else ()
-        return super().defaults() | large | {"start_width": widths}
+        return super().defaults() | ({"num_seeds": 6, "epochs": 20} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole(
-            "depth", *(["start_width"] if len(set(self.start_width)) == len(self.start_width) > 0 else [])
-        )
-        if max(self.depth) > 4:
-            raise InputError(f"expected 1 to 4 hidden layers, got {listing(self.depth)}", field="depth")
-        if self.start_width and (len(self.start_width) != len(self.depth) or min(self.start_width) < 1):
-            raise InputError(
-                f"expected a width above 0 per --depth, got {listing(self.start_width)}", field="start_width"
-            )
-        self.require_runs(len(self.depth))
+        self.require_whole("depths", "start_width")
+        if max(self.depths) > max(SHARES):
+            raise InputError(f"expected 1 to 4 hidden layers, got {listing(self.depths)}", field="depths")
+        self.require_runs(len(self.depths))
         decay = self.penalty_decay
         if not (0 < decay < 1e30 and min(decay, 1.0) ** self.epochs > 1e-30):  # in single precision 0 / 0 is near
             raise InputError(f"expected above 0, its power --epochs above 1e-30, got {decay}", field="penalty_decay")
@@ -84,36 +77,44 @@ class CompressFlags(PenaltyFlags):
 
     def width(self, depth: int) -> int:
         """Return the units of every hidden layer before training."""
-        return self.start_width[self.depth.index(depth)] if self.start_width else START_WIDTHS["laptop"][depth]
+        return max(1, round(self.start_width * SHARES[depth]))
 
-    def rows_per_step(self, dataset: Dataset) -> int:
-        """Return the batch size for a data set.
+    def config(self, dataset: Dataset) -> Config:
+        """Return how a data set's runs are trained in the corrected form.
 
         Raises:
-            InputError: when the data set has fewer training rows.
+            InputError: when the data set has fewer training rows than a batch.
         """
         batch_size = self.batch_size or BATCH_SIZES.get(dataset.name, 128)
         if batch_size > len(dataset.train):
             raise InputError(
                 f"{dataset.name} has {len(dataset.train)} train rows, got {batch_size}", field="batch_size"
             )
-        return batch_size
+        return Config(batch_size=batch_size)
 
-    def config(self, *, unit_norm: bool = False) -> SparsifierConfig:
-        """Return the form's configuration; with `unit_norm` its penalty is a group lasso."""
-        return dataclasses.replace(FORMS[self.form], unit_norm=unit_norm)
+    def sparsifier(self, form: str, *, unit_norm: bool = False) -> SparsifierConfig:
+        """Return what a gate is and how it is trained; with `unit_norm` the penalty is a group lasso."""
+        return dataclasses.replace(FORMS[form], unit_norm=unit_norm)
 
-    def rates(self) -> dict[str, float]:
-        """Return the hyperparameters that all runs share."""
-        return super().rates() | {"penalty_decay": self.penalty_decay}
+    def rates(self, form: str) -> dict[str, float]:
+        """Return the hyperparameters that all runs of a form share."""
+        return super().rates(form) | {"penalty_decay": self.penalty_decay}
+
+
+def shared(setup: Setup) -> dict[str, Any]:
+    """Return the fields of a batch that compressed networks and their partners share."""
+    shuffle = "batches" if setup.form == "original" else "per_run"
+    config = dataclasses.replace(setup.flags.config(setup.dataset), shuffle=shuffle)
+    return {"config": config, "hparams": setup.flags.rates(setup.form)}
 
 
 PRESETS = {
-    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "depth": (1, 2), "epochs": 3},
+    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "depths": (1, 2), "start_width": 24, "epochs": 3},
     "full": {
         "num_seeds": 6,
         "penalties": tuple(10.0**-power for power in range(1, 7)),
-        "depth": (1, 2, 3, 4),
+        "depths": (1, 2, 3, 4),
+        "start_width": 10_000,
         "epochs": 60,
     },
 }

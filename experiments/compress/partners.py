@@ -5,39 +5,31 @@ from typing import Any
 import numpy as np
 
 from experiments.common.networks import compress_network
-from experiments.compress.flags import CompressFlags
-from jaxsize.data import Dataset
+from experiments.compress.flags import shared
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.programs import Batch
+from jaxsize.studies import Learned, Setup
 from jaxsize.sweeps import Partner, partner_batches, random_widths
 from jaxsize.training import Trained
 from jaxsize.units import prune_by_magnitude
 
-COPIED = ("dataset", "depth", "seed", "penalty", "start_width")
+COPIED = ("dataset", "form", "depth", "seed", "penalty", "start_width")
 
 
-def make_partners(
-    flags: CompressFlags, dataset: Dataset, batch: Batch, trained: Trained, first_run: int, **common: Any
-) -> list[Batch]:
+def partners(setup: Setup, learned: Learned) -> list[Batch]:
     """Make the partners of every penalised run whose loss stayed finite and whose layers all kept units.
 
     In the original form all partners have gates, which are trained as scales, as in the source.
-
-    Args:
-        flags: the flags of the study.
-        dataset: the data set.
-        batch: the batch of compressed networks.
-        trained: its results.
-        first_run: the number of the first partner.
-        **common: fields that compressed networks and partners share.
     """
+    flags, dataset = setup.flags, setup.dataset
+    batch, trained = learned[setup.name("compress")]
     best = best_rows(batch, trained)
     compressed = {row["run"]: row for row in best.values() if row["penalty"] and usable(row)}
     networks = {label["run"]: network.params for label, network in zip(batch.labels, trained.networks, strict=True)}
     dense = {row["seed"]: networks[row["run"]] for row in best.values() if not row["penalty"] and usable(row)}
-    longest = max((equal_epochs(flags, dataset, trained, row) for row in compressed.values()), default=0)
-    lengths = {"from_scratch": min(max(longest, flags.epochs), flags.static_epochs or 3 * flags.epochs)}
-    partners: list[Partner] = []
+    longest = max((equal_epochs(setup, trained, row) for row in compressed.values()), default=0)
+    static_epochs = min(max(longest, flags.epochs), flags.static_epochs or 3 * flags.epochs)
+    made: list[Partner] = []
     for run, row in compressed.items():
         widths, seed = tuple(row["live_units_per_layer"]), row["seed"]
         arms: dict[str, Any] = {  # a compressed network may still hold dead units (--no-shrink)
@@ -48,18 +40,17 @@ def make_partners(
         }
         if len(widths) > 1:  # with one layer the only width of equal total is the one found
             arms["random_widths"] = random_widths(sum(widths), len(widths), run), None
-        if seed in dense and all(
-            fits(width, layer) for width, layer in zip(widths, dense[seed]["hidden"], strict=True)
-        ):
+        layers = dense[seed]["hidden"] if seed in dense else []
+        if layers and all(width <= len(layer["bias"]) for width, layer in zip(widths, layers, strict=True)):
             arms["pruned"] = widths, lambda seed=seed, widths=widths: prune_by_magnitude(dense[seed], widths)
         for arm in (arm for arm in flags.partners if arm in arms):
             hidden, start = arms[arm]
-            label = {"arm": arm, "run": first_run + len(partners), "partner": run} | {key: row[key] for key in COPIED}
+            label = {"arm": arm, "run": setup.first_run + len(made), "partner": run} | {key: row[key] for key in COPIED}
             network = compress_network((dataset.num_inputs, *hidden, dataset.num_outputs), gated=False)
             init = start or (lambda network=network, seed=seed: network.init(seed))
-            partners.append(Partner(label, hidden, init, lengths.get(arm, flags.epochs)))
-    common["gated"] = flags.form == "original"
-    return partner_batches(partners, dataset, flags.config(), name=f"{batch.name}.partners", **common)
+            made.append(Partner(label, hidden, init, static_epochs if arm == "from_scratch" else flags.epochs))
+    more = shared(setup) | {"name": setup.name("partners"), "gated": setup.form == "original"}
+    return partner_batches(made, dataset, flags.sparsifier(setup.form), **more)
 
 
 def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:
@@ -69,18 +60,14 @@ def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:
     return {label["run"]: rows[label["run"], network.epoch] for label, network in pairs}
 
 
-def fits(width: int, layer: dict[str, np.ndarray]) -> bool:
-    """Return whether `width` units can be cut out of a layer; unpenalised gates may have died as well."""
-    return width <= len(layer["bias"])
-
-
 def usable(row: dict[str, Any]) -> bool:
     """Return whether the loss is finite and every layer has live units."""
     return row["train_loss"] is not None and min(row["live_units_per_layer"]) > 0
 
 
-def equal_epochs(flags: CompressFlags, dataset: Dataset, trained: Trained, row: dict[str, Any]) -> int:
+def equal_epochs(setup: Setup, trained: Trained, row: dict[str, Any]) -> int:
     """Return after how many epochs a network of the row's widths has done the multiply-adds of the compressed run."""
-    widths = (dataset.num_inputs, *[flags.width(row["depth"])] * row["depth"], dataset.num_outputs)
+    dataset, depth = setup.dataset, row["depth"]
+    before = num_mlp_multiply_adds((dataset.num_inputs, *[row["start_width"]] * depth, dataset.num_outputs))
     of_epochs = [other["multiply_adds"] for other in trained.rows if other["run"] == row["run"]]
-    return -(-int(np.sum([num_mlp_multiply_adds(widths), *of_epochs[:-1]])) // row["multiply_adds"])
+    return -(-int(np.sum([before, *of_epochs[:-1]])) // row["multiply_adds"])

@@ -12,12 +12,13 @@ from typing import Any
 import jax
 
 from experiments.common.networks import compress_network
-from experiments.compress.flags import CompressFlags
+from experiments.compress.flags import shared
 from jaxsize.errors import InputError
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.results.json_files import read_json, write_json
+from jaxsize.studies import Learned, Setup
 from jaxsize.sweeps import penalty_sweep
 from jaxsize.training.epoch_times import EpochTimes, Widths, ladder, measure_epochs, runs_that_fill
 
@@ -27,22 +28,17 @@ LEARNING = ("compress", "group_lasso")
 Row = Mapping[str, Any]
 
 
-def measure_times(flags: CompressFlags, batch: Batch, folder: Folder, **common: Any) -> None:
-    """Measure the prices of a batch's epochs and of its partners', and add them to epoch_seconds.json if they are new.
+def measure_times(folder: Folder, setup: Setup, learned: Learned) -> None:
+    """Measure the prices of a setup's epochs, and add them to epoch_seconds.json if they are new.
 
     Call it while nothing trains. Networks with and without gates are timed on separate ladders of widths. On an
     accelerator as many runs are timed together as were trained together.
-
-    Args:
-        flags: the flags of the study.
-        batch: the batch of compressed networks.
-        folder: the results folder, with the rows of the batch and its partners.
-        **common: fields that compressed networks and partners share.
     """
-    dataset, (name, depth) = batch.dataset, (batch.labels[0][key] for key in ("dataset", "depth"))
+    dataset, where = setup.dataset, {"dataset": setup.dataset.name, "form": setup.form, **setup.values}
     tables = _tables(folder)
-    if any((table["dataset"], table["depth"]) == (name, depth) for table in tables):
+    if any(where.items() <= table.items() for table in tables):
         return
+    batch, _ = learned[setup.name("compress")]
     parts = folder.checkpoints / batch.name / "parts.json"
     num_runs = runs_that_fill(read_json(parts)[0] if parts.exists() else len(batch))
 
@@ -51,27 +47,26 @@ def measure_times(flags: CompressFlags, batch: Batch, folder: Folder, **common: 
 
     def made(gated: bool, widths: Widths) -> Batch:
         network = compress_network((dataset.num_inputs, *widths, dataset.num_outputs), gated=gated)
-        more = {"name": "timed", "label": {}, "penalties": (0.0,), "first_run": 0, "num_epochs": 1, **common}
-        return penalty_sweep(dataset, network, widths, flags.config(), num_seeds=num_runs, **more)
+        more = {"name": "timed", "label": {}, "penalties": (0.0,), "first_run": 0, "num_epochs": 1, **shared(setup)}
+        return penalty_sweep(dataset, network, widths, setup.flags.sparsifier(setup.form), num_seeds=num_runs, **more)
 
-    rows = [row for row in folder.rows.read() if (row["dataset"], row["depth"]) == (name, depth)]
-    widths_that_occur = occurring(flags, rows).items()
-    kinds = [(gated, widths) for gated, shapes in widths_that_occur for widths in ladder(shapes, cost)]
+    occur = occurring(row for _, trained in learned.values() for row in trained.rows).items()
+    kinds = [(gated, widths) for gated, shapes in occur for widths in ladder(shapes, cost)]
     seconds = measure_epochs([made(*kind) for kind in kinds])
     epochs = [
         {"gated": gated, "widths": widths, "multiply_adds": cost(widths), "seconds": of_one}
         for (gated, widths), of_one in zip(kinds, seconds, strict=True)
     ]
-    table = {"dataset": name, "depth": depth, "devices": len(jax.devices()), "runs": num_runs, "epochs": epochs}
+    table = {**where, "devices": len(jax.devices()), "runs": num_runs, "epochs": epochs}
     write_json(folder.path / FILE, [*tables, table])
 
 
-def occurring(flags: CompressFlags, rows: Iterable[Row]) -> dict[bool, set[Widths]]:
+def occurring(rows: Iterable[Row]) -> dict[bool, set[Widths]]:
     """Return the widths of compressed networks and of those from scratch in these rows, by whether they have gates."""
     widths: dict[bool, set[Widths]] = {}
     for row in rows:
         if row["arm"] in ("compress", "from_scratch"):
-            shapes = widths.setdefault(has_gates(row["arm"], flags.form), set())
+            shapes = widths.setdefault(has_gates(row["arm"], row["form"]), set())
             if row["arm"] == "compress":
                 shapes.add((row["start_width"],) * row["depth"])
             if min(row["live_units_per_layer"]) > 0:
@@ -95,11 +90,8 @@ def _tables(folder: Folder) -> list[dict[str, Any]]:
 def _is_table(table: Any) -> bool:
     try:
         numbers = [row["multiply_adds"] * row["seconds"] * table["devices"] for row in table["epochs"]]
-        return (
-            {"dataset", "depth"} <= set(table)
-            and min(numbers) > 0
-            and {row["gated"] for row in table["epochs"]} <= {0, 1}
-        )
+        gated = {row["gated"] for row in table["epochs"]}
+        return {"dataset", "form", "depth"} <= set(table) and min(numbers) > 0 and gated <= {0, 1}
     except (LookupError, TypeError, ValueError):
         return False
 
@@ -108,18 +100,17 @@ def _is_table(table: Any) -> bool:
 class Prices:
     """The price list of a study."""
 
-    tables: Mapping[tuple[str, int, bool], EpochTimes]
-    """The measured times, by data set, depth and whether the networks have gates."""
+    tables: Mapping[tuple[str, str, int, bool], EpochTimes]
+    """The measured times, by data set, form, depth and whether the networks have gates."""
     devices: int = 1
     """The number of devices, all of which wait while units are removed."""
     removals: Sequence[Row] = ()
     """The events about removals of units."""
-    form: str = "corrected"
-    """The form of the study."""
 
-    def has(self, dataset: str, depth: int) -> bool:
+    def has(self, dataset: str, form: str, depth: int) -> bool:
         """Return whether the epochs of compressed networks and of those from scratch have prices."""
-        return all((dataset, depth, has_gates(arm, self.form)) in self.tables for arm in ("compress", "from_scratch"))
+        kinds = {has_gates(arm, form) for arm in ("compress", "from_scratch")}
+        return all((dataset, form, depth, gated) in self.tables for gated in kinds)
 
     def spent(self, path: Sequence[Row], multiply_adds: Sequence[float]) -> list[float]:
         """Return the price of each epoch of a run, in device-seconds.
@@ -131,15 +122,15 @@ class Prices:
             multiply_adds: those of one row of data, in each epoch.
         """
         first = path[0]
-        gated = has_gates(first["arm"], self.form)
-        seconds = self.tables[first["dataset"], first["depth"], gated].at(multiply_adds)
+        key = first["dataset"], first["form"], first["depth"], has_gates(first["arm"], first["form"])
+        seconds = self.tables[key].at(multiply_adds)
         for event in self.removals:
             if first["run"] in event["runs"] and event["epoch"] <= len(path):
                 seconds[event["epoch"] - 1] += event["seconds"] * self.devices / len(event["runs"])
         return seconds.tolist()
 
 
-def read_prices(folder: Folder, form: str) -> Prices:
+def read_prices(folder: Folder) -> Prices:
     """Read the price list from epoch_seconds.json and the events; it has no tables if nothing was measured."""
     tables, devices = {}, 1
     for table in _tables(folder):
@@ -147,6 +138,6 @@ def read_prices(folder: Folder, form: str) -> Prices:
         for gated in {row["gated"] for row in table["epochs"]}:
             rows = [row for row in table["epochs"] if row["gated"] == gated]
             times = EpochTimes(*(tuple(row[key] for row in rows) for key in ("multiply_adds", "seconds")))
-            tables[table["dataset"], table["depth"], gated] = times
+            tables[table["dataset"], table["form"], table["depth"], gated] = times
     removals = [event for event in folder.events.read() if event["event"] == "compaction"]
-    return Prices(tables, devices, removals, form)
+    return Prices(tables, devices, removals)

@@ -43,7 +43,7 @@ class FlexibleFlags(FormsFlags):
                 raise InputError(f"expected a finite number above 0, got {getattr(self, name)}", field=name)
 
     def require_numbers(self, name: str, *, low: float = 0.0, high: float = 1e30, above: bool = False) -> None:
-        """Require that a field holds a finite number, or different ones, from `low` to `high`.
+        """Require that a field holds a finite number, or different ones, from `low` to `high`; None passes.
 
         Args:
             name: the field.
@@ -55,6 +55,8 @@ class FlexibleFlags(FormsFlags):
             InputError: when there is no number, or one is out of range or given twice.
         """
         values = getattr(self, name)
+        if values is None:
+            return
         values = values if isinstance(values, tuple) else (values,)
         fine = all(math.isfinite(value) and low <= value <= high and not (above and value == low) for value in values)
         if not values or not fine or len(set(values)) < len(values):

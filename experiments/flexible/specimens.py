@@ -6,22 +6,23 @@ gates as the price; it is compared with `size_gates` and `size_penalty`. The oth
 bound; it is compared with the integral of the gates.
 """
 
+import collections
 import dataclasses
-import itertools
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.data import Dataset
+from jaxsize.data import Dataset, Split
 from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
 from jaxsize.learners import mean_over_rows, task_of
-from jaxsize.learners.flexible import FORMS
+from jaxsize.learners.flexible import FORMS, FlexibleConfig
 from jaxsize.networks import dense, mlp
 from jaxsize.programs import Batch
-from jaxsize.studies.questions import Setup
+from jaxsize.studies import Arm, Setup
 from jaxsize.sweeps import size_sweep
 from jaxsize.trees import Tree
 
@@ -66,42 +67,39 @@ def size_price(params: Tree) -> jax.Array:
     return sum(read_sizes(params).values(), start=jnp.zeros(()))
 
 
-def batches(setup: Setup) -> list[Batch]:
-    """Make the batches: naive and stable gates with trained slopes, from all units on and from 1; and both prices."""
+def arms(setup: Setup) -> Iterator[Arm]:
+    """Declare naive and stable gates with trained slopes, from all units on and from 1; and both prices."""
     flags, form, dataset = setup.flags, setup.form, _few_rows(setup.dataset, STEPS * setup.flags.batch_size)
-    seeds = range(flags.num_seeds)
-    shared = {"weight_decay": flags.decays(form)[0], **flags.rates()}
-    gates = [
-        {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY, "seed": seed} | shared
-        for start, seed in itertools.product((float(flags.width), 1.0), seeds)
-    ]
-    prices = [
-        {"start_size": START, "slope": flags.slope[0], "penalty": price, "seed": seed} | shared
-        for price, seed in itertools.product(PRICES, seeds)
-    ]
-    widths = (dataset.num_inputs, flags.width, dataset.num_outputs)
-    stable = mlp(widths, gate="size").apply
+    shared = {"specimen": True, "weight_decay": flags.decays(form)[0], **flags.rates()}
+    starts, slope = (float(flags.width), 1.0), flags.slopes[0]
+    gates = [shared | {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY} for start in starts]
+    prices = [shared | {"start_size": START, "slope": slope, "penalty": price} for price in PRICES]
+    stable = mlp((dataset.num_inputs, flags.width, dataset.num_outputs), gate="size").apply
     trained = dataclasses.replace(FORMS[form], slope="trained")
-    made: list[Batch] = []
-    for arm, settings, config, objective in (
+
+    def make_with(config: FlexibleConfig, objective: Callable | None) -> Callable[..., Batch]:
+        def make(_: Dataset, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
+            fields |= {"num_epochs": flags.specimen_epochs}
+            batch = size_sweep(dataset, [flags.width], config, settings, **fields)
+            if objective is None:
+                return batch
+            return dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
+
+        return make
+
+    for name, settings, config, objective in (
         ("naive_gate", gates, trained, _objective(dataset, naive_outputs, naive_price)),
         ("stable_gate", gates, trained, None),
         ("size_price", prices, FORMS[form], _objective(dataset, stable, size_price)),
         ("integral_price", prices, FORMS[form], None),
     ):
-        fields = setup.after(*made).batch(arm) | {"num_epochs": flags.specimen_epochs}
-        fields["label"] |= {"specimen": True}
-        batch = size_sweep(dataset, [flags.width], config, settings, **fields)
-        if objective is not None:
-            batch = dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
-        made.append(batch)
-    return made
+        make = make_with(config, objective)
+        yield from (Arm(name, setting, make) for setting in settings)
 
 
 def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:
-    train = dataset.train
-    few = dataclasses.replace(train, inputs=train.inputs[:num_rows], targets=train.targets[:num_rows])
-    return dataclasses.replace(dataset, train=few)
+    train = Split(dataset.train.inputs[:num_rows], dataset.train.targets[:num_rows])
+    return dataclasses.replace(dataset, train=train)
 
 
 def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable:
@@ -117,23 +115,22 @@ def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable
     return objective
 
 
-def grid() -> list[dict[str, Any]]:
-    """Evaluate both gates on a grid of slopes and sizes, and count what goes wrong.
+@functools.cache
+def grid() -> dict[str, int]:
+    """Evaluate both gates on a grid of widths, slopes and sizes, and count what goes wrong.
 
     Returns:
-        A row per `width`: `cells`, the number of pairs of a slope and a size; in how many of them something is not
-        finite (a gate, the price, or a derivative of either by size or slope) with `naive` and with `stable` gates; and
-        in how many the integral is `outside` 0..width.
+        `cells`, their number; in how many of them something is not finite (a gate, the price, or a derivative of either
+        by size or slope) with `naive` and with `stable` gates; and in how many the integral is `outside` 0..width.
     """
     sizes, slopes = (np.array(of, np.float32).ravel() for of in np.meshgrid(SIZES, SLOPES))
-    rows = []
+    counts = collections.Counter(cells=len(WIDTHS) * sizes.size)
     for width in WIDTHS:
         naive, _ = _not_finite(naive_gates, lambda *at: jnp.sum(naive_gates(*at)), sizes, slopes, width)
         stable, prices = _not_finite(size_gates, size_penalty, sizes, slopes, width)
         outside = ~((prices >= 0) & (prices <= width))
-        counts = {name: int(of.sum()) for name, of in (("naive", naive), ("stable", stable), ("outside", outside))}
-        rows.append({"width": width, "cells": sizes.size} | counts)
-    return rows
+        counts.update(naive=int(naive.sum()), stable=int(stable.sum()), outside=int(outside.sum()))
+    return counts
 
 
 def _not_finite(

@@ -8,22 +8,23 @@ One hidden layer with a trained size (the journal, seed `003_d2c286111c329776.tx
 resizing" to "Improve numerical stability", "Analyse the behavior of flexible netowkrs" and "Erratum"; experiments J7,
 J9 and, as options, J13). First many start sizes at one penalty, then many penalties from one start size. Then, with the
 same seeds, static networks of the sizes that the runs ended with, and a wide one. `original`: as the journal ran it,
-which ignored every start size (so only the smallest and the largest are trained, and they are the same run), L2 on
-flexible networks only. `corrected`: start sizes are used, units are added when a size comes near the width, and decay
-is decoupled and the same in static networks. Answers C15 to C18; and C13 and C14, with the broken forms in `specimens`.
+which ignored every start size (so only the smallest and the largest are trained, and they are the same run), with L2 on
+flexible networks; static ones have none, as in the journal, or, in an arm that it lacked, the same. `corrected`: start
+sizes are used, units are added when a size comes near the width, and decay is decoupled and the same in static
+networks. Answers C15 to C18; and C13 and C14, with the broken forms in `specimens`.
 """
 
 import dataclasses
 import functools
 import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from experiments.common.sizes import cuts, trained_sizes
 from experiments.flags.flexible import FlexibleFlags
-from experiments.flexible import claims as report
-from experiments.flexible import specimens
-from experiments.flexible.table import results, static_decay, static_widths
+from experiments.flexible import claims, pictures, specimen_claims, specimens
 from jaxsize.data import Form
 from jaxsize.errors import InputError
 from jaxsize.learners import sparsifier
@@ -31,11 +32,8 @@ from jaxsize.learners.flexible import FORMS, FlexibleConfig, Optimizer, make_opt
 from jaxsize.learners.importance import Measure
 from jaxsize.networks import mlp
 from jaxsize.programs import Batch
-from jaxsize.studies import Command, listing
-from jaxsize.studies.questions import Learned, Question, Setup, run_question
+from jaxsize.studies import Arm, Learned, Setup, Study, columns, listing
 from jaxsize.sweeps import Partner, partner_batches
-
-NAME = "flexible"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,19 +42,19 @@ class LearnedSizeFlags(FlexibleFlags):
 
     epochs: int = 20
     """Passes over the training rows. 5 unless the data set is digits."""
-    start_size: tuple[float, ...] = tuple(np.arange(0.0, 200, 20).tolist())
+    start_sizes: tuple[float, ...] = tuple(np.arange(0.0, 200, 20).tolist())
     """Units per layer that are on before training. 0, 150, 300, 450 unless the data set is digits."""
     penalty: float = 1e-5
     """What a unit adds to the loss where networks start at different sizes."""
     penalties: tuple[float, ...] = tuple(10.0 ** -(power / 2) for power in range(5, 16))
     """What a unit adds to the loss where networks start at half the width.
     With data sets other than digits: 1e-3, 1e-5, 1e-7."""
-    slope: tuple[float, ...] = (0.4, 1.0)
+    slopes: tuple[float, ...] = (0.4, 1.0)
     """Steepness of the gates over units. The original form and the runs with several penalties use the first number.
     The others are compared in the corrected form, at its first weight decay."""
-    l2: tuple[float, ...] = (1e-3, 0.0)
-    """Weight decays of the original form (coupled), of flexible networks only."""
-    weight_decay: tuple[float, ...] = (1e-2, 0.0)
+    original_weight_decays: tuple[float, ...] = (1e-3, 0.0)
+    """Weight decays of the original form (coupled), of flexible networks; of static ones, these and none."""
+    weight_decays: tuple[float, ...] = (1e-2, 0.0)
     """Weight decays of the corrected form (decoupled), of flexible and static networks."""
     depth: int = 1
     """Number of hidden layers, each with a trained size."""
@@ -73,128 +71,158 @@ class LearnedSizeFlags(FlexibleFlags):
 
     def defaults(self) -> dict[str, Any]:
         """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"epochs": 5, "start_size": (0.0, 150.0, 300.0, 450.0), "penalties": (1e-3, 1e-5, 1e-7)}
+        large = {"epochs": 5, "start_sizes": (0.0, 150.0, 300.0, 450.0), "penalties": (1e-3, 1e-5, 1e-7)}
         return super().defaults() | (large if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("depth", "specimen_epochs")
-        for name in ("start_size", "penalty", "penalties", "l2", "weight_decay"):
+        for name in ("start_sizes", "penalty", "penalties", "original_weight_decays", "weight_decays"):
             self.require_numbers(name)
-        self.require_numbers("slope", above=True, high=1e4)
-        if len(self.start_size) < 2 or max(self.start_size) > self.width:
+        self.require_numbers("slopes", above=True, high=1e4)
+        if len(self.start_sizes) < 2 or max(self.start_sizes) > self.width:
             expected = f"two or more numbers up to the width {self.width}"
-            raise InputError(f"expected {expected}, got {listing(self.start_size)}", field="start_size")
-        most = max(len(self.l2), len(self.weight_decay)) + len(self.slope)
-        self.require_runs(most * (len(self.start_size) + 2 * len(self.penalties)))
+            raise InputError(f"expected {expected}, got {listing(self.start_sizes)}", field="start_sizes")
+        most = max(len(self.original_weight_decays), len(self.weight_decays)) + len(self.slopes)
+        self.require_runs(most * (len(self.start_sizes) + 3 * len(self.penalties)))
 
     def decays(self, form: Form) -> tuple[float, ...]:
         """Return the weight decays of a form."""
-        return self.l2 if form == "original" else self.weight_decay
-
-    def starts(self, form: Form) -> tuple[float, ...]:
-        """Return the start sizes of a form; of the original one, which ignores them, the smallest and the largest."""
-        return (min(self.start_size), max(self.start_size)) if form == "original" else self.start_size
-
-    def slopes_and_decays(self, form: Form) -> list[tuple[float, float]]:
-        """Return the first slope with every decay; in the corrected form also the other slopes with the first decay."""
-        others = self.slope[1:] if form == "corrected" else ()
-        decays = self.decays(form)
-        return [(self.slope[0], decay) for decay in decays] + [(slope, decays[0]) for slope in others]
+        return self.original_weight_decays if form == "original" else self.weight_decays
 
     def flexible(self, form: Form) -> FlexibleConfig:
         """Return the form's configuration with the flags in place of its choices."""
         return dataclasses.replace(FORMS[form], order=self.order, optimizer=self.optimizer, slope=self.slope_mode)
 
 
-PRESETS = {
-    "smoke": {
-        "num_seeds": 2,
-        "width": 100,
-        "epochs": 2,
-        "start_size": (0.0, 30.0, 60.0),
-        "penalties": (1e-3, 1e-5),
-        "specimen_epochs": 1,
-    },
-    "full": {
-        "num_seeds": 7,
-        "width": 500,
-        "epochs": 15,
-        "batch_size": 128,
-        "start_size": tuple(np.arange(0.0, 500, 25).tolist()),
-        "penalties": tuple(10.0 ** -(power / 2) for power in range(5, 16)),
-    },
-}
+def arms(setup: Setup) -> Iterator[Arm]:
+    """Declare all start sizes, then all penalties, then the broken forms.
 
-
-def batches(setup: Setup) -> list[Batch]:
-    """Make the batches: all start sizes, then all penalties, then the broken forms."""
-    flags, form = setup.flags, setup.form
-    seeds, rates = range(flags.num_seeds), flags.rates()
-    starts = [
-        {"start_size": start, "slope": slope, "weight_decay": decay, "penalty": flags.penalty, "seed": seed} | rates
-        for (slope, decay), start in itertools.product(flags.slopes_and_decays(form), flags.starts(form))
-        for seed in seeds
-    ]
-    one = {"start_size": flags.width / 2, "slope": flags.slope[0]}
-    penalties = [
-        one | {"weight_decay": decay, "penalty": penalty, "seed": seed} | rates
-        for decay, penalty in itertools.product(flags.decays(form), flags.penalties)
-        for seed in seeds
-    ]
-    made: list[Batch] = []
-    for arm, settings in {"starts": starts, "penalties": penalties}.items():
-        ignored = form == "original"
-        made.append(setup.flexible(arm, flags.flexible(form), settings, made, flags.depth, ignore_start=ignored))
-    return made + specimens.batches(setup.after(*made))
+    The original form ignores start sizes: it has the smallest and the largest. The corrected form has the other slopes,
+    too, with the first decay.
+    """
+    flags, form, rates = setup.flags, setup.form, setup.flags.rates()
+    decays, slope, other_slopes = flags.decays(form), flags.slopes[0], flags.slopes[1:]
+    start_sizes, ignored = flags.start_sizes, form == "original"
+    if ignored:
+        start_sizes, other_slopes = (min(start_sizes), max(start_sizes)), ()
+    gates = [{"slope": slope, "weight_decay": decay} for decay in decays]
+    gates += [{"slope": other, "weight_decay": decays[0]} for other in other_slopes]
+    starts, penalties = (
+        trained_sizes(setup, flags.flexible(form), depth=flags.depth, ignore_start=ignored) for _ in range(2)
+    )
+    for gate, start in itertools.product(gates, start_sizes):
+        yield Arm("starts", {"start_size": start, "penalty": flags.penalty} | gate | rates, starts)
+    for gate, penalty in itertools.product(gates[: len(decays)], flags.penalties):
+        yield Arm("penalties", {"start_size": flags.width / 2, "penalty": penalty} | gate | rates, penalties)
+    yield from specimens.arms(setup)
 
 
 def followers(setup: Setup, learned: Learned) -> list[Batch]:
-    """Make the static networks: one of the median end size of every decay and penalty, and a wide one per decay.
+    """Make the static networks: those of the median end size of every decay and penalty, and a wide one per decay.
 
-    They have no decay in the original form. Their weights are trained by the optimiser of the flexible networks.
+    Their weights are trained by the optimiser of the flexible networks.
     """
     flags, form, dataset = setup.flags, setup.form, setup.dataset
-    sizes_of: dict[tuple[float, float], list[list[float]]] = {}
-    for _, trained in learned.values():
-        for row in trained.rows:
-            if row["arm"] == "penalties" and row["epoch"] == flags.epochs:
-                sizes_of.setdefault((row["weight_decay"], row["penalty"]), []).append(row["size_per_layer"])
-    wanted: list[tuple[str, float, float | None, tuple[int, ...]]] = []
-    for (decay, penalty), sizes in sizes_of.items():
-        if widths := static_widths(sizes):
-            wanted.append(("static_same", decay, penalty, widths))
-    for decay in dict.fromkeys(static_decay(form, decay) for decay in flags.decays(form)):
-        wanted.append(("static_wide", decay, None, (2 * flags.width,) * flags.depth))
+    sizes: dict[tuple[float, float], list[list[float]]] = {}
+    for row in (row for _, trained in learned.values() for row in trained.rows):
+        if row["arm"] == "penalties" and row["epoch"] == flags.epochs:
+            sizes.setdefault((row["weight_decay"], row["penalty"]), []).append(row["size_per_layer"])
+    wanted: list[tuple[dict[str, Any], tuple[int, ...]]] = []
+    for (decay, penalty), ends in sizes.items():
+        widths = static_widths(ends)
+        for arm, own in static_decays(form, decay).items() if widths else ():
+            label = {"arm": arm, "weight_decay": decay, "own_weight_decay": own, "penalty": penalty}
+            wanted.append((label, widths))
+    for decay in dict.fromkeys(static_decays(form, decay)["static"] for decay in flags.decays(form)):
+        label = {"arm": "static wide", "weight_decay": decay, "own_weight_decay": decay}
+        wanted.append((label, (2 * flags.width,) * flags.depth))
 
-    config, fields = flags.flexible(form), setup.batch("static")
-    together: dict[float, list[Partner]] = {}
-    numbers = itertools.count(setup.first_run)
-    for (arm, decay, penalty, widths), seed in itertools.product(wanted, range(flags.num_seeds)):
-        own = static_decay(form, decay)
-        label = fields["label"] | {"arm": arm, "weight_decay": decay, "own_weight_decay": own, "seed": seed}
-        label |= {"run": next(numbers)} | ({} if penalty is None else {"penalty": penalty})
+    fields, numbers = setup.fields("static"), itertools.count(setup.first_run)
+    partners: dict[float, list[Partner]] = {}
+    for (own, widths), seed in itertools.product(wanted, range(flags.num_seeds)):
+        label = fields["label"] | own | {"seed": seed, "run": next(numbers)}
         init = functools.partial(mlp((dataset.num_inputs, *widths, dataset.num_outputs), gate=None).init, seed)
-        together.setdefault(own, []).append(Partner(label, widths, init, flags.epochs))
+        partners.setdefault(own["own_weight_decay"], []).append(Partner(label, widths, init, flags.epochs))
 
-    made: list[Batch] = []
-    for own, partners in together.items():
-        hparams = {"learning_rate": flags.learning_rate, "weight_decay": own}
-        name = f"{fields['name']}.{own:g}"
-        shared = {"name": name, "hparams": hparams, "config": fields["config"]}
-        for batch in partner_batches(partners, dataset, sparsifier.FORMS[form], **shared):
-            learner = batch.learner._replace(optimizer=lambda hparams: make_optimizer(config, hparams))
-            made.append(dataclasses.replace(batch, learner=learner))
-    return made
+    def as_flexible(batch: Batch) -> Batch:
+        learner = batch.learner._replace(optimizer=lambda hparams: make_optimizer(flags.flexible(form), hparams))
+        return dataclasses.replace(batch, learner=learner)
+
+    return [
+        as_flexible(batch)
+        for decay, together in partners.items()
+        for batch in partner_batches(
+            together,
+            dataset,
+            sparsifier.FORMS[form],
+            name=f"{fields['name']}.{decay:g}",
+            hparams={"learning_rate": flags.learning_rate, "weight_decay": decay},
+            config=fields["config"],
+        )
+    ]
 
 
-QUESTION = Question(NAME, batches, results, report.claims, report.pictures, followers=followers)
+def static_decays(form: Form, decay: float) -> dict[str, float]:
+    """Return the decays of the static networks beside flexible ones, by arm: in the original form none, and the same.
+
+    The journal's had none. Beside them, those with the same decay tell what is the gate's doing and what is L2's.
+    """
+    if form == "corrected":
+        return {"static": decay}
+    return {"static": 0.0} | ({"static L2": decay} if decay else {})
 
 
-def run(flags: LearnedSizeFlags) -> dict[str, Any]:
-    """Train everything, write the results folder, and return the content of its summary.json."""
-    return run_question(flags, QUESTION)
+def static_widths(sizes: Sequence[Sequence[float | None]]) -> tuple[int, ...]:
+    """Return the widths of static networks: per layer int(median size over runs), at least 1.
+
+    Only runs with finite sizes count; () if there are none.
+
+    Args:
+        sizes: the sizes of each run, one per layer; None where one is not finite.
+    """
+    lines = np.array(sizes, float)  # None, as rows have it, becomes NaN
+    finite = lines[np.isfinite(lines).all(axis=1)]
+    return tuple(max(1, int(size)) for size in np.median(finite, axis=0).tolist()) if len(finite) else ()
 
 
-COMMAND = Command(NAME, LearnedSizeFlags, PRESETS, run)
+SCORES = ("train_score", "test_score")
+STATIC = {"size": lambda arm: arm.end("live_units")}
+TABLES = (
+    columns("size", *SCORES, arms=["starts", "penalties"], by=["slope", "weight_decay", "penalty", "start_size"]),
+    columns(
+        *SCORES, arms=["static", "static L2"], by=["weight_decay", "penalty"], size=lambda arm: arm.end("live_units")
+    ),
+    columns(*SCORES, arms=["static wide"], by=["weight_decay"], size=lambda arm: arm.end("live_units")),
+)
+STUDY = Study(
+    name="flexible",
+    flags=LearnedSizeFlags,
+    presets={
+        "smoke": {
+            "num_seeds": 2,
+            "width": 100,
+            "epochs": 2,
+            "start_sizes": (0.0, 30.0, 60.0),
+            "penalties": (1e-3, 1e-5),
+            "specimen_epochs": 1,
+        },
+        "full": {
+            "num_seeds": 10,
+            "width": 500,
+            "epochs": 15,
+            "batch_size": 128,
+            "start_sizes": tuple(np.arange(0.0, 500, 25).tolist()),
+            "penalties": tuple(10.0 ** -(power / 2) for power in range(5, 16)),
+        },
+    },
+    arms=arms,
+    followers=followers,
+    table=lambda chosen: [row for table in TABLES for row in table(chosen)],
+    claims=specimen_claims.CLAIMS | claims.CLAIMS,
+    pictures=pictures.PICTURES,
+    answer=claims.answer,
+    checks=[cuts],
+)
+COMMAND = STUDY.command

@@ -2,4 +2,4 @@
 
 from experiments.input_scaling.flags import InputScalingFlags as InputScalingFlags
 from experiments.input_scaling.study import COMMAND as COMMAND
-from experiments.input_scaling.study import run as run
+from experiments.input_scaling.study import STUDY as STUDY

@@ -2,6 +2,6 @@
 
 import sys
 
-from experiments.input_scaling import COMMAND
+from experiments.input_scaling import STUDY
 
-sys.exit(COMMAND.main())
+sys.exit(STUDY.main())

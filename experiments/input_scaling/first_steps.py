@@ -68,40 +68,37 @@ def first_steps(batch: Batch) -> list[dict[str, Any]]:
         batch: the recipes at the rates of the source, with an R0 for every seed.
 
     Returns:
-        A row per recipe and scale: the change of the outputs of the first batch by the first step of each layer, as a
+        A row per recipe, scale and layer: the change of the outputs of the first batch by the layer's first step, as a
         multiple of R0's. It is predicted by a formula, computed to first order at R0's error, and measured.
     """
     dataset, size = batch.dataset, batch.config.batch_size
 
     @functools.cache
-    def rows(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def first_batch(seed: int) -> tuple[np.ndarray, np.ndarray]:
         index = np.asarray(row_order(jnp.uint32(seed), jnp.int32(0), len(dataset.train)))[:size]
         inputs = dataset.train.inputs[index].astype(np.float64) * dataset.input_scale + dataset.input_shift
         return inputs, dataset.train.targets[index]
 
     def of(index: int, error: np.ndarray | None = None) -> FirstSteps:
         label, params, hparams = batch.labels[index], batch.init(index), unstack(batch.hparams, index)
-        inputs, targets = rows(label["seed"])
+        inputs, targets = first_batch(label["seed"])
         kernels = [layer["kernel"].astype(np.float64) for layer in (params["hidden"][0], params["output"])]
         rates, decays = (
             [float(tree["hidden"][0]), float(tree["output"])] for tree in (hparams.learning_rate, hparams.weight_decay)
         )
         return first_steps_of(kernels, rates, decays, label["input_scale"] * inputs, targets, error)
 
-    references = {label["seed"]: of(n) for n, label in enumerate(batch.labels) if label["recipe"] == UNSCALED}
-    ratios_of: dict[tuple[str, float], list[np.ndarray]] = {}
+    references = {label["seed"]: of(n) for n, label in enumerate(batch.labels) if label["arm"] == UNSCALED}
+    ratios: dict[tuple[str, float], list[np.ndarray]] = {}
     for index, label in enumerate(batch.labels):
         reference = references[label["seed"]]
         scaled = of(index, reference.error)
-        ratios = np.stack([scaled.first_order / reference.first_order, scaled.measured / reference.measured])
-        ratios_of.setdefault((label["recipe"], label["input_scale"]), []).append(ratios)
-    table = []
-    for (recipe, scale), ratios in ratios_of.items():
-        row: dict[str, Any] = {"recipe": recipe, "scale": scale}
-        first_order, measured = np.median(ratios, axis=0)
+        both = np.stack([scaled.first_order / reference.first_order, scaled.measured / reference.measured])
+        ratios.setdefault((label["arm"], label["input_scale"]), []).append(both)
+    rows = []
+    for (recipe, scale), of_seeds in ratios.items():
         for layer, predicted in enumerate(predicted_changes(recipe, scale)):
-            row[f"layer_{layer + 1}_predicted"] = predicted
-            row[f"layer_{layer + 1}_first_order"] = float(first_order[layer])
-            row[f"layer_{layer + 1}_measured"] = float(measured[layer])
-        table.append(row)
-    return table
+            first_order, measured = np.median(of_seeds, axis=0)[:, layer].tolist()
+            row = {"dataset": dataset.name, "arm": recipe, "scale": scale, "layer": layer + 1}
+            rows.append(row | {"predicted": predicted, "first_order": first_order, "measured": measured})
+    return rows

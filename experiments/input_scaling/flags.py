@@ -2,20 +2,20 @@
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Any
 
 from experiments.input_scaling.recipes import RECIPES
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.programs import Config
-from jaxsize.studies import Flags, FormsFlags, listing
+from jaxsize.studies import Flags, FormsFlags, TrainingFlags, listing
 
 SCALES = (1e-12, 1e12)
 """The range of scales. Rates and decays are multiplied by squares of a scale, and have to stay in float32."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class InputScalingFlags(FormsFlags):
+class InputScalingFlags(TrainingFlags, FormsFlags):
     """Why does a network stop training when its inputs are multiplied by 255, and what makes up for it?"""
 
     dataset: tuple[str, ...] = ("cifar_like",)
@@ -23,8 +23,6 @@ class InputScalingFlags(FormsFlags):
     Inputs of the first two are in [0, 1], as in the source of the study; those of the others are centred."""
     num_seeds: int = 6
     """Runs per setting, with seeds 0, 1, ...; fewer than 6 leave every claim open."""
-    form: tuple[Literal["original", "corrected"], ...] = ("original", "corrected")
-    """original: as in the source of the study. corrected: learning rates are chosen on validation rows."""
     scales: tuple[float, ...] = (255.0, 256.0)
     """Factors of the inputs at which every recipe is run; the recipes R0 to R8 are in experiments/input_scaling.
     The corrected form uses the first factor only."""
@@ -54,7 +52,7 @@ class InputScalingFlags(FormsFlags):
     """Numbers of hidden layers of the tuned networks."""
     tuned_learning_rates: tuple[float, ...] = (1e-4, 3e-4, 1e-3)
     """Learning rates of the tuned networks."""
-    tuned_decays: tuple[float, ...] = (1e-2, 0.3)
+    tuned_weight_decays: tuple[float, ...] = (1e-2, 0.3)
     """Weight decays of the tuned networks, decoupled."""
 
     def defaults(self) -> dict[str, Any]:
@@ -66,9 +64,7 @@ class InputScalingFlags(FormsFlags):
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole(
-            "epochs", "long_epochs", "width", "batch_size", "evaluated_train_rows", "tuned_widths", "tuned_depths"
-        )
+        self.require_whole("long_epochs", "width", "evaluated_train_rows", "tuned_widths", "tuned_depths")
         low, high = SCALES
         for name in ("scales", "sweep_scales"):
             values = getattr(self, name)
@@ -76,7 +72,7 @@ class InputScalingFlags(FormsFlags):
             if not fine or (name == "scales" and not values):
                 bounds = f"from {low:g} to {high:g} other than 1"
                 raise InputError(f"expected different numbers {bounds}, got {listing(values)}", field=name)
-        for name in ("learning_rate", "weight_decay", "rate_factors", "tuned_learning_rates", "tuned_decays"):
+        for name in ("learning_rate", "weight_decay", "rate_factors", "tuned_learning_rates", "tuned_weight_decays"):
             values = getattr(self, name)
             values = values if isinstance(values, tuple) else (values,)
             least = 0 if name.endswith(("decay", "decays")) else 1e-12
@@ -90,11 +86,11 @@ class InputScalingFlags(FormsFlags):
             raise InputError(
                 "expected --form corrected with it, whose validation rows choose, got original", field="tuned"
             )
-        settings = (
-            (len(RECIPES) - 1) * len(self.scales) + 3 * len(self.sweep_scales) + 1 if "original" in self.form else 0
-        )
+        settings = 0
+        if "original" in self.form:
+            settings += (len(RECIPES) - 1) * len(self.scales) + 3 * len(self.sweep_scales) + 1
         if "corrected" in self.form:
-            tuned = (self.tuned_widths, self.tuned_depths, self.tuned_learning_rates, self.tuned_decays)
+            tuned = (self.tuned_widths, self.tuned_depths, self.tuned_learning_rates, self.tuned_weight_decays)
             settings += len(RECIPES) * len(self.rate_factors) + self.tuned * math.prod(map(len, tuned))
         Flags.require_runs(self, settings)  # the settings of both forms are counted
 
@@ -106,11 +102,7 @@ class InputScalingFlags(FormsFlags):
         """
         if dataset.task != "classification":
             raise InputError(f"expected sets with classes, got {dataset.name}", field="dataset")
-        if self.batch_size > len(dataset.train):
-            raise InputError(
-                f"{dataset.name} has {len(dataset.train)} train rows, got {self.batch_size}", field="batch_size"
-            )
-        return Config(batch_size=self.batch_size, evaluated_train_rows=self.evaluated_train_rows)
+        return dataclasses.replace(super().config(dataset), evaluated_train_rows=self.evaluated_train_rows)
 
 
 PRESETS = {

@@ -4,7 +4,6 @@ R1 to R7 are what the author of seed `001_b29bdd91c7bd24d8.txt`, the asker, trie
 that text.
 """
 
-import math
 from typing import Any, NamedTuple
 
 from jaxsize.errors import InputError
@@ -16,31 +15,27 @@ class Recipe(NamedTuple):
     what: str
     """The recipe in words."""
     a1: float
-    """Power of the initial weights of layer 1."""
     a2: float
-    """Power of the initial weights of layer 2."""
+    """Powers of the initial weights of both layers."""
     r1: float
-    """Power of the learning rate of layer 1."""
     r2: float
-    """Power of the learning rate of layer 2."""
+    """Powers of their learning rates."""
     d1: float = 0
     """Power of the weight decay of layer 1; layer 2 keeps its decay."""
-    reported: str = ""
-    """What the asker reports of it."""
 
 
 RECIPES = {
-    "R0": Recipe("inputs as they are", 0, 0, 0, 0, 0, "about 50 %"),
-    "R1": Recipe("inputs x c only", 0, 0, 0, 0, 0, "outputs all 0"),
-    "R2": Recipe("both rates / c", 0, 0, -1, -1, 0, "about 43 %"),
-    "R3": Recipe("both rates and inits / c", -1, -1, -1, -1, 0, "as R0"),
-    "R4": Recipe("first init / c", -1, 0, 0, 0, 0, "trouble"),
-    "R5": Recipe("first init / c, both rates / c", -1, 0, -1, -1, 0, "trouble"),
-    "R6": Recipe("first init / c, first rate / c", -1, 0, -1, 0, 0, "did not help"),
-    "R6b": Recipe("first rate / c", 0, 0, -1, 0, 0, "did not help"),
-    "R7": Recipe("first init / c, both rates / c^2", -1, 0, -2, -2, 0, "works"),
-    "R7b": Recipe("both rates / c^2", 0, 0, -2, -2, 0, "works"),
-    "R8": Recipe("first init / c, first rate / c^2, first decay x c^2", -1, 0, -2, 0, 2, "not tried"),
+    "R0": Recipe("inputs as they are", 0, 0, 0, 0),
+    "R1": Recipe("inputs x c only", 0, 0, 0, 0),
+    "R2": Recipe("both rates / c", 0, 0, -1, -1),
+    "R3": Recipe("both rates and inits / c", -1, -1, -1, -1),
+    "R4": Recipe("first init / c", -1, 0, 0, 0),
+    "R5": Recipe("first init / c, both rates / c", -1, 0, -1, -1),
+    "R6": Recipe("first init / c, first rate / c", -1, 0, -1, 0),
+    "R6b": Recipe("first rate / c", 0, 0, -1, 0),
+    "R7": Recipe("first init / c, both rates / c^2", -1, 0, -2, -2),
+    "R7b": Recipe("both rates / c^2", 0, 0, -2, -2),
+    "R8": Recipe("first init / c, rate / c^2, decay x c^2", -1, 0, -2, 0, 2),
 }
 UNSCALED = "R0"
 """The recipe that is always trained at c = 1."""
@@ -62,35 +57,12 @@ def setting_of(name: str, c: float, learning_rate: float, weight_decay: float) -
         raise InputError(f"R0: expected scale 1, got {c}")
     a1, a2, r1, r2, d1 = (c**power for power in RECIPES[name][1:6])
     return {
-        "recipe": name,
+        "arm": name,
         "input_scale": c,
         "init_scales": [a1, a2],
         "learning_rates": [learning_rate * r1, learning_rate * r2],
         "weight_decays": [weight_decay * d1, weight_decay],
     }
-
-
-class Twin(NamedTuple):
-    """The unscaled network with one learning rate that trains exactly as a recipe does, as factors of R0's settings."""
-
-    rate: float
-    """Factor of the learning rate of both layers."""
-    inits: tuple[float, float]
-    """Factors of the initial weights, by layer."""
-    decays: tuple[float, float]
-    """Factors of the weight decays, by layer."""
-
-
-def twin_of(name: str, c: float) -> Twin:
-    """Return the twin of a recipe at scale c.
-
-    Expressed for unscaled inputs, the recipe has initial weights c a1, learning rate c^2 r1 and decay d1 / c^2 in layer
-    1. Then a factor is moved from the weights of one layer to those of the other, so that both have the same rate.
-    """
-    a1, a2, r1, r2, d1 = (c**power for power in RECIPES[name][1:6])
-    rate = c * math.sqrt(r1 * r2)
-    up = math.sqrt(math.sqrt(r2 / (c**2 * r1)))
-    return Twin(rate, (up * c * a1, a2 / up), (d1 * r1 / rate, r2 / rate))
 
 
 def predicted_changes(name: str, c: float) -> tuple[float, float]:

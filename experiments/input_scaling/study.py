@@ -11,105 +11,121 @@ train. `corrected`: validation rows are held out; on them one factor for both ra
 --tuned, the best of several dense networks with biases. Answers C45 to C47.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
-from experiments.input_scaling import pictures
-from experiments.input_scaling import table as report
-from experiments.input_scaling.claims import claims
+import numpy as np
+
+from experiments.input_scaling.claims import CLAIMS
 from experiments.input_scaling.first_steps import first_steps
 from experiments.input_scaling.flags import PRESETS, InputScalingFlags
+from experiments.input_scaling.pictures import PICTURES
 from experiments.input_scaling.recipes import RECIPES, UNSCALED, setting_of
+from experiments.input_scaling.table import accuracy, best_factor, growth, not_finite, table
 from jaxsize import data
-from jaxsize.data import Form
 from jaxsize.learners.plain import PlainConfig
 from jaxsize.programs import Batch
 from jaxsize.results import Folder, Runs
-from jaxsize.studies import Command
-from jaxsize.studies.questions import Learned, Question, Setup, run_question
+from jaxsize.studies import Arms, Learned, Setup, Study
 from jaxsize.sweeps import layer_rate_sweep
 
-NAME = "input_scaling"
 UNCENTRED = ("cifar10", "cifar_like")
 """Data sets that are not standardised unless `data.load` is asked to."""
+SWEPT = ("R1", "R2", "R8")
+"""The recipes that are trained at further scales."""
+LONG = (UNSCALED, "R2")
+"""The recipes that are trained for --long-epochs; what they are after --epochs does not depend on it."""
 
 
-def batches(setup: Setup) -> list[Batch]:
-    """Make the batches: every recipe at every scale with every seed, R0 and R2 for longer; and the tuned networks."""
-    flags: InputScalingFlags = setup.flags
-    if setup.form == "corrected":
-        runs = [(name, flags.scales[0], factor) for name in RECIPES for factor in sorted(flags.rate_factors)]
-        recipes = _recipes(setup, runs)
-        return [recipes, *(_tuned(setup.after(recipes)) if flags.tuned else [])]
-    runs = [(name, scale, 1.0) for name in RECIPES for scale in flags.scales]
-    swept = [(name, scale, 1.0) for name in report.SWEPT for scale in flags.sweep_scales if scale not in flags.scales]
-    return [_recipes(setup, runs + swept, longer=[(name, scale) for name in report.LONG for scale in flags.scales])]
+def arms(setup: Setup) -> Iterator[Batch]:
+    """Make the batches: every recipe with every seed; and the tuned networks."""
+    flags = setup.flags
+    recipes = _recipes(setup)
+    yield recipes
+    after = setup.after(recipes)
+    if flags.tuned and setup.form == "corrected":
+        for width, depth in itertools.product(flags.tuned_widths, flags.tuned_depths):
+            yield (batch := _tuned(after, width, depth))
+            after = after.after(batch)
 
 
-def _recipes(setup: Setup, runs: list[tuple[str, float, float]], longer: Sequence[tuple[str, float]] = ()) -> Batch:
-    """The batch of recipes. R0 is the same at any scale and trained once.
+def _recipes(setup: Setup) -> Batch:
+    """Make the batch of recipes, an arm each: at several scales, or at one with several factors of the rates.
 
-    Args:
-        setup: the data set and the form.
-        runs: recipe, scale, and factor of the learning rates, for each of which every seed is trained.
-        longer: recipes and scales that are trained for --long-epochs.
+    R0 is the same at any scale and trained once.
     """
-    flags: InputScalingFlags = setup.flags
-    different = dict.fromkeys((name, 1.0 if name == UNSCALED else scale, factor) for name, scale, factor in runs)
+    flags, original = setup.flags, setup.form == "original"
+    tried: tuple[float, ...] = flags.scales if original else flags.scales[:1]
+    scales = dict.fromkeys(RECIPES, tried) | {UNSCALED: (1.0,)}
+    factors = (1.0,) if original else sorted(flags.rate_factors)
+    cells = [(name, scale, factor) for name in RECIPES for scale in scales[name] for factor in factors]
+    if original:
+        further = [scale for scale in flags.sweep_scales if scale not in flags.scales]
+        cells += itertools.product(SWEPT, further, factors)
     settings = [
         setting_of(name, scale, factor * flags.learning_rate, flags.weight_decay)
         | {"rate_factor": factor, "num_classes": setup.dataset.num_outputs, "seed": seed}
-        for name, scale, factor in different
+        | {"num_epochs": flags.long_epochs if original and name in LONG and scale in scales[name] else flags.epochs}
+        for name, scale, factor in cells
         for seed in range(flags.num_seeds)
     ]
-    long = {(name, 1.0 if name == UNSCALED else scale) for name, scale in longer}
-    epochs_of = [flags.long_epochs if (run["recipe"], run["input_scale"]) in long else flags.epochs for run in settings]
-    fields: dict[str, Any] = setup.batch(report.RECIPE_ARM) | {"num_epochs": max(epochs_of), "epochs_of": epochs_of}
+    epochs_of = [setting["num_epochs"] for setting in settings]
+    fields: dict[str, Any] = setup.fields("recipes") | {"num_epochs": max(epochs_of), "epochs_of": epochs_of}
     return layer_rate_sweep(setup.dataset, [flags.width], PlainConfig(), settings, **fields)
 
 
-def _tuned(setup: Setup) -> list[Batch]:
-    """Dense networks with biases, a program for every width and depth."""
-    flags: InputScalingFlags = setup.flags
-    name, made, dataset = setup.dataset.name, [], setup.dataset
-    if name in UNCENTRED:
-        dataset = data.load(name, data_dir=flags.data_dir, form=setup.form, standardize=True)
-    for width in flags.tuned_widths:
-        for depth in flags.tuned_depths:
-            settings = [
-                {"hidden": f"{depth} x {width}", "rate": rate, "decay": decay, "seed": seed}
-                | {"learning_rates": rate, "weight_decays": decay}
-                for rate in flags.tuned_learning_rates
-                for decay in flags.tuned_decays
-                for seed in range(flags.num_seeds)
-            ]
-            fields = setup.after(*made).batch(f"{report.TUNED_ARM}_{depth}_{width}")
-            fields["label"] |= {"arm": report.TUNED_ARM}
-            adam = PlainConfig(optimizer="adam")
-            made.append(layer_rate_sweep(dataset, [width] * depth, adam, settings, bias="pytorch", **fields))
-    return made
+def _tuned(setup: Setup, width: int, depth: int) -> Batch:
+    """Make the batch of dense networks of one shape, with biases, trained by Adam on standardised inputs."""
+    flags, dataset = setup.flags, setup.dataset
+    if dataset.name in UNCENTRED:
+        dataset = data.load(dataset.name, data_dir=flags.data_dir, form=setup.form, standardize=True)
+    settings = [
+        {"arm": "tuned", "hidden": f"{depth} x {width}", "learning_rate": rate, "weight_decay": decay, "seed": seed}
+        | {"learning_rates": rate, "weight_decays": decay}
+        for rate in flags.tuned_learning_rates
+        for decay in flags.tuned_weight_decays
+        for seed in range(flags.num_seeds)
+    ]
+    adam, fields = PlainConfig(optimizer="adam"), setup.fields(f"tuned {depth} x {width}")
+    return layer_rate_sweep(dataset, [width] * depth, adam, settings, bias="pytorch", **fields)
 
 
-def also(folder: Folder, flags: Any, learned: Mapping[tuple[str, Form], Learned]) -> dict[str, Any]:
-    """Measure first steps, and list the runs whose loss was not finite."""
-    runs, tables = Runs(folder, flags.settings()), {}
-    for (name, form), trained_batches in learned.items():
-        if form == "original":
-            (batch, _) = trained_batches[f"{name}.{form}.{report.RECIPE_ARM}"]
-            tables[f"{name}: change of the outputs by the first step of each layer, R0's = 1"] = first_steps(batch)
-            tables[f"{name}: R8 against R0, largest difference of losses so far"] = report.growth(runs, name)
-    overflowed = report.not_finite(runs)
-    if overflowed:
-        tables["runs whose loss was not finite, and the step at which it was so first"] = overflowed
-    return {"tables": tables, "not_finite": overflowed}
+def checks(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
+    """Measure first steps, compare R8 with R0 step by step, and list the runs whose loss was not finite."""
+    runs, where = Runs(folder, setup.flags.settings()), {"dataset": setup.dataset.name, "form": setup.form}
+    tables = {"Loss not finite: the first such step": not_finite(runs, **where)}
+    if setup.form == "original":
+        title = "Change of the outputs by the first step of each layer, R0's = 1"
+        tables[title] = first_steps(learned[setup.name("recipes")][0])
+        tables["R8 against R0: largest difference of losses so far"] = growth(Arms.of(runs).at(**where))
+    return tables
 
 
-QUESTION = Question(NAME, batches, report.results, claims, pictures.pictures, also=also)
+def answer(arms: Arms) -> Iterator[str]:
+    """Say how accurate networks are without the factor, with it, and with what should make up for it."""
+    for (dataset, form), chosen in arms.by("dataset", "form").items():
+        c = chosen.settings["scales"][0]
+        best = {arm.name: best_factor(arm.at(input_scale=c)) for arm in chosen.like("R1", "R2", "R8")}
+        best[UNSCALED] = best_factor(chosen[UNSCALED])
+        of = {name: f"{np.median(accuracy(arm)):.4f}" for name, arm in best.items()}
+        how = "as the asker had them" if form == "original" else "one factor each chosen on validation rows"
+        yield (
+            f"{dataset}, {form} form: the network's test accuracy was {of[UNSCALED]} with inputs as they are, and "
+            f"{of['R1']} with inputs times c = {c:g}. With both learning rates / c it was {of['R2']}; with the first "
+            f"layer's initial weights / c, its rate / c^2 and its weight decay x c^2, {of['R8']} (rates: {how})."
+        )
 
 
-def run(flags: InputScalingFlags) -> dict[str, Any]:
-    """Train everything, write the results folder, and return the content of its summary.json."""
-    return run_question(flags, QUESTION)
-
-
-COMMAND = Command(NAME, InputScalingFlags, PRESETS, run)
+STUDY = Study(
+    name="input_scaling",
+    flags=InputScalingFlags,
+    presets=PRESETS,
+    arms=arms,
+    table=table,
+    claims=CLAIMS,
+    pictures=PICTURES,
+    answer=answer,
+    checks=[checks],
+)
+COMMAND = STUDY.command

@@ -5,36 +5,36 @@
     python -m experiments.plateau --dataset mnist fashion_mnist --full    30 seeds
 
 One hidden layer (the journal, seed `003_d2c286111c329776.txt`, "Investigate the origin of the network size plateau";
-experiment J8). `original`: as the journal ran it, trained on the TEST rows, so that its columns of train and test are
-of the same rows; slope 1, the start size ignored, Adam with L2 1e-3 or none, no penalty. `corrected`: training rows,
-the start size used, every weight decay with every penalty under three optimisers: SGD + L2, Adam + L2 (coupled) and
-AdamW (decoupled). Adam moves the size under all of them, and the size itself is never decayed; units are added when it
-comes near the width. Answers C19 and C20, and tells after how many steps a weight without a gradient is gone (E7).
+experiment J8). `original`: as the journal ran it, trained on the TEST rows, so that columns of train and test are of
+the same rows; slope 1, the start size ignored, Adam with L2 1e-3 or none, no penalty. `corrected`: training rows, the
+start size used, every weight decay with every penalty under three optimisers: SGD + L2, Adam + L2 (coupled) and AdamW
+(decoupled). Adam moves the size under all of them, and the size itself is never decayed; units are added when it comes
+near the width. Answers C19 and C20, and tells after how many steps a weight without a gradient is gone (E7).
 """
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from experiments.common.sizes import cuts, trained_sizes
+from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
-from experiments.plateau import claims as report
+from experiments.plateau.claims import CLAIMS, JOURNAL, JOURNAL_DECAY, growth, table
+from experiments.plateau.pictures import sizes, units
 from experiments.plateau.weights import steps_to_a_tenth, write_norms
-from jaxsize.data import Form
+from jaxsize.data import Dataset, Form
 from jaxsize.errors import InputError
 from jaxsize.learners.flexible import FlexibleConfig
-from jaxsize.programs import Batch
 from jaxsize.results import Folder
-from jaxsize.studies import Command, listing
-from jaxsize.studies.questions import Learned, Question, Setup, run_question
-from jaxsize.sweeps import size_sweep
+from jaxsize.studies import Arm, Arms, Learned, Setup, Study, listing
+from jaxsize.studies.opening import load_datasets
 
-NAME = "plateau"
-STEPS = "steps until a weight without a gradient has shrunk to a tenth"
-OPTIMISERS = {
-    "sgd_l2": FlexibleConfig(optimizer="sgd", weight_decay="coupled"),
-    "adam_l2": FlexibleConfig(weight_decay="coupled"),
-    "adamw": FlexibleConfig(),
+STEPS = "Steps until a weight without a gradient has shrunk to a tenth"
+OPTIMIZERS = {
+    "SGD + L2": FlexibleConfig(optimizer="sgd", weight_decay="coupled"),
+    JOURNAL: FlexibleConfig(weight_decay="coupled"),
+    "AdamW": FlexibleConfig(),
 }
 
 
@@ -44,7 +44,7 @@ class PlateauFlags(FlexibleFlags):
 
     original_epochs: int = 60
     """Passes over the test rows in the original form. 15 unless the data set is digits."""
-    decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2)
+    weight_decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2)
     """Weight decays of the corrected form; 0 and 0.001 among them."""
     penalties: tuple[float, ...] = (0.0, 1e-6, 1e-5, 1e-4)
     """What a unit adds to the loss, in the corrected form; 0 among them."""
@@ -63,90 +63,95 @@ class PlateauFlags(FlexibleFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("original_epochs")
-        for name in ("decays", "penalties"):
+        for name in ("weight_decays", "penalties"):
             self.require_numbers(name)
         for name in ("slope", "sgd_learning_rate"):
             self.require_numbers(name, above=True, high=1e4)
-        if not 0 <= self.start <= self.width:
+        self.require_numbers("start_size", high=self.width)
+        if not {0.0, JOURNAL_DECAY} <= set(self.weight_decays):
             raise InputError(
-                f"expected a number from 0 to the width {self.width}, got {self.start_size}", field="start_size"
-            )
-        if not {0.0, report.JOURNAL_DECAY} <= set(self.decays):
-            raise InputError(
-                f"expected 0 and {report.JOURNAL_DECAY:g} among them, as in the source, got {listing(self.decays)}",
-                field="decays",
+                f"expected 0 and {JOURNAL_DECAY:g} among them, as in the source, got {listing(self.weight_decays)}",
+                field="weight_decays",
             )
         if 0.0 not in self.penalties:
             raise InputError(f"expected 0 among them, got {listing(self.penalties)}", field="penalties")
-        self.require_runs(len(OPTIMISERS) * len(self.decays) * len(self.penalties))
+        self.require_runs(len(OPTIMIZERS) * len(self.weight_decays) * len(self.penalties))
 
     @property
     def start(self) -> float:
         """Units that are on before training, in the corrected form."""
         return self.width / 2 if self.start_size is None else self.start_size
 
-
-PRESETS = {
-    "smoke": {
-        "num_seeds": 2,
-        "width": 40,
-        "epochs": 3,
-        "original_epochs": 4,
-        "decays": (0.0, 1e-3),
-        "penalties": (0.0, 1e-5),
-    },
-    "full": {"num_seeds": 30, "width": 500, "epochs": 15, "batch_size": 128},
-}
+    def weight_rate(self, config: FlexibleConfig) -> float:
+        """Return the step size of the weights under an optimiser."""
+        return self.sgd_learning_rate if config.optimizer == "sgd" else self.learning_rate
 
 
-def batches(setup: Setup) -> list[Batch]:
-    """Make the batches of a form.
+def data(flags: PlateauFlags, form: Form) -> list[Dataset]:
+    """Load the data sets; in the original form their test rows are those that train."""
+    loaded = load_datasets(flags, form)
+    return [dataclasses.replace(one, train=one.test) for one in loaded] if form == "original" else loaded
 
-    In the original form they are the journal's layer with and without L2; in the corrected form every decay with every
-    penalty, one batch per optimiser.
-    """
+
+def arms(setup: Setup) -> Iterator[Arm]:
+    """Declare the journal's layer with and without L2, or every decay with every penalty for each optimiser."""
     flags: PlateauFlags = setup.flags
+    shared = flags.rates() | {"start_size": flags.start}
     if setup.form == "original":
-        setup = setup._replace(dataset=dataclasses.replace(setup.dataset, train=setup.dataset.test))
-        return [_original(setup, flags)]
-    made: list[Batch] = []
-    for arm, config in OPTIMISERS.items():
-        rates = flags.rates() | ({"learning_rate": flags.sgd_learning_rate} if config.optimizer == "sgd" else {})
-        settings = [
-            {"weight_decay": decay, "penalty": penalty, "start_size": flags.start, "slope": flags.slope, "seed": seed}
-            | rates
-            for decay, penalty in itertools.product(flags.decays, flags.penalties)
-            for seed in range(flags.num_seeds)
-        ]
-        fields = setup.after(*made).batch(arm)
-        made.append(size_sweep(setup.dataset, [flags.width], config, settings, widen=True, **fields))
-    return made
+        make = trained_sizes(setup, OPTIMIZERS[JOURNAL], ignore_start=True, num_epochs=flags.original_epochs)
+        for decay in (JOURNAL_DECAY, 0.0):
+            yield Arm(JOURNAL, shared | {"weight_decay": decay}, make)
+        return
+    for name, config in OPTIMIZERS.items():
+        make = trained_sizes(setup, config, width=flags.width)
+        own = shared | {"slope": flags.slope, "learning_rate": flags.weight_rate(config)}
+        for decay, penalty in itertools.product(flags.weight_decays, flags.penalties):
+            yield Arm(name, own | {"weight_decay": decay, "penalty": penalty}, make)
 
 
-def _original(setup: Setup, flags: PlateauFlags) -> Batch:
-    settings = [
-        {"weight_decay": decay, "start_size": flags.start, "seed": seed} | flags.rates()
-        for decay in (report.JOURNAL_DECAY, 0.0)
-        for seed in range(flags.num_seeds)
-    ]
-    fields: dict[str, Any] = setup.batch("adam_l2") | {"num_epochs": flags.original_epochs}
-    return size_sweep(setup.dataset, [flags.width], OPTIMISERS["adam_l2"], settings, ignore_start=True, **fields)
-
-
-def also(folder: Folder, flags: Any, learned: Mapping[tuple[str, Form], Learned]) -> dict[str, Any]:
+def outgoing_weights(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
     """Write the outgoing weights beside the rows, and count the steps that a weight without a gradient lives."""
-    for (dataset, form), trained_batches in learned.items():
-        write_norms(folder, dataset, form, trained_batches, flags.width)
-    rates = {arm: flags.sgd_learning_rate if arm.startswith("sgd") else flags.learning_rate for arm in OPTIMISERS}
-    return {"tables": {STEPS: steps_to_a_tenth(OPTIMISERS, rates, flags.decays, flags.width)}}
+    write_norms(folder, setup, learned)
+    flags: PlateauFlags = setup.flags
+    if (setup.dataset.name, setup.form) != (flags.dataset[0], flags.form[0]):  # the steps are the same for all
+        return {}
+    rates = {name: flags.weight_rate(config) for name, config in OPTIMIZERS.items()}
+    return {STEPS: steps_to_a_tenth(OPTIMIZERS, rates, flags.weight_decays, flags.width)}
 
 
-QUESTION = Question(NAME, batches, report.results, report.claims, report.pictures, also=also)
+def answer(arms: Arms) -> Iterator[str]:
+    """Say where sizes ended without a penalty, without and with the journal's decay, and how much they still grew."""
+    for (dataset, form), chosen in arms.by("dataset", "form").items():
+        told = []
+        for arm in chosen:
+            plain, decayed = (arm.at(penalty=0.0, weight_decay=decay) for decay in (0.0, JOURNAL_DECAY))
+            ends = f"{median(plain.end('size'))} without weight decay and {median(decayed.end('size'))} with "
+            late = f"growth in the last third of the epochs: {median(100 * growth(plain), '.2g')} and "
+            late += f"{median(100 * growth(decayed), '.2g')} %"
+            told.append(f"{ends}{JOURNAL_DECAY:g} under {arm.name} ({late})")
+        yield f"{dataset}, {form} form: at no price a unit, sizes ended at {'; '.join(told)}."
 
 
-def run(flags: PlateauFlags) -> dict[str, Any]:
-    """Train everything, write the results folder, and return the content of its summary.json."""
-    return run_question(flags, QUESTION)
-
-
-COMMAND = Command(NAME, PlateauFlags, PRESETS, run)
+STUDY = Study(
+    name="plateau",
+    flags=PlateauFlags,
+    data=data,
+    presets={
+        "smoke": {
+            "num_seeds": 2,
+            "width": 40,
+            "epochs": 3,
+            "original_epochs": 4,
+            "weight_decays": (0.0, 1e-3),
+            "penalties": (0.0, 1e-5),
+        },
+        "full": {"num_seeds": 30, "width": 500, "epochs": 15, "batch_size": 128},
+    },
+    arms=arms,
+    table=table,
+    claims=CLAIMS,
+    pictures={"units": units, "decay": sizes},
+    answer=answer,
+    checks=[outgoing_weights, cuts],
+)
+COMMAND = STUDY.command

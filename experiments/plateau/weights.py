@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,8 +12,8 @@ import optax
 from jaxsize.gates import gray_zone
 from jaxsize.learners import Hparams
 from jaxsize.learners.flexible import FlexibleConfig, make_optimizer
-from jaxsize.results import Folder, Runs, write_arrays
-from jaxsize.studies.questions import Learned
+from jaxsize.results import Folder, write_arrays
+from jaxsize.studies import ArmView, Learned, Setup
 
 MOST_STEPS = 20_000
 """The most steps that are simulated."""
@@ -25,7 +24,7 @@ def outgoing(params: Any, width: int) -> np.ndarray:
     return np.abs(np.asarray(params["output"]["kernel"], float)[:width]).sum(-1)
 
 
-def write_norms(folder: Folder, dataset: str, form: str, learned: Learned, width: int) -> None:
+def write_norms(folder: Folder, setup: Setup, learned: Learned) -> None:
     """Write norms_DATASET_FORM.npz: the outgoing weights of every run of one-layer networks.
 
     It holds the numbers of the runs, `run` [R], and the sums of |outgoing weights| of the units that they started with,
@@ -35,49 +34,41 @@ def write_norms(folder: Folder, dataset: str, form: str, learned: Learned, width
     for batch, trained in learned.values():
         for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
             runs.append(label["run"])
-            before.append(outgoing(batch.init(index), width))
-            after.append(outgoing(network.params, width))
-    path = _path(folder, dataset, form)
+            before.append(outgoing(batch.init(index), setup.flags.width))
+            after.append(outgoing(network.params, setup.flags.width))
+    path = folder.path / f"norms_{setup.dataset.name}_{setup.form}.npz"
     write_arrays(path, run=np.array(runs), before=np.array(before, "f4"), after=np.array(after, "f4"))
 
 
-def _path(folder: Folder, dataset: str, form: str) -> Path:
-    return folder.path / f"norms_{dataset}_{form}.npz"
-
-
-def read_norms(runs: Runs, which: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Read the sums of |outgoing weights| before and after training, [num_seeds, width] each; NaN for a missing run.
-
-    Args:
-        runs: the runs of the study.
-        which: the columns that select the runs, one per seed.
-    """
-    with np.load(_path(runs.folder, which["dataset"], which["form"])) as file:
+def read_norms(arm: ArmView) -> tuple[np.ndarray, np.ndarray]:
+    """Read the sums of |outgoing weights| before and after training, [num_seeds, width] each; NaN for a missing run."""
+    with np.load(arm.runs.folder.path / f"norms_{arm.dataset}_{arm.form}.npz") as file:
         numbers, both = file["run"].tolist(), (file["before"], file["after"])
-    lines = [numbers.index(int(run)) if np.isfinite(run) else None for run in runs.last("run", **which)]
+    lines = [numbers.index(int(run)) if np.isfinite(run) else None for run in arm.end("run")]
     empty = np.full(both[0].shape[1], np.nan)
     before, after = (np.array([empty if line is None else of[line] for line in lines], float) for of in both)
     return before, after
 
 
-def norms_beyond(runs: Runs, which: dict[str, Any]) -> np.ndarray:
+def beyond(arm: ArmView) -> np.ndarray:
+    """Return which units are disabled: beyond size + gray zone at the end of training, bool [num_seeds, width]."""
+    edges = arm.end("size") + gray_zone(arm.end("slope"))
+    return np.arange(arm.settings["width"]) > edges[:, None]
+
+
+def left_beyond(arm: ArmView) -> np.ndarray:
     """Return what is left of the outgoing weights of disabled units, as a share, [num_seeds].
 
-    It is the mean over the units beyond size + gray zone at the end of training of their sum of |outgoing weights|,
-    relative to that before training; NaN where there is no such unit.
+    It is the mean over these units of their sum of |outgoing weights|, relative to that before training; NaN where
+    there is no such unit.
     """
-    before, after = read_norms(runs, which)
-    sizes, slopes = runs.last("size", **which), runs.last("slope", **which)
-    left = np.full(len(sizes), np.nan)
-    for seed, (size, slope) in enumerate(zip(sizes, slopes, strict=True)):
-        beyond = np.arange(before.shape[1]) > size + gray_zone(slope)
-        if beyond.any():
-            left[seed] = (after[seed] / before[seed])[beyond].mean()
-    return left
+    before, after = read_norms(arm)
+    pairs = zip(after / before, beyond(arm), strict=True)
+    return np.array([shares[units].mean() if units.any() else np.nan for shares, units in pairs])
 
 
 def steps_to_a_tenth(
-    optimisers: Mapping[str, FlexibleConfig], rates: Mapping[str, float], decays: Sequence[float], width: int
+    optimizers: Mapping[str, FlexibleConfig], rates: Mapping[str, float], decays: Sequence[float], width: int
 ) -> list[dict[str, Any]]:
     """Count after how many steps with a gradient of 0 a typical outgoing weight has shrunk to a tenth.
 
@@ -85,7 +76,7 @@ def steps_to_a_tenth(
     since such a weight shrinks by the same factor at every step.
 
     Args:
-        optimisers: by name, how weights are trained.
+        optimizers: by name, how weights are trained.
         rates: the learning rate of the weights, by name of the optimiser.
         decays: weight decays; 0 is skipped.
         width: units of the layer.
@@ -95,13 +86,13 @@ def steps_to_a_tenth(
     """
     rows = []
     first = 0.5 / math.sqrt(width)
-    for arm, config in optimisers.items():
+    for name, config in optimizers.items():
         for decay in decays:
             if decay:
-                steps, left = _shrink(config, rates[arm], decay, first)
+                steps, left = _shrink(config, rates[name], decay, first)
                 simulated = left <= 0.1
                 needed = steps if simulated else math.log(10) / -math.log(left) * steps
-                rows.append({"optimiser": arm, "learning_rate": rates[arm], "weight_decay": decay, "steps": needed})
+                rows.append({"optimizer": name, "learning_rate": rates[name], "weight_decay": decay, "steps": needed})
     return rows
 
 

@@ -14,22 +14,22 @@ Answers the second half of C25.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from experiments.common.sizes import cuts, trained_sizes
+from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
-from experiments.size_only import claims as report
+from experiments.size_only.claims import CLAIMS, MOVING, TABLE, change
+from experiments.size_only.pictures import paths, terms
 from experiments.size_only.unit_terms import require_frozen, write_terms
-from jaxsize.data import Form
+from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.learners.flexible import FORMS
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
-from jaxsize.studies import Command
-from jaxsize.studies.questions import Learned, Question, Setup, run_question
-from jaxsize.sweeps import size_sweep
-
-NAME = "size_only"
+from jaxsize.studies import Arm, Arms, Learned, Setup, Study
+from jaxsize.trees import Tree
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class SizeOnlyFlags(FlexibleFlags):
 
     epochs: int = 3
     """Passes over the training rows while the size moves."""
-    pretrain_epochs: int = 20
+    fixed_size_epochs: int = 20
     """Passes over the training rows before that, at a fixed size. 5 unless the data set is digits."""
     start_size: float | None = None
     """The fixed size. Default: a quarter of the width."""
@@ -49,25 +49,22 @@ class SizeOnlyFlags(FlexibleFlags):
 
     def defaults(self) -> dict[str, Any]:
         """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"epochs": 3, "pretrain_epochs": 5} if self.dataset != ("digits",) else {}
+        large = {"epochs": 3, "fixed_size_epochs": 5} if self.dataset != ("digits",) else {}
         return super().defaults() | large
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole("pretrain_epochs")
+        self.require_whole("fixed_size_epochs")
         self.require_numbers("slopes", above=True, high=1e4)
         self.require_numbers("gentle_rate", above=True)
-        if not 0 <= self.start <= self.width:
-            raise InputError(
-                f"expected a number from 0 to the width {self.width}, got {self.start_size}", field="start_size"
-            )
+        self.require_numbers("start_size", high=self.width)
         if self.gentle_rate >= self.size_learning_rate:
             raise InputError(
                 f"expected less than the size learning rate {self.size_learning_rate}, got {self.gentle_rate}",
                 field="gentle_rate",
             )
-        self.require_runs(len(self.slopes) * (1 + 2 * len(report.WEIGHTS)))
+        self.require_runs(len(self.slopes) * (1 + 2 * len(MOVING)))
 
     @property
     def start(self) -> float:
@@ -75,79 +72,67 @@ class SizeOnlyFlags(FlexibleFlags):
         return self.width / 4 if self.start_size is None else self.start_size
 
 
-PRESETS = {
-    "smoke": {"num_seeds": 2, "width": 80, "epochs": 2, "pretrain_epochs": 2},
-    "full": {"num_seeds": 10, "width": 500, "epochs": 5, "pretrain_epochs": 15, "batch_size": 128},
-}
-
-
-def batches(setup: Setup) -> list[Batch]:
-    """Make the first phase: the weights train, the size does not."""
+def arms(setup: Setup) -> Iterator[Arm]:
+    """Declare the first phase, an arm per slope: the weights train, the size does not."""
     flags: SizeOnlyFlags = setup.flags
-    rates = flags.rates() | {"size_learning_rate": 0.0}
-    settings = [
-        {"slope": slope, "start_size": flags.start, "seed": seed} | rates
-        for slope in flags.slopes
-        for seed in range(flags.num_seeds)
-    ]
-    fields: dict[str, Any] = setup.batch("pretrain") | {"num_epochs": flags.pretrain_epochs}
-    return [size_sweep(setup.dataset, [flags.width], FORMS[setup.form], settings, **fields)]
+    make = trained_sizes(setup, FORMS[setup.form], width=flags.width, widen=False, num_epochs=flags.fixed_size_epochs)
+    settings = {"start_size": flags.start, "learning_rate": flags.learning_rate, "size_learning_rate": 0.0}
+    for slope in flags.slopes:
+        yield Arm("fixed size", settings | {"slope": slope}, make)
 
 
-def followers(setup: Setup, learned: Learned) -> list[Batch]:
-    """Make the second phase, in which the size moves: all arms in one program."""
+def followers(setup: Setup, learned: Learned) -> Iterator[Arm]:
+    """Declare the second phase, in which the size moves, with every slope and both step sizes: one program."""
     flags: SizeOnlyFlags = setup.flags
     ((batch, trained),) = learned.values()
     ends = {(label["slope"], label["seed"]): index for index, label in enumerate(batch.labels)}
-    settings = [
-        {
-            "weights": weights,
-            "slope": slope,
-            "start_size": flags.start,
-            "size_learning_rate": rate,
-            "learning_rate": flags.learning_rate if weights == "training" else 0.0,
-            "seed": seed,
-        }
-        for weights, slope, rate in itertools.product(
-            report.WEIGHTS, flags.slopes, (flags.size_learning_rate, flags.gentle_rate)
-        )
-        for seed in range(flags.num_seeds)
-    ]
 
-    def start(index: int) -> Any:
-        setting = settings[index]
-        end = ends[setting["slope"], setting["seed"]]
-        return batch.init(end) if setting["weights"] == "frozen random" else trained.networks[end].params
+    def make(dataset: Dataset, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
+        def start(index: int) -> Tree:
+            end = ends[settings[index]["slope"], settings[index]["seed"]]
+            return batch.init(end) if settings[index]["arm"] == "frozen random" else trained.networks[end].params
 
-    return [
-        size_sweep(
-            setup.dataset,
-            [flags.width],
-            FORMS[setup.form],
-            settings,
-            start=start,
-            widen=setup.form == "corrected",
-            **setup.batch("moving"),
-        )
-    ]
+        sizes = trained_sizes(setup, FORMS[setup.form], width=flags.width, start=start)
+        return sizes(dataset, settings=settings, **fields)
+
+    for name, slope, rate in itertools.product(MOVING, flags.slopes, (flags.size_learning_rate, flags.gentle_rate)):
+        settings = {"slope": slope, "start_size": flags.start, "size_learning_rate": rate}
+        yield Arm(name, settings | {"learning_rate": flags.learning_rate if name == "training" else 0.0}, make)
 
 
-def also(folder: Folder, flags: Any, learned: Mapping[tuple[str, Form], Learned]) -> dict[str, Any]:
+def frozen(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
     """Check that frozen weights did not move, and write what every unit adds to the size's gradient."""
-    frozen = {}
-    for (dataset, form), batches_by_name in learned.items():
-        first, moving = batches_by_name.values()
-        frozen[f"{dataset}.{form}"] = require_frozen(*moving)
-        write_terms(folder, dataset, form, *first)
-    return {"networks_with_frozen_weights": frozen}
+    first, moving = learned.values()
+    write_terms(folder, setup, *first)
+    row = {"dataset": setup.dataset.name, "form": setup.form, "networks": require_frozen(*moving)}
+    return {"Networks whose frozen weights are what they were, bit for bit": [row]}
 
 
-QUESTION = Question(NAME, batches, report.results, report.claims, report.pictures, followers=followers, also=also)
+def answer(arms: Arms) -> Iterator[str]:
+    """Say how far sizes moved at the larger step size, by what the weights were and by slope."""
+    for (dataset, form), chosen in arms.by("dataset", "form").items():
+        moved, rate = [], arms.settings["size_learning_rate"]
+        for name in MOVING:
+            runs = chosen[name].at(size_learning_rate=rate).by("slope")
+            changes = [f"{median(change(arm), '+.3g')} at slope {slope:g}" for slope, arm in runs.items()]
+            moved.append(f"{' and '.join(changes)} (weights {name})")
+        start, epochs = chosen[0].values("start_size")[0], arms.settings["epochs"]
+        yield f"{dataset}, {form} form: from {start:g} units the size moved in {epochs} epochs by {', '.join(moved)}."
 
 
-def run(flags: SizeOnlyFlags) -> dict[str, Any]:
-    """Train everything, write the results folder, and return the content of its summary.json."""
-    return run_question(flags, QUESTION)
-
-
-COMMAND = Command(NAME, SizeOnlyFlags, PRESETS, run)
+STUDY = Study(
+    name="size_only",
+    flags=SizeOnlyFlags,
+    presets={
+        "smoke": {"num_seeds": 2, "width": 80, "epochs": 2, "fixed_size_epochs": 2},
+        "full": {"num_seeds": 10, "width": 500, "epochs": 5, "fixed_size_epochs": 15, "batch_size": 128},
+    },
+    arms=arms,
+    followers=followers,
+    table=TABLE,
+    claims=CLAIMS,
+    pictures={"size": paths, "terms": terms},
+    answer=answer,
+    checks=[frozen, cuts],
+)
+COMMAND = STUDY.command

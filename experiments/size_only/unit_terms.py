@@ -1,18 +1,17 @@
 """What every unit adds to the gradient of a trained layer's size, and a check that frozen weights did not move."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.data import Dataset
 from jaxsize.gates import relu, size_gates
 from jaxsize.learners import Task, task_of
 from jaxsize.networks import dense
 from jaxsize.programs import Batch
-from jaxsize.results import Folder, Runs, write_arrays
+from jaxsize.results import Folder, write_arrays
+from jaxsize.studies import ArmView, Setup
 from jaxsize.training import Trained
 
 ROWS = 10_000
@@ -64,44 +63,36 @@ def unit_terms(params: Any, inputs: jax.Array, targets: jax.Array, task: Task) -
     return -jax.grad(loss)(gates) * layer["slope"] * jax.nn.sigmoid(level) * jax.nn.sigmoid(-level)
 
 
-def write_terms(folder: Folder, dataset: str, form: str, batch: Batch, trained: Trained) -> None:
+def write_terms(folder: Folder, setup: Setup, batch: Batch, trained: Trained) -> None:
     """Write terms_DATASET_FORM.npz: the terms of every unit under random and under trained weights.
 
     It holds `slope` and `seed`, [R] each, and the terms before training (`random`) and after it (`trained`), [R, width]
-    each.
+    each. They are means over the first `ROWS` training rows.
     """
-    inputs, targets = _rows(batch.dataset)
+    dataset, rows = setup.dataset, setup.dataset.train
+    inputs = np.asarray(rows.inputs[:ROWS], np.float32) * dataset.input_scale + dataset.input_shift
     terms = jax.jit(unit_terms, static_argnums=3)
     arrays: dict[str, list[Any]] = {name: [] for name in ("slope", "seed", "random", "trained")}
     for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
         arrays["slope"].append(label["slope"])
         arrays["seed"].append(label["seed"])
         for name, params in (("random", batch.init(index)), ("trained", network.params)):
-            arrays[name].append(np.asarray(terms(params, inputs, targets, task_of(batch.dataset))))
-    write_arrays(_path(folder, dataset, form), **{name: np.array(values) for name, values in arrays.items()})
+            arrays[name].append(np.asarray(terms(params, inputs, rows.targets[:ROWS], task_of(dataset))))
+    path = folder.path / f"terms_{dataset.name}_{setup.form}.npz"
+    write_arrays(path, **{name: np.array(values) for name, values in arrays.items()})
 
 
-def _rows(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    inputs = np.asarray(dataset.train.inputs[:ROWS], np.float32) * dataset.input_scale + dataset.input_shift
-    return inputs, dataset.train.targets[:ROWS]
+def read_terms(arm: ArmView) -> tuple[np.ndarray, np.ndarray]:
+    """Read what each unit adds to -dL/dsize before the size moves, of runs at one slope.
 
-
-def _path(folder: Folder, dataset: str, form: str) -> Path:
-    return folder.path / f"terms_{dataset}_{form}.npz"
-
-
-def read_terms(runs: Runs, dataset: str, form: str, slope: float, weights: str) -> np.ndarray:
-    """Read the terms of -dL/dsize, [num_seeds, width]; NaN where there is no run.
-
-    Args:
-        runs: the runs of the study.
-        dataset: name of the data set.
-        form: "original" or "corrected".
-        slope: the slope of the gates.
-        weights: "random" (before training) or "trained".
+    Returns:
+        The terms [num_seeds, width], NaN unless weights are frozen; and how far units lie beyond the edge, [width]. The
+        edge is the unit whose position is the size.
     """
-    with np.load(_path(runs.folder, dataset, form)) as file:
-        chosen, seeds, terms = file["slope"] == slope, file["seed"], file[weights]
-    by_seed = np.full((runs.num_seeds, terms.shape[1]), np.nan)
-    by_seed[seeds[chosen]] = terms[chosen]
-    return by_seed
+    weights = arm.name.removeprefix("frozen ")
+    with np.load(arm.runs.folder.path / f"terms_{arm.dataset}_{arm.form}.npz") as file:
+        terms = np.full((arm.runs.num_seeds, file["trained"].shape[1]), np.nan)
+        if weights in file:
+            chosen = file["slope"] == arm.where["slope"]
+            terms[file["seed"][chosen]] = file[weights][chosen]
+    return terms, np.arange(terms.shape[1]) - arm.values("start_size")[0]

@@ -1,6 +1,6 @@
 """Studies as declared pages: arms, tables, claims and pictures, the command, the results folder, the report."""
 
-from jaxsize.studies import grids, opening, pages, questions, summary
+from jaxsize.studies import grids, opening, pages, summary
 from jaxsize.studies.arms import Arms
 from jaxsize.studies.choosing import across, between, each, versus
 from jaxsize.studies.claims import Claim, any_part
@@ -48,7 +48,6 @@ __all__ = [
     "opening",
     "pages",
     "per",
-    "questions",
     "still_open",
     "summary",
     "trending",

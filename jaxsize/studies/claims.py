@@ -88,7 +88,7 @@ class Claim:
             judged: the claim, judged.
             flags: the flags of the study.
         """
-        if judged["verdict"] != "open":
+        if judged["verdict"] != "open" or all("uninformative" in part for part in judged["parts"]):
             return ""
         if (needed := self.needed(flags)) > flags.num_seeds:
             return f"{needed} seeds: --num-seeds {needed}"

@@ -89,7 +89,8 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
     counting = [part for part in judged["parts"] if "uninformative" not in part]
     tally = [part["verdict"] for part in counting]
     told = ", ".join(f"{tally.count(outcome)} {outcome}" for outcome in dict.fromkeys(tally))
-    why = judged.get("reason") or (counting[0]["reason"] if len(counting) == 1 else f"of {len(tally)} parts: {told}")
+    of_parts = f"of {len(tally)} parts: {told}" if tally else "none of its parts counts"
+    why = judged.get("reason") or (counting[0]["reason"] if len(counting) == 1 else of_parts)
     line = f"{name}, {form}: {judged['claim']}: {judged['verdict'].upper()} ({why})"
     if "settle" in judged:
         line += f"\n  What would settle it: {judged['settle']}"

@@ -1,8 +1,9 @@
 """An arm of a study after training: its runs, as columns over seeds."""
 
+import copy
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -104,15 +105,20 @@ class ArmView:
         """The parameters of the trained networks, in the order of the runs' numbers."""
         return [self._networks[run] for run in self.runs.values("run", **self.where)]
 
-    def at(self, **where: Any) -> "ArmView":
-        """Select the runs with these values of settings as well; `arm`, `dataset` and `form` choose other runs."""
-        return ArmView(self.runs, self.where | where, data=self._data, networks=self._networks)
+    def at(self, **where: Any) -> Self:
+        """Select the runs with these values of settings as well; `arm`, `dataset` and `form` choose other runs.
+
+        A view of a subclass keeps what the subclass adds.
+        """
+        view = copy.copy(self)
+        view.where = self.where | where
+        return view
 
     def values(self, setting: str, *, skip: Any = None) -> list[Any]:
         """List the different values of a setting, ascending, but for one to `skip`."""
         return [value for value in self.runs.values(setting, **self.where) if value != skip]
 
-    def by(self, *settings: str, skip: Any = None) -> dict[Any, "ArmView"]:
+    def by(self, *settings: str, skip: Any = None) -> dict[Any, Self]:
         """Split by the values of a setting, or by every combination of values of several that has runs.
 
         Args:

@@ -2,6 +2,7 @@
 
 import json
 from types import SimpleNamespace
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -63,7 +64,7 @@ def test_late_epochs_come_after_the_30th_or_the_middle(epochs, before):
 
 @pytest.mark.parametrize(("epochs", "outcome"), [(60, "holds"), (34, "holds"), (33, "open")])
 def test_claim_is_about_noise_after_epoch_30(epochs, outcome):
-    def arm(size):
+    def arm(size) -> Any:
         values = size * np.random.default_rng(0).normal(size=(8, epochs))
         settings = {"after_epoch": 30, "epochs": epochs}
         return SimpleNamespace(

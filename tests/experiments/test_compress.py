@@ -15,6 +15,7 @@ from experiments.compress import study as compress
 from jaxsize import load_network
 from jaxsize.data import load
 from jaxsize.results import BatchRows
+from jaxsize.studies import study as frame
 from jaxsize.training import epoch_times
 from jaxsize.training.progress import Progress
 
@@ -36,10 +37,16 @@ def final_rows(rows, arm):
 
 
 def test_smoke_gives_a_person_everything(command, tmp_path):
-    out, arguments = tmp_path / "r", ["--smoke", "--depth", "2", "--epochs", "2", "--static-epochs", "2"]
+    out, arguments = tmp_path / "r", ["--smoke", "--depths", "2", "--epochs", "2", "--static-epochs", "2"]
     status, printed, error = command(*arguments, "--out", str(out))
     assert (status, error) == (0, "")
-    for text in ("digits, 2 hidden, 2 seeds", "from_scratch, equal time", "C33", "C34", "C39"):
+    for text in (
+        "of 28 units in 2 hidden layers; test accuracy",
+        "digits, corrected form, 2 seeds",
+        "C33",
+        "C34",
+        "C39",
+    ):
         assert text in printed
     rows = rows_of(out)
     arms = ["from_found", "half_widths", "double_widths", "pruned", "random_widths", "group_lasso", "from_scratch"]
@@ -50,21 +57,24 @@ def test_smoke_gives_a_person_everything(command, tmp_path):
     for arm in arms[:-2]:
         for row in final_rows(rows, arm).values():
             partner = compressed[row["partner"]]
-            assert all(row[key] == partner[key] for key in ("dataset", "depth", "seed", "penalty", "start_width"))
+            assert all(
+                row[key] == partner[key] for key in ("dataset", "form", "depth", "seed", "penalty", "start_width")
+            )
             widths, other = row["live_units_per_layer"], partner["live_units_per_layer"]
             double, half = [2 * width for width in other], [max(1, width // 2) for width in other]
             expected = {"half_widths": half, "double_widths": double}.get(arm, other)
             assert widths == expected or (arm == "random_widths" and sum(widths) == sum(other))
     config = json.loads((out / "config.json").read_text())["config"]
-    assert config["epochs"] == 2 and config["start_width"] == [16] and "digits" in config["data"]
+    assert config["epochs"] == 2 and config["start_width"] == 24 and "digits" in config["data"]
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary["claims"]) == {"C33", "C34", "C39"} and len(summary["results"]) == 3
+    assert set(summary["claims"]["corrected"]) == {"C33", "C34", "C39"} and len(summary["results"]) == 3
+    gains, (overhead,), stops = summary["tables"].values()
+    assert [row["budget"] for row in gains[:3]] == ["steps", "time", "multiply_adds"] and stops == []
+    assert {row["compressed_minus"] for row in gains} == set(arms) and overhead["ratio"] > 0
     (table,) = json.loads((out / "epoch_seconds.json").read_text())
     assert all(epoch["seconds"] > 0 for epoch in table["epochs"]) and {e["gated"] for e in table["epochs"]} == {1, 0}
-    (whole,) = summary["overhead"]
-    assert whole["ratio"] > 0 and "times what equal time charges them" in printed
     for picture in ("scores", "sizes", "best", "widths", "epochs"):
-        assert matplotlib.image.imread(out / f"{picture}_digits.png").shape[0] > 200
+        assert matplotlib.image.imread(out / f"{picture}_digits_corrected.png").shape[0] > 200
     events = [event["event"] for event in BatchRows(out / "events").read()]
     assert events.count("programs") >= 3
     test = load("digits").test
@@ -74,23 +84,23 @@ def test_smoke_gives_a_person_everything(command, tmp_path):
         right = np.asarray(network.outputs(test.inputs)).argmax(1) == test.targets
         assert right.mean() == pytest.approx(best["test_accuracy"], abs=1e-6)
         assert network.description["extra"]["epoch"] == best["epoch"] and best["start_width"] == row["start_width"]
-    steps = np.load(out / "steps" / "digits.compress.2.live_units_1.npy")
-    assert steps.shape[0] == 6 and steps.max() <= 16
+    steps = np.load(out / "steps" / "digits.corrected.compress.2.live_units_1.npy")
+    assert steps.shape[0] == 6 and steps.max() <= 14
     again = command(*arguments, "--out", str(out))
     assert again[0] == 0 and "finished" in again[1] and rows_of(out) == rows
 
 
 def test_the_original_form_trains_in_whole_batches_and_partners_with_gates(command, tmp_path):
-    arguments = ["--form", "original", "--dataset", "add10", "--depth", "1", "--start-width", "12", "--epochs", "2"]
+    arguments = ["--form", "original", "--dataset", "add10", "--depths", "1", "--start-width", "12", "--epochs", "2"]
     arguments += ["--num-seeds", "1", "--penalties", "0.001", "--partners", "from_scratch", "pruned", "group_lasso"]
     status, printed, error = command(*arguments, "--static-epochs", "2", "--out", str(tmp_path / "r"))
-    assert (status, error) == (0, "") and "gain in test error" in printed
+    assert (status, error) == (0, "") and "Gain in test error" in printed
     rows = rows_of(tmp_path / "r")
     assert {row["arm"] for row in rows} == {"compress", "group_lasso", "from_scratch", "pruned"}
     assert all({"validation_error", "test_error"} <= set(row) for row in rows)
     assert len(rows) == 2 * (2 + 1 + 1 + 1)
-    penalised = np.load(tmp_path / "r" / "steps" / "add10.compress.1.objective.npy")
-    plain = np.load(tmp_path / "r" / "steps" / "add10.compress.1.loss.npy")
+    penalised = np.load(tmp_path / "r" / "steps" / "add10.original.compress.1.objective.npy")
+    plain = np.load(tmp_path / "r" / "steps" / "add10.original.compress.1.loss.npy")
     np.testing.assert_array_equal(penalised[0], plain[0])  # unpenalised
     assert penalised[1, 0] - plain[1, 0] == pytest.approx(0.001 * 1e4 / 100 * 12, rel=1e-4)
 
@@ -98,19 +108,20 @@ def test_the_original_form_trains_in_whole_batches_and_partners_with_gates(comma
 def comparable(folder):
     """The summary without what depends on how fast the machine was."""
     summary = json.loads((folder / "summary.json").read_text())
-    assert len(summary.pop("overhead")) == 1
-    for result in summary["results"]:
-        assert result["gains"].pop("from_scratch, equal time", {}) or not result["penalty"]
-    parts = summary["claims"]["C33"]["parts"]
-    summary["claims"]["C33"] = [part for part in parts if part["budget"] != "time"]
-    for part in summary["claims"]["C33"]:
+    gains, overhead, _ = summary["tables"].values()
+    assert len(overhead) == 1
+    overhead.clear()
+    gains[:] = [row for row in gains if row["budget"] != "time"]
+    parts = summary["claims"]["corrected"]["C33"]["parts"]
+    summary["claims"]["corrected"]["C33"] = [part for part in parts if part["budget"] != "time"]
+    for part in summary["claims"]["corrected"]["C33"]:
         del part["p_value_holm"]
     return summary
 
 
 def test_killed_while_units_are_removed_and_again_among_partners_it_ends_the_same(command, tmp_path, monkeypatch):
     """Of epochs 1 to 5 the compressed networks, then those cut out of them, then those from scratch."""
-    monkeypatch.setattr(compress, "draw", lambda *_: None)
+    monkeypatch.setattr(frame, "draw_all", lambda *_: [])
     monkeypatch.setattr(compress, "Shrinking", lambda: dataclasses.replace(EAGER, factor=1.0, multiple=4))
     arguments = [*SMALL, "--num-seeds", "1", "--partners", "from_scratch", "from_found", "pruned", "--out"]
     whole, out, advance = tmp_path / "whole", tmp_path / "r", Progress.advance

@@ -4,15 +4,16 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from experiments.compress import pictures as compress_pictures
+from experiments.compress.pictures import PICTURES
 from experiments.compress.prices import FILE
 from jaxsize import plots
 from jaxsize.data import Dataset, Split
-from jaxsize.results.folder import open_folder
+from jaxsize.results import Runs, open_folder
 from jaxsize.results.json_files import write_json
+from jaxsize.studies import Arms
+from jaxsize.studies._drawing import draw_all
 
 PARTNERS = ("from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned")
-KINDS = ("scores", "sizes", "best", "widths", "epochs")
 EPOCHS, SEEDS, PENALTIES = 6, 3, (1e-2, 1e-1)
 
 
@@ -43,7 +44,8 @@ def rows_of(dataset, depths, arms=PARTNERS):
     for depth in depths:
         for penalty in (0.0, *PENALTIES):
             for seed in range(SEEDS):
-                label = {"dataset": dataset.name, "depth": depth, "seed": seed, "penalty": penalty, "start_width": 60}
+                label = {"dataset": dataset.name, "form": "corrected", "depth": depth, "seed": seed}
+                label |= {"penalty": penalty, "start_width": 60, "batch": "a"}
                 rate = 0.1 + 2 * penalty if penalty else 0
                 partner, run = run, run + 1
                 compress = label | {"arm": "compress", "run": partner}
@@ -62,13 +64,13 @@ def pictures(path, data, depths, rows, events=()):
     folder.rows.of("a").append(rows)
     folder.events.of("a").append(events)
     names = [dataset.name for dataset in data]
-    settings = {"dataset": names, "depth": depths, "penalties": PENALTIES, "num_seeds": SEEDS, "epochs": EPOCHS}
-    settings["form"] = "corrected"
     priced = [{"gated": kind, "multiply_adds": 10**n, "seconds": 0.1 * n} for kind in (0, 1) for n in (1, 2)]
-    write_json(path / FILE, [{"dataset": names[0], "depth": n, "devices": 1, "epochs": priced} for n in depths])
-    compress_pictures.draw(folder, data, settings)
+    table = {"dataset": names[0], "form": "corrected", "devices": 1, "epochs": priced}
+    write_json(path / FILE, [table | {"depth": depth} for depth in depths])
+    runs = Runs(folder, {"num_seeds": SEEDS, "epochs": EPOCHS})
+    draw_all(PICTURES, Arms.of(runs, data={(dataset.name, "corrected"): dataset for dataset in data}), path)
     images = {file.name: matplotlib.image.imread(file) for file in path.glob("*.png")}
-    assert set(images) == {f"{kind}_{name}.png" for kind in KINDS for name in names}
+    assert set(images) == {f"{kind}_{name}_corrected.png" for kind in PICTURES for name in names}
     for name, image in images.items():
         assert min(image.shape[:2]) > 300 and np.ptp(image[..., :3]) > 0.5, name
     return images
@@ -109,11 +111,11 @@ def test_runs_that_diverged_or_collapsed_do_not_hide_the_others(tmp_path, monkey
     figures, save = {}, plots.save
     monkeypatch.setattr(plots, "save", lambda figure, path: (figures.update({path.name: figure}), save(figure, path)))
     pictures(tmp_path, [data], (2,), rows)
-    for name in ("scores_tiny.png", "sizes_tiny.png", "best_tiny.png"):
+    for name in ("scores_tiny_corrected.png", "sizes_tiny_corrected.png", "best_tiny_corrected.png"):
         low, high = figures[name].axes[0].get_ylim()
         assert 0.75 < low < high < 1, name
-    assert figures["sizes_tiny.png"].axes[0].get_title(loc="left") == "1 outside the axes"
-    assert figures["widths_tiny.png"].axes[0].get_ylim()[0] < 0.5  # no unit is drawn at 0.5
+    assert figures["sizes_tiny_corrected.png"].axes[0].get_title(loc="left") == "1 outside the axes"
+    assert figures["widths_tiny_corrected.png"].axes[0].get_ylim()[0] < 0.5  # no unit is drawn at 0.5
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

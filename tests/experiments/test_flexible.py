@@ -1,6 +1,8 @@
 """The command `python -m experiments.flexible`, and what its report makes of made-up runs."""
 
+import dataclasses
 import json
+from typing import Any
 
 import chex
 import jax
@@ -8,19 +10,19 @@ import jax.numpy as jnp
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.arms import made_arms
 from helpers.experiments import rows_of
 
-from experiments.flexible import claims as flexible_report
-from experiments.flexible import study as flexible
-from experiments.flexible.table import static_widths
+from experiments.flexible import STUDY, LearnedSizeFlags
+from experiments.flexible.claims import CLAIMS, rank_correlations, slopes
+from experiments.flexible.study import static_widths
 from jaxsize.data import load
 from jaxsize.learners.learner import Hparams
-from jaxsize.results.runs import Runs
-from jaxsize.studies.questions import Setup
+from jaxsize.studies import Setup
 from jaxsize.training._train import Trained
 
-COMMAND = flexible.COMMAND
-SMALL = ["--smoke", "--epochs", "1", "--start-size", "0", "10", "--penalties", "1e-3", "--batch-size", "512"]
+COMMAND = STUDY.command
+SMALL = ["--smoke", "--epochs", "1", "--start-sizes", "0", "10", "--penalties", "1e-3", "--batch-size", "512"]
 WIDTH = ["--width", "400"]  # so that nothing is widened, which would be compiled anew
 
 
@@ -30,9 +32,9 @@ def test_smoke_answers_its_claims(command, tmp_path):
         *WIDTH,
         "--form",
         "corrected",
-        "--weight-decay",
+        "--weight-decays",
         "0.01",
-        "--slope",
+        "--slopes",
         "0.4",
         "--out",
         str(tmp_path / "r"),
@@ -41,7 +43,7 @@ def test_smoke_answers_its_claims(command, tmp_path):
     assert (status, error) == (0, "") and "C13, corrected" in printed and "C18, corrected" in printed
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     claims = summary["claims"]["corrected"]
-    assert list(claims) == ["C13", "C14", "C15", "C15b", "C16", "C17", "C18"]
+    assert list(claims) == ["C13", "C14", "C15", "C15b", "C16", "C17", "C17 same L2", "C18"]
     assert claims["C13"]["verdict"] == "holds"  # exact, whatever the number of seeds
     assert all(claims[name]["verdict"] == "open" for name in ("C14", "C15", "C15b", "C16", "C17"))
     assert claims["C18"]["verdict"] == "not tested" and "mnist fashion_mnist" in claims["C18"]["reason"]
@@ -50,8 +52,8 @@ def test_smoke_answers_its_claims(command, tmp_path):
     assert {arm: len(of_arm) for arm, of_arm in arms.items()} == {
         "starts": 2 * 2,  # starts x seeds
         "penalties": 2,
-        "static_same": 2,
-        "static_wide": 2,
+        "static": 2,
+        "static wide": 2,
         "naive_gate": 2 * 2,
         "stable_gate": 2 * 2,
         "size_price": 4 * 2,
@@ -59,21 +61,33 @@ def test_smoke_answers_its_claims(command, tmp_path):
     }
     assert len({row["run"] for row in rows}) == len(rows)
     sizes = [row["size"] for row in arms["penalties"]]
-    assert {row["live_units"] for row in arms["static_same"]} == {int(np.median(sizes))}
-    assert {row["live_units"] for row in arms["static_wide"]} == {800}
-    frontier = next(row for row in summary["results"] if row["arm"] == "penalties")
-    assert frontier["size"]["median"] == pytest.approx(np.median(sizes))
-    assert frontier["static_units"] == int(np.median(sizes))
-    for title in ("starts", "frontier", "prices"):
-        assert matplotlib.image.imread(tmp_path / "r" / f"{title}_corrected_digits.png").shape[0] > 300
+    assert {row["live_units"] for row in arms["static"]} == {int(np.median(sizes))}
+    assert {row["live_units"] for row in arms["static wide"]} == {800}
+    table = {row["arm"]: row["size"]["median"] for row in summary["results"]}
+    assert table["penalties"] == pytest.approx(np.median(sizes)) and table["static"] == int(np.median(sizes))
+    assert len(summary["answer"]) == 2 and f"left {np.median(sizes):.3g} units" in summary["answer"][1]
+    for picture in summary["pictures"]:
+        assert matplotlib.image.imread(tmp_path / "r" / picture["file"]).shape[0] > 300
+    assert [picture["title"].split(",")[0] for picture in summary["pictures"]] == ["starts", "frontier", "prices"]
+    (cut,) = next(iter(summary["tables"].values()))
+    assert cut["output_change"]["n"] == 6 and cut["largest"] < 1e-2  # starts and penalties, no specimen
     status, again, _ = command(*arguments)
     assert status == 0 and "holds the finished run" in again
 
 
-def test_original_ignores_the_start_and_decays_no_static_network():
-    flags = flexible.LearnedSizeFlags(**flexible.PRESETS["smoke"], optimizer="adamax")
-    setup = Setup(flags, load("digits", form="original"), "original", 5)
-    starts, penalties, *broken = flexible.batches(setup)
+def made_batches(form, **flags):
+    """The setup of a smoke, and its first batches."""
+    setup = Setup(
+        flags=LearnedSizeFlags(**STUDY.presets["smoke"], **flags),
+        dataset=load("digits", form=form),
+        form=form,
+        first_run=5,
+    )
+    return setup, setup.batches(STUDY.arms(setup))
+
+
+def test_original_ignores_the_start_and_has_static_networks_without_decay_and_with_it():
+    setup, (starts, penalties, *broken) = made_batches("original", optimizer="adamax")
     assert [len(batch) for batch in (starts, penalties, *broken)] == [2 * 2 * 2, 2 * 2 * 2, 4, 4, 8, 8]
     runs = [label["run"] for batch in (starts, penalties, *broken) for label in batch.labels]
     assert runs == list(range(5, 5 + len(runs)))
@@ -85,21 +99,26 @@ def test_original_ignores_the_start_and_decays_no_static_network():
         for label, size in zip(penalties.labels, (30.9, 32.5, 70.2, 71.0, 20.0, 21.0, 0.5, -9.0), strict=True)
     ]
     learned = {penalties.name: (penalties, Trained(rows, []))}
-    static = flexible.followers(setup._replace(first_run=100), learned)
+    static: Any = STUDY.followers(dataclasses.replace(setup, first_run=100), learned)
     labels = [label for batch in static for label in batch.labels]
     assert sorted(label["run"] for label in labels) == list(range(100, 100 + len(labels)))
     widths = {(label.get("penalty"), label["weight_decay"]): label["live_units"] for label in labels}
     assert widths == {(1e-3, 1e-3): 31, (1e-5, 1e-3): 70, (1e-3, 0): 20, (1e-5, 0): 1, (None, 0): 200}
-    assert all((batch.hparams.weight_decay == 0).all() for batch in static)
+    same_decay = {(one["penalty"], one["live_units"], one["seed"]) for one in labels if one["arm"] == "static L2"}
+    assert same_decay == {(penalty, units, seed) for penalty, units in ((1e-3, 31), (1e-5, 70)) for seed in (0, 1)}
+    for batch in static:
+        own = [1e-3 if label["arm"] == "static L2" else 0 for label in batch.labels]
+        np.testing.assert_array_equal(batch.hparams.weight_decay, np.float32(own))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamax", "sgd"])
-def test_static_networks_are_moved_as_flexible_ones(optimizer):
-    """Two steps on the same gradient, against the optimiser of the flexible batch."""
-    flags = flexible.LearnedSizeFlags(**flexible.PRESETS["smoke"], optimizer=optimizer)
-    setup = Setup(flags, load("digits", form="corrected"), "corrected")
-    batches = flexible.batches(setup)
-    (static, *_) = flexible.followers(setup, {})
+@pytest.mark.parametrize(
+    ("form", "optimizer"), [("corrected", "adam"), ("corrected", "adamax"), ("corrected", "sgd"), ("original", "adam")]
+)
+def test_static_networks_are_moved_as_flexible_ones(form, optimizer):
+    """Two steps on the same gradient, against the optimiser of the flexible batch: decoupled decay, and coupled."""
+    setup, batches = made_batches(form, optimizer=optimizer)
+    followers: Any = STUDY.followers(setup, {})
+    (static, *_) = followers
     hparams = Hparams(learning_rate=1e-3, weight_decay=1e-2)
     moved = []
     for batch in (batches[0], static):
@@ -122,55 +141,96 @@ def test_static_networks_have_the_median_size():
 
 
 def test_slopes_and_rank_correlations_of_lines():
-    starts = np.array([0.0, 10, 30])
-    lines = np.array([5 + 0.5 * starts, [7, 7, 7], [1, 2, np.nan], -(starts**2)])
-    np.testing.assert_allclose(flexible_report.slopes(starts, lines)[:2], [0.5, 0], atol=1e-12)
-    np.testing.assert_allclose(flexible_report.rank_correlations(starts, lines), [1, 0, np.nan, -1])
+    starts = [0.0, 10, 30]
+    squares = -np.square(starts)
+    lines = np.array([5 + 0.5 * np.array(starts), [7, 7, 7], [1, 2, np.nan], squares])
+    np.testing.assert_allclose(slopes(starts, lines)[:3], [0.5, 0, np.nan], atol=1e-12)
+    np.testing.assert_allclose(rank_correlations(starts, lines), [1, 0, np.nan, -1])
 
 
-class Made:
-    """Runs whose final size is `slope` times the start + 50, and whose accuracy falls with the start if `falls`."""
+def judge(claim, path, *, slope=0.0, falls=True, datasets=("digits",), form="corrected"):
+    """Judge a claim on 8 seeds: final sizes are 50 + slope x start, and accuracies fall with the start or rise.
 
-    def __init__(self, slope, falls, datasets=("digits",)):
-        self.slope, self.falls = slope, falls
-        self.settings = {"dataset": datasets, "depth": 1, "num_seeds": 8}
-
-    def values(self, name, **where):
-        known = {"start_size": [0.0, 10.0, 20.0, 30.0], "slope": [0.4], "weight_decay": [0.0], "penalty": [1e-5]}
-        return known.get(name, [40])
-
-    def score(self, dataset, split="test"):
-        return f"{split}_accuracy", 1
-
-    def last(self, name, **where):
-        seeds = np.arange(8)
-        if name == "size":
-            return 50 + 0.1 * seeds + self.slope * where.get("start_size", 0) + 20.0 * (where["dataset"] == "mnist")
-        return 0.9 + 1e-3 * seeds + (-1 if self.falls else 1) * 1e-3 * where.get("start_size", 0)
-
-    def difference(self, name, one, other, **where):
-        return Runs.difference(self, name, one, other, **where)  # type: ignore[arg-type]
-
-    num_seeds = 8
+    On mnist sizes are larger by 20.
+    """
+    rows = [
+        {
+            **{"dataset": dataset, "form": form, "arm": arm, "seed": seed, "start_size": start, "slope": 0.4},
+            **{"weight_decay": 0.0, "penalty": 1e-5},
+            "size": 50 + 0.1 * seed + slope * start + 20.0 * (dataset == "mnist"),
+            "test_accuracy": 0.9 + 1e-3 * seed + (-1 if falls else 1) * 1e-3 * start,
+        }
+        for dataset in datasets
+        for arm, starts in (("starts", (0.0, 10.0, 20.0, 30.0)), ("penalties", (0.0,)))
+        for start in starts
+        for seed in range(8)
+    ]
+    return CLAIMS[claim].judge(made_arms(path, rows, num_seeds=8, depth=1), form)
 
 
-@pytest.mark.parametrize(("slope", "independent", "sticks"), [(0.02, "holds", "open"), (1.0, "refuted", "holds")])
-def test_start_claims_follow_the_slope(slope, independent, sticks):
-    runs = Made(slope, falls=True)
-    assert flexible_report.independent(runs, "corrected")["verdict"] == independent  # type: ignore[arg-type]
-    claim = flexible_report.grows_and_sticks(runs, "corrected")  # type: ignore[arg-type]
-    assert claim["verdict"] == sticks
-    assert claim["parts"][1]["estimate"] == pytest.approx(50.35 + (slope - 1) * 15)
-    for judge in (flexible_report.grows_and_sticks, flexible_report.uncorrelated):
-        assert judge(runs, "original")["verdict"] == "not tested"  # type: ignore[arg-type]
+@pytest.mark.parametrize(("slope", "outcome"), [(0.02, "refuted"), (0.0, "open"), (-0.5, "refuted")])
+def test_any_slope_shows_that_the_start_matters(tmp_path, slope, outcome):
+    claim = judge("C15", tmp_path, slope=slope)
+    assert claim["verdict"] == outcome and claim["parts"][0]["estimate"] == pytest.approx(slope, abs=1e-12)
+
+
+@pytest.mark.parametrize(("slope", "outcome"), [(0.5, "holds"), (1.0, "holds"), (-1.0, "open"), (-9.0, "refuted")])
+def test_growth_decides_and_no_margin_around_its_slope(tmp_path, slope, outcome):
+    """With slope -1 the median over starts grows, and the size from the largest start shrinks."""
+    claim = judge("C15b", tmp_path, slope=slope)
+    of_slope, median, smallest = claim["parts"]
+    assert claim["verdict"] == outcome
+    assert of_slope["reason"].startswith("the source's words do not decide this") and of_slope["uninformative"]
+    assert median["estimate"] == pytest.approx(50.35 + (slope - 1) * 15)
+    assert smallest["estimate"] == pytest.approx(50.35 + min(0, slope - 1) * 30)
+
+
+@pytest.mark.parametrize("name", ["C15", "C15b", "C16"])
+def test_starts_that_were_ignored_are_not_judged(tmp_path, name):
+    assert judge(name, tmp_path, form="original")["verdict"] == "not tested"
 
 
 @pytest.mark.parametrize(("falls", "outcome"), [(True, "holds"), (False, "refuted")])
-def test_accuracy_against_the_start(falls, outcome):
-    claim = flexible_report.uncorrelated(Made(0.0, falls), "corrected")  # type: ignore[arg-type]
-    assert claim["verdict"] == outcome and abs(claim["parts"][0]["estimate"]) == 1
+def test_accuracy_against_the_start(tmp_path, falls, outcome):
+    claim = judge("C16", tmp_path, falls=falls)
+    assert claim["verdict"] == outcome and abs(claim["parts"][0]["estimate"]) == pytest.approx(1)
 
 
-def test_sizes_of_the_two_sets_are_paired():
-    claim = flexible_report.larger_on_mnist(Made(0.0, True, ("mnist", "fashion_mnist")), "corrected")  # type: ignore[arg-type]
+def judge_against_static(name, path, form, better):
+    """Judge on 8 seeds how flexible networks do whose accuracy is better than that of each static arm by so much."""
+    rows = [
+        {
+            **{"dataset": dataset, "form": form, "arm": arm, "seed": seed, "weight_decay": decay, "penalty": 1e-5},
+            **{"live_units": 40, "test_accuracy": 0.9 + 1e-3 * seed - better.get((dataset, decay), 0.0)},
+        }
+        for dataset in ("digits", "mnist", "fashion_mnist")
+        for decay in (0.0, 1e-3)
+        for arm in ("penalties", "static", "static L2")
+        for seed in range(8)
+    ]
+    for row in rows:
+        if row["arm"] == "penalties":
+            row["test_accuracy"] = 0.9 + 1e-3 * row["seed"]
+    return CLAIMS[name].judge(made_arms(path, rows, num_seeds=8, depth=1), form)
+
+
+@pytest.mark.parametrize(
+    ("mnist", "fashion", "outcome"),
+    [(0.001, -0.001, "holds"), (-0.001, 0.001, "refuted"), (0.0, -0.001, "open"), (-0.001, -0.001, "open")],
+)
+def test_static_networks_decide_with_decay_alone(tmp_path, mnist, fashion, outcome):
+    """Without decay the flexible networks are far worse here, and on digits anyway: neither counts."""
+    better = {("mnist", 1e-3): mnist, ("fashion_mnist", 1e-3): fashion}
+    better |= {(dataset, 0.0): -0.1 for dataset in ("digits", "mnist", "fashion_mnist")}
+    claim = judge_against_static("C17", tmp_path, "original", better)
+    assert claim["verdict"] == outcome
+    counting = {(part["dataset"], part["weight_decay"]) for part in claim["parts"] if "uninformative" not in part}
+    assert counting == set(better) - {(dataset, 0.0) for dataset in ("digits", "mnist", "fashion_mnist")}
+    assert len(claim["parts"]) == 6
+    assert judge_against_static("C17 same L2", tmp_path / "L2", "original", better)["verdict"] == outcome
+    assert judge_against_static("C17 same L2", tmp_path / "decoupled", "corrected", better)["verdict"] == "not tested"
+
+
+def test_sizes_of_the_two_sets_are_paired(tmp_path):
+    claim = judge("C18", tmp_path, datasets=("mnist", "fashion_mnist"))
     assert claim["verdict"] == "holds" and claim["parts"][0]["estimate"] == pytest.approx(20)

@@ -4,11 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.arms import made_arms
 
+from experiments.flexible import STUDY, LearnedSizeFlags, specimens
 from experiments.flexible import specimen_claims as report
-from experiments.flexible import specimens
+from jaxsize.data import load
 from jaxsize.gates.ramp import size_gates
 from jaxsize.networks.mlp import mlp
+from jaxsize.studies import Setup
 
 
 def test_naive_gates_are_the_stable_ones_until_the_exponential_overflows():
@@ -29,15 +32,20 @@ def test_naive_outputs_are_those_of_the_network():
     np.testing.assert_allclose(specimens.naive_price(params), expected, rtol=1e-5)
 
 
+def test_specimens_of_a_regression_have_few_rows_too():
+    flags = LearnedSizeFlags(**STUDY.presets["smoke"])
+    setup = Setup(flags=flags, dataset=load("add10", form="corrected"), form="corrected")
+    batches = setup.batches(specimens.arms(setup))
+    assert {len(batch.dataset.train) for batch in batches} == {specimens.STEPS * flags.batch_size}
+
+
 def test_only_naive_gates_have_cells_that_are_not_finite():
-    rows = specimens.grid()
-    assert [row["width"] for row in rows] == list(specimens.WIDTHS)
-    for row in rows:
-        assert row["cells"] == len(specimens.SIZES) * len(specimens.SLOPES)
-        # unit 0 overflows wherever slope x size is above 88.7, whatever the width
-        products = np.outer(specimens.SIZES, specimens.SLOPES)
-        assert row["naive"] >= np.count_nonzero(products > 89) > 0
-        assert row["stable"] == row["outside"] == 0
+    counts = specimens.grid()
+    assert counts["cells"] == len(specimens.SIZES) * len(specimens.SLOPES) * len(specimens.WIDTHS)
+    # unit 0 overflows wherever slope x size is above 88.7, whatever the width
+    products = np.outer(specimens.SIZES, specimens.SLOPES)
+    assert counts["naive"] >= len(specimens.WIDTHS) * np.count_nonzero(products > 89) > 0
+    assert counts["stable"] == counts["outside"] == 0
 
 
 def test_the_first_step_that_is_not_finite_counts_from_one():
@@ -51,30 +59,33 @@ def test_speed_is_in_rates_per_step():
     np.testing.assert_allclose(report.speeds(sizes, 0.5), [-1, 0, 0.5])
 
 
-class Made:
-    """Sizes that fall at full speed, priced by themselves, wherever the penalty is above `least`; the integral's stay,
-    or fall as well."""
+def judge(path, least, integral_falls):
+    """Judge C14 on sizes that fall at full speed, priced by themselves, wherever the penalty is above `least`.
 
-    def __init__(self, least, integral_falls=False):
-        self.least, self.integral_falls = least, integral_falls
-        self.settings = {"dataset": ("digits",), "size_learning_rate": 1.0}
-
-    def values(self, name, **where):
-        return [0.01, 0.1, 1.0]
-
-    def steps(self, key, **where):
-        falls = where["penalty"] > self.least and (where["arm"] == "size_price" or self.integral_falls)
-        return np.tile(10 - np.arange(40.0) if falls else np.full(40, 10.0), (7, 1))
+    The integral's stay, or fall as well.
+    """
+    cells = [
+        (arm, penalty) for arm in ("size_price", "integral_price") for penalty in (0.01, 0.1, 1.0) for _ in range(7)
+    ]
+    falling, staying = 10 - np.arange(40.0), np.full(40, 10.0)
+    lines = [
+        falling if penalty > least and (arm == "size_price" or integral_falls) else staying for arm, penalty in cells
+    ]
+    rows = [
+        {"dataset": "digits", "form": "corrected", "arm": arm, "penalty": penalty, "seed": index % 7}
+        for index, (arm, penalty) in enumerate(cells)
+    ]
+    arms = made_arms(path, rows, steps={"size_0": lines}, num_seeds=7, size_learning_rate=1.0)
+    return report.CLAIMS["C14"].judge(arms, "corrected")
 
 
 @pytest.mark.parametrize(
-    ("made", "outcome"),
-    [(Made(0.05), "holds"), (Made(2.0), "open"), (Made(0.05, True), "open")],
+    ("least", "integral_falls", "outcome"), [(0.05, False, "holds"), (2.0, False, "open"), (0.05, True, "open")]
 )
-def test_running_off_is_judged_over_penalties(made, outcome):
-    claim = report.size_runs_off(made, "corrected")
+def test_running_off_is_judged_over_penalties(tmp_path, least, integral_falls, outcome):
+    claim = judge(tmp_path, least, integral_falls)
     assert claim["verdict"] == outcome
     share = next(part for part in claim["parts"] if part.get("price") == "size less integral")
     assert share["estimate"] == pytest.approx(2 / 3 if outcome == "holds" else 0)
     single = {(part["price"], part["penalty"]): part["estimate"] for part in claim["parts"] if "penalty" in part}
-    assert single["size", 0.01] == 0 and single["size", 1.0] == (-1 if made.least < 1 else 0)
+    assert single["size", 0.01] == 0 and single["size", 1.0] == (-1 if least < 1 else 0)

@@ -12,17 +12,16 @@ from helpers.experiments import rows_of
 from helpers.flexible import forward, named, small_batch
 from helpers.training import normal
 
-from experiments.size_only import claims as size_only_report
-from experiments.size_only import study as size_only
-from experiments.size_only import unit_terms
+from experiments.size_only import COMMAND as COMMAND
+from experiments.size_only import claims, unit_terms
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
+from jaxsize.studies.arms import Arms
 from jaxsize.training._team import FinalNetwork
 from jaxsize.training._train import Trained
 
-COMMAND = size_only.COMMAND
 SMALL = ["--smoke", "--batch-size", "256", "--width", "160", "--start-size", "30", "--slopes", "1", "2"]
 
 
@@ -32,37 +31,42 @@ def test_smoke_freezes_weights_and_answers_its_claim(command, tmp_path):
     assert (status, error) == (0, "") and "C25b, original" in printed and "C25b, corrected" in printed
     summary, rows = json.loads((folder / "summary.json").read_text()), rows_of(folder)
     assert len(rows) == 2 * 2 * 2 * 2 * (1 + 3 * 2)  # forms x epochs x seeds x slopes x (pretraining, arms x rates)
-    assert all(row["size"] == 30 for row in rows if row["arm"] == "pretrain")
-    assert summary["networks_with_frozen_weights"] == {"digits.original": 16, "digits.corrected": 16}
+    assert all(row["size"] == 30 for row in rows if row["arm"] == "fixed size")
+    assert finite_frozen(summary) == {"original": 16, "corrected": 16}
+    assert summary["answer"][0].startswith("digits, original form: from 30 units the size moved in 2 epochs by ")
     for form in ("original", "corrected"):
         claim = summary["claims"][form]["C25b"]
         assert claim["verdict"] == "open"  # two seeds settle nothing
         counted = [part for part in claim["parts"] if "uninformative" not in part]
-        assert {part["weights"] for part in counted} == {"frozen trained"}
+        assert {part["arm"] for part in counted} == {"frozen trained"}
         assert len(counted) == 2 * 2 + 2  # slopes x rates: the change of size; slopes: the gradient before it
     for name in ("size", "terms"):
         assert matplotlib.image.imread(folder / f"{name}_digits.png").shape[0] > 300
-    measures_are_of_the_runs_own_steps(Runs(Folder(folder, "finished"), summary["settings"]))
+    runs = Runs(Folder(folder, "finished"), summary["settings"])
+    measures_are_of_the_runs_own_steps(Arms.of(runs).at(form="corrected"))
     status, again, error = command(*arguments, "--resume")
     assert (status, error) == (0, "") and "holds the finished run" in again
 
 
-def measures_are_of_the_runs_own_steps(runs):
-    for which in size_only_report.cells(runs, "digits", "corrected"):
-        sizes, gradient = runs.steps("size_0", **which), runs.steps("size_gradient_0", **which)
-        # Adam's first step is its rate, against the gradient.
-        moved = np.sign(-gradient[:, 0]) * which["size_learning_rate"]
-        np.testing.assert_allclose(sizes[:, 0] - 30, moved, rtol=1e-3)
-        np.testing.assert_allclose(size_only_report.change(runs, which), sizes[:, -1] - 30, rtol=1e-5)
-        first = gradient[:, : gradient.shape[1] // 2]  # of two epochs
-        np.testing.assert_allclose(size_only_report.upward(runs, which), -first.mean(-1), rtol=1e-5)
-        np.testing.assert_allclose(size_only_report.growing(runs, which), (gradient < 0).mean(-1))
-        if which["weights"].startswith("frozen"):
-            below, beyond = size_only_report.sides(runs, which)
-            terms = unit_terms.read_terms(
-                runs, "digits", "corrected", which["slope"], which["weights"].removeprefix("frozen ")
-            )
-            np.testing.assert_allclose(below + beyond, terms.sum(-1), rtol=1e-5)
+def finite_frozen(summary):
+    """How many networks with frozen weights there were, by form."""
+    rows = summary["tables"]["Networks whose frozen weights are what they were, bit for bit"]
+    return {row["form"]: row["networks"] for row in rows}
+
+
+def measures_are_of_the_runs_own_steps(arms):
+    for arm in arms.like(*claims.MOVING):
+        for (_, rate), runs in arm.by("slope", "size_learning_rate").items():
+            sizes, gradient = runs.steps("size_0"), runs.steps("size_gradient_0")
+            # Adam's first step is its rate, against the gradient.
+            np.testing.assert_allclose(sizes[:, 0] - 30, np.sign(-gradient[:, 0]) * rate, rtol=1e-3)
+            np.testing.assert_allclose(claims.change(runs), sizes[:, -1] - 30, rtol=1e-5)
+            first = gradient[:, : gradient.shape[1] // 2]  # of two epochs
+            np.testing.assert_allclose(claims.upward(runs), -first.mean(-1), rtol=1e-5)
+            np.testing.assert_allclose(claims.growing(runs), (gradient < 0).mean(-1))
+            terms, distance = unit_terms.read_terms(runs)
+            assert np.isnan(terms).all() == (arm.name == "training") and distance[30] == 0
+            np.testing.assert_allclose(claims.from_below(runs) + claims.from_beyond(runs), terms.sum(-1), rtol=1e-5)
 
 
 def test_terms_are_the_programs_own_gradient_unit_by_unit():
@@ -102,4 +106,4 @@ def test_weights_that_had_diverged_before_they_were_frozen_do_not_stop_the_study
     status, _, error = command(*flags, "--out", str(tmp_path / "r"))
     assert (status, error) == (0, "")
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
-    assert summary["networks_with_frozen_weights"] == {"digits.original": 2 * 2}  # random ones: rates x seeds
+    assert finite_frozen(summary) == {"original": 2 * 2}  # random ones: rates x seeds

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -79,7 +80,8 @@ def test_control_has_the_width_found(command, tmp_path):
 
 def test_run_that_diverges_is_reported_and_poisons_no_other(command, tmp_path, monkeypatch):
     def diverging(setup):
-        (batch,) = STUDY.arms(setup)
+        batches: Any = STUDY.arms(setup)
+        (batch,) = batches
         rates = np.where(np.arange(len(batch)) == 1, 1e38, 1e-3).astype(np.float32)
         return [dataclasses.replace(batch, hparams=batch.hparams._replace(learning_rate=rates))]
 

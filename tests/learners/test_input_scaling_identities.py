@@ -11,7 +11,7 @@ import scipy.special
 from helpers.shrinking import Counter, folder_in
 
 from experiments.input_scaling.first_steps import first_steps, first_steps_of
-from experiments.input_scaling.recipes import RECIPES, predicted_changes, setting_of, twin_of
+from experiments.input_scaling.recipes import RECIPES, predicted_changes, setting_of
 from experiments.input_scaling.table import not_finite
 from jaxsize.data import load
 from jaxsize.learners.plain import PlainConfig
@@ -119,11 +119,8 @@ def test_at_255_a_recipe_is_its_unscaled_twin_to_rounding_and_differences_grow(t
 
 
 @pytest.mark.parametrize("scale", [255.0, 256.0])
-def test_the_table_of_twins_and_predictions(scale):
-    for name, (rate, q1, q2, d1, d2, first, second) in TABLE.items():
-        twin = twin_of(name, scale)
-        expected = scale ** np.array([rate, q1, q2, d1, d2])
-        np.testing.assert_allclose([twin.rate, *twin.inits, *twin.decays], expected, rtol=1e-12)
+def test_the_table_of_predictions(scale):
+    for name, (*_, first, second) in TABLE.items():
         np.testing.assert_allclose(predicted_changes(name, scale), [scale**first, scale**second], rtol=1e-12)
     with pytest.raises(ValueError, match="R0: expected scale 1"):
         setting_of("R0", scale, RATE, DECAY)
@@ -135,11 +132,9 @@ def test_first_steps_move_the_outputs_as_predicted():
         runs = [("R0", 1.0), *((name, 255.0) for name in TABLE)]
         settings = [setting_of(name, scale, rate, 0.0) | {"seed": 1} for name, scale in runs]
         for row in first_steps(batch_of(settings, 60)):
-            for layer in (1, 2):
-                predicted = row[f"layer_{layer}_predicted"]
-                assert row[f"layer_{layer}_first_order"] == pytest.approx(predicted, rel=1e-6)
-                if rate < RATE and row["recipe"] in ("R4", "R5", "R6", "R7", "R8"):
-                    assert row[f"layer_{layer}_measured"] == pytest.approx(predicted, rel=1e-3)
+            assert row["first_order"] == pytest.approx(row["predicted"], rel=1e-6)
+            if rate < RATE and row["arm"] in ("R4", "R5", "R6", "R7", "R8"):
+                assert row["measured"] == pytest.approx(row["predicted"], rel=1e-3)
 
 
 def test_steps_are_those_of_momentum_with_coupled_decay(tmp_path):
@@ -184,11 +179,11 @@ def test_a_run_that_overflows_is_reported_and_stops_no_other(tmp_path):
     for name, settings in (("one", [alone]), ("three", [beside[0], alone, beside[1]])):
         folder = folder_in(tmp_path / name)
         training.train(batch_of(settings, num_epochs=2), folder, Counter())
-        losses.append([row["train_loss"] for row in folder.rows.read() if row["recipe"] == "R0"])
+        losses.append([row["train_loss"] for row in folder.rows.read() if row["arm"] == "R0"])
     assert losses[0] == losses[1] and None not in losses[0]
     (row,) = not_finite(Runs(folder, {"num_seeds": 1}))
     losses = np.load(folder.path / "steps" / "x.loss.npy")
-    assert (row["recipe"], row["input_scale"], row["at_the_end"]) == ("R1", 1e18, "not finite")
+    assert (row["arm"], row["input_scale"], row["at_the_end"]) == ("R1", 1e18, "not finite")
     assert np.isfinite(losses[1:]).all() and np.isfinite(losses[0]).argmin() == row["first_step"] - 1 < 10
     dead = np.load(folder.path / "steps" / "x.dead_share_0.npy")
     assert np.isnan(dead[0, -1]) and np.isfinite(dead[1:]).all()
