@@ -74,6 +74,11 @@ def controls(setup: Setup, trained: Learned) -> list[Batch]:
     )
 
 
+def of_learned(batch: Batch) -> bool:
+    """Tell whether a batch is one of learned networks, which are saved and drawn."""
+    return batch.labels[0]["arm"] == "learned"
+
+
 def over_unpenalised(one: ArmView) -> Estimate | None:
     """Estimate by how much a penalty's test score is better than that without a penalty."""
     return gain(one, one.at(penalty=0.0)) if one.where["penalty"] else None
@@ -120,6 +125,7 @@ STUDY = Study(
     claims=CLAIMS,
     pictures=pictures.PICTURES,
     answer=answer,
-    save_networks=lambda batch: batch.labels[0]["arm"] == "learned",
+    keep_networks=of_learned,
+    save_networks=of_learned,
 )
 COMMAND = STUDY.command
