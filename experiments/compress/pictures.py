@@ -207,7 +207,7 @@ def _finish(
     for look in [*looks, *marks]:
         axes.plot([], [], **{"color": "0.3", "linestyle": "" if "marker" in look else "-"} | look)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
-    title = f"{arms[0].dataset}, {arms[0].form} form: {text} (seeds: {arms.settings['num_seeds']})"
+    title = f"{arms[0].dataset}, {arms[0].form} form, {arms.settings['num_seeds']} seeds:\n{text}"
     figure.suptitle(title, x=0.01, horizontalalignment="left")
     return figure
 

@@ -66,10 +66,9 @@ def gains(arms: dict[str, ArmView]) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {"compressed_minus": other.name, "budget": other.budget}
         for penalty, one in Chosen.of(arms["compress"]).by("penalty", skip=0.0).items():
             partner = other.at(penalty=penalty)
-            more = {"test": partner.end(partner.score()[0]), "parameters": partner.end("parameters")}
+            told = {f"{name}_of_partner": describe(partner.end(name)) for name in (partner.score()[0], "parameters")}
             short = {"short": partner.short} if other.name == "from_scratch" else {}
-            cell = gain(one, partner).as_dict() | {key: describe(values) for key, values in more.items()}
-            row[f"penalty {penalty:g}"] = cell | short
+            row[f"penalty {penalty:g}"] = gain(one, partner).as_dict() | told | short
         yield row
 
 
