@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
@@ -13,6 +13,8 @@ from jaxsize.studies import FormsFlags, listing
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FlexibleFlags(FormsFlags):
     """The flags that the studies of flexible-size networks share."""
+
+    group: ClassVar[str] = "flexible_sizes"
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""

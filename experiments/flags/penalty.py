@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from jaxsize.studies import FormsFlags, listing
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PenaltyFlags(FormsFlags):
     """The flags that the studies with a price on open gates share."""
+
+    group: ClassVar[str] = "prices_and_rates"
 
     form: tuple[Literal["original", "corrected"], ...] = ("corrected",)
     """original: as the source of the study did it, data preparation included. corrected: with the flaws mended.

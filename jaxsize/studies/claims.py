@@ -93,10 +93,11 @@ class Claim:
         if (needed := self.needed(flags)) > flags.num_seeds:
             return f"{needed} seeds: --num-seeds {needed}"
         numbers = [
-            number
+            seeds_to_settle([part], bounds=part.get("bounds", (0.0,)))
             for part in judged["parts"]
             if part["verdict"] == "open" and "uninformative" not in part
-            if (number := seeds_to_settle([part], bounds=part.get("bounds", (0.0,))))
         ]
-        more = max(numbers, default=0)
+        if None in numbers:  # more of the same would leave that part open
+            return ""
+        more = max((number for number in numbers if number), default=0)
         return f"about {more} seeds, if medians and spreads stay: --num-seeds {more}" if more > flags.num_seeds else ""

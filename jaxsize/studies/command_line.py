@@ -22,6 +22,7 @@ import platformdirs
 
 from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
+from jaxsize.studies._help import print_help
 from jaxsize.studies.flags import Flags, flag
 
 
@@ -76,7 +77,7 @@ class Command:
         says otherwise), and compiled programs are kept on the disk for later processes (in JAX_COMPILATION_CACHE_DIR,
         else in a cache folder of the user); an accelerator multiplies matrices in full float32. An error of the input,
         of memory or of the operating system is printed to standard error as one line; any other exception is a bug and
-        is raised. --help prints the flags and raises SystemExit.
+        is raised. --help prints the flags, with the defaults that go with the other arguments, and raises SystemExit.
 
         Args:
             arguments: the words of the command line after the command. Default: those of this process.
@@ -145,11 +146,13 @@ class Command:
         if len(chosen) > 1:
             raise InputError(f"choose one of --{' and --'.join(chosen)}")
         preset = self.presets[chosen[0]] if chosen else {}
-        first = self._parse_once(self.flags(**preset), arguments)
+        wanted = [word for word in arguments if word not in ("-h", "--help")]
+        first = self._parse_once(self.flags(**preset), wanted)
         for name in ("smoke", "full"):
             if getattr(first, name) and name not in self.presets:
                 raise InputError("this study has no such preset", field=name)
-        return self._parse_once(self.flags(**{**first.defaults(), **preset}), arguments)
+        parsed = self._parse_once(self.flags(**{**first.defaults(), **preset}), wanted)
+        return parsed if len(wanted) == len(arguments) else print_help(parsed, self.program)
 
     def _parse_once(self, default: Flags, arguments: Sequence[str]) -> Flags:
         require_package("tyro", "studies")

@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxsize.data import Form
 from jaxsize.errors import InputError
@@ -32,6 +32,9 @@ class Flags:
         Traceback (most recent call last):
         jaxsize.errors.InputError: num_seeds: expected whole numbers from 1 on, got 0
     """
+
+    group: ClassVar[str] = "runs_and_results"
+    """The title of these flags in --help: a word, or several with underscores between them."""
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ..."""

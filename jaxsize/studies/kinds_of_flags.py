@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
@@ -19,6 +19,8 @@ class DatasetFlags(Flags):
         >>> print(DatasetFlags(dataset=("digits", "teacher")).folder("sparsifier").as_posix())
         results/sparsifier/digits+teacher
     """
+
+    group: ClassVar[str] = "data"
 
     dataset: tuple[str, ...] = ("digits",)
     """One or several data sets, trained one after the other.
@@ -59,6 +61,8 @@ class TrainingFlags(Flags):
         64
     """
 
+    group: ClassVar[str] = "training"
+
     epochs: int = 20
     """Passes over the training rows."""
     batch_size: int = 32
@@ -94,6 +98,8 @@ class FormsFlags(DatasetFlags):
         Traceback (most recent call last):
         jaxsize.errors.InputError: form: expected different forms, got original original
     """
+
+    group: ClassVar[str] = "forms"
 
     form: tuple[Literal["original", "corrected"], ...] = ("original", "corrected")
     """original: as the source of the study did it, data preparation included.

@@ -1,6 +1,7 @@
 """Commands, by `python -m experiments.sparsifier`: no folder is mixed up, a bug is no wrong input."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,3 +105,19 @@ def test_an_accelerator_multiplies_in_float32(command, monkeypatch, backend, pre
     finally:
         jax.config.update("jax_default_matmul_precision", before)
     assert seen == [precision]
+
+
+def test_help_shows_groups_and_the_defaults_that_will_be_used(capsys, monkeypatch):
+    from experiments.sparsifier import COMMAND
+
+    monkeypatch.setenv("COLUMNS", "200")
+    for arguments, seeds in (([], 10), (["--dataset", "mnist"], 8), (["--smoke"], 2), (["--num-seeds", "5"], 5)):
+        with pytest.raises(SystemExit) as stop:
+            COMMAND.main([*arguments, "--help"])
+        printed = capsys.readouterr().out
+        assert not stop.value.code
+        (line,) = re.findall(r"--num-seeds INT(.*?)--", printed, flags=re.S)
+        assert f"(default: {seeds})" in line
+        titles = re.findall(r"([\w-]+) options", printed)
+        assert titles == ["study", "prices-and-rates", "data", "runs-and-results"]
+        assert "--group" not in printed
