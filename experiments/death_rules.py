@@ -12,7 +12,7 @@ kill more units is worse. The first rule is that of relu gates; the others have 
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -135,11 +135,15 @@ def hurt(rule: ArmView, other: ArmView) -> Estimate:
     return paired_difference(lost(rule), lost(other))
 
 
-def against(measure: Callable[[ArmView, ArmView], Estimate], direction: Callable[..., Part]) -> Any:
-    """Return a measure that compares a rule with each of those that look at the gate's size."""
+def against(
+    measure: Callable[[ArmView, ArmView], Estimate],
+    direction: Callable[..., Part],
+    others: Sequence[str] = ("absorbing", "threshold"),
+) -> Any:
+    """Return a measure that compares a rule with each of some others, those that look at the gate's size if not told."""
 
     def parts(rule: ArmView) -> Iterator[Part]:
-        for other in ("absorbing", "threshold"):
+        for other in others:
             yield direction(measure(rule, rule.at(arm=other)), less=other)
 
     return parts
@@ -172,6 +176,7 @@ def answer(arms: Arms) -> Iterator[str]:
         yield f"{dataset}, price {penalty:g}: of {arms.settings['start_width']} units were left {', '.join(ends)}."
 
 
+LONGEST, SIGNS_FIRST = each(f"sign variance {DECAYS[-1]:g}", by=["penalty"]), [f"sign variance {DECAYS[0]:g}"]
 SIGNS = each(*(f"sign variance {decay:g}" for decay in DECAYS), by=["penalty"])
 STUDY = Study(
     name="death_rules",
@@ -185,6 +190,9 @@ STUDY = Study(
     claims={
         "C40, score": Claim("the sign's variance leaves better scores than a gate's size", SIGNS, against(gain, above)),
         "C40, size": Claim("the sign's variance leaves fewer units than a gate's size", SIGNS, against(fewer, below)),
+        "C40, memory": Claim(
+            "a long memory of signs saves units from flips", LONGEST, against(hurt, below, SIGNS_FIRST)
+        ),
         "C40, flips": Claim("flips kill fewer by the sign's variance than a gate's size", SIGNS, against(hurt, below)),
     },
     pictures={"rules": picture},
