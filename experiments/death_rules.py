@@ -37,6 +37,7 @@ DECAYS = (0.0, 0.9, 0.99, 0.999)
 RULES = {
     "absorbing": SparsifierConfig(),
     "threshold": SparsifierConfig(gate="signed", death_rule="threshold"),
+    "threshold .01": SparsifierConfig(gate="signed", death_rule="threshold", death_level=0.01),
     **{
         f"sign variance {decay:g}": SparsifierConfig(
             gate="signed", death_rule="sign_variance", gate_step="gradient", sign_decay=decay
