@@ -141,7 +141,7 @@ def against(
     direction: Callable[..., Part],
     others: Sequence[str] = ("absorbing", "threshold"),
 ) -> Any:
-    """Return a measure that compares a rule with each of some others, those that look at the gate's size if not told."""
+    """Return a measure that compares a rule with each of some others, those on the gate's size if not told."""
 
     def parts(rule: ArmView) -> Iterator[Part]:
         for other in others:
