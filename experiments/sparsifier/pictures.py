@@ -11,7 +11,7 @@ from jaxsize.studies import Arms, ArmView, per
 
 def by_penalty(arm: ArmView) -> dict[str, ArmView]:
     """Split an arm by penalty, as legends name them."""
-    return {f"{penalty:g}" if penalty else "0 (unpenalised)": one for penalty, one in arm.by("penalty").items()}
+    return {f"{penalty:g}" if penalty else "0": one for penalty, one in arm.by("penalty").items()}
 
 
 def entitle(figure: Any, arm: ArmView, text: str) -> None:
