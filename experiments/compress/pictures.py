@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from experiments.compress.budgets import Chosen, budgets
+from experiments.compress.drawing import count_outside, density, log, zoom
 from jaxsize import plots
 from jaxsize.statistics import front
 from jaxsize.studies import Arms, per
@@ -41,15 +42,15 @@ def scores(arms: Arms) -> Any:
     for row in every:
         look = LOOKS[row["arm"]] if row["penalty"] else UNPENALISED
         axes.plot(row[across], row[up], **look | {"marker": MARKERS[row["depth"]], "label": "_"})
-    _zoom(axes, "x", across, [row[across] for row in every])
-    _zoom(axes, "y", up, [row[up] for row in every])
+    zoom(axes, "x", across, [row[across] for row in every])
+    zoom(axes, "y", up, [row[up] for row in every])
     axes.plot(*[np.linspace(*axes.get_xlim())] * 2, color="0.8", linestyle=":", zorder=0)  # whatever the scales
-    _count_outside(axes, [row[across] for row in every], [row[up] for row in every])
+    count_outside(axes, [row[across] for row in every], [row[up] for row in every])
     above, beside = axes.inset_axes((0, 1.02, 1, 0.2), sharex=axes), axes.inset_axes((1.02, 0, 0.2, 1), sharey=axes)
     for arm, rows in networks.items():
         shade = {"facecolor": (LOOKS[arm]["color"], 0.25), "edgecolor": LOOKS[arm]["color"]}
-        above.fill_between(*_density(rows, across, axes.get_xlim(), axes.get_xscale()), **shade)
-        beside.fill_betweenx(*_density(rows, up, axes.get_ylim(), axes.get_yscale()), **shade)
+        above.fill_between(*density(rows, across, axes.get_xlim(), axes.get_xscale()), **shade)
+        beside.fill_betweenx(*density(rows, up, axes.get_ylim(), axes.get_yscale()), **shade)
     above.axis("off")
     beside.axis("off")
     looks = [LOOKS["compress"], LOOKS["from_scratch"], UNPENALISED]
@@ -79,9 +80,9 @@ def sizes(arms: Arms) -> Any:
             label = f"{text}, best by\nvalidation up to a size"
             left.plot([size for size, _ in picked], [*heights, heights[-1]], **look, label=label)
     left.set(xlabel="parameters")
-    _log(left, "x")
-    _zoom(left, "y", name, [row[name] for row in every])
-    _count_outside(left, [row["parameters"] for row in every], [row[name] for row in every])
+    log(left, "x")
+    zoom(left, "y", name, [row[name] for row in every])
+    count_outside(left, [row["parameters"] for row in every], [row[name] for row in every])
     _draw_gains(right, networks, name, sign)
     return _finish(figure, left, arms, "every run at its best validation epoch", [], marked=True)
 
@@ -101,10 +102,10 @@ def _draw_gains(axes: Any, networks: Mapping[str, Rows], name: str, sign: int) -
         reach = 3 * (upper - lower) or np.ptp(gains) or 0.01
         shown = [0, *(gain for gain in gains if lower - reach <= gain <= upper + reach)]
         axes.set_ylim(min(shown) - 0.07 * reach, max(shown) + 0.07 * reach)
-    _log(axes, "x")
+    log(axes, "x")
     order = "compressed - static" if sign > 0 else "static - compressed"
     axes.set(xlabel="live units of the compressed network", ylabel=f"{name.replace('_', ' ')} gained: {order}")
-    _count_outside(axes, units, gains, text)
+    count_outside(axes, units, gains, text)
 
 
 @per("dataset", "form")
@@ -130,11 +131,11 @@ def best(arms: Arms) -> Any:
         for axes, values in zip(panels[0], (so_far, [max(row["live_units"], 0.5) for row in path]), strict=True):
             axes.plot(seconds, values, markevery=[path.index(chosen)], **look)
         drawn += so_far.tolist()
-    _zoom(panels[0, 0], "y", name, drawn)
-    _log(panels[0, 1], "y")
+    zoom(panels[0, 0], "y", name, drawn)
+    log(panels[0, 1], "y")
     for axes, label in zip(panels[0], (f"{name.replace('_', ' ')}, best so far", "live units"), strict=True):
         axes.set(xlabel=f"seconds of the run, {'priced alike' if priced else 'its share of the batch'}", ylabel=label)
-        _log(axes, "x")
+        log(axes, "x")
     looks = [{"label": f"hidden layers: {depth}", "color": color} for depth, color in shades.items()]
     looks += [{"label": "compressed"}, {"label": "static", "linestyle": "--"}, {"label": "chosen epoch", "marker": "o"}]
     return _finish(figure, panels[0, 0], arms, "best penalised run by validation", looks)
@@ -184,7 +185,7 @@ def _over_epochs(arms: Arms, read: Any, ylabel: str, looks: Sequence[dict[str, A
                 label = f"penalty {penalty:g}" if penalty else "unpenalised"
                 plots.band(axes, numbers, line, color=color, label=label if dash == "-" else "_", linestyle=dash)
         axes.set(xlabel="epoch", title=f"hidden layers: {depth}")
-        _log(axes, "y")
+        log(axes, "y")
     panels[0, 0].set(ylabel=ylabel)
     return _finish(figure, panels[0, 0], arms, "compressed runs, median and range", looks)
 
@@ -210,47 +211,3 @@ def _finish(
     title = f"{arms[0].dataset}, {arms[0].form} form, {arms.settings['num_seeds']} seeds:\n{text}"
     figure.suptitle(title, x=0.01, horizontalalignment="left")
     return figure
-
-
-def _log(axes: Any, which: Literal["x", "y"]) -> None:
-    """Make an axis logarithmic, and long enough for at least two numbers on it."""
-    low, high = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
-    if 0 < low <= high < 5 * low:
-        axes.set(**{f"{which}lim": (np.sqrt(low * high) / 2.4, np.sqrt(low * high) * 2.4)})
-    plots.log_axis(axes, which)
-
-
-def _zoom(axes: Any, which: Literal["x", "y"], name: str, values: Sequence[float]) -> None:
-    """Set limits from the best value to the worst that is no outlier.
-
-    An outlier is worse than the worse quartile by more than three interquartile ranges. These count as at least 2 and
-    at most 15 points of accuracy, or as a factor of at least 1.2 and at most 10 of an error.
-    """
-    is_error, known = name.endswith("error"), np.array(values)[np.isfinite(values)]
-    axes.set(**{f"{which}label": name.replace("_", " ") + " (less is better)" * is_error})
-    if known.size:
-        to, back, near, far = (np.log, np.exp, 0.2, np.log(10)) if is_error else (np.negative, np.negative, 0.02, 0.15)
-        losses = to(np.maximum(known, 1e-12))
-        lower, upper = np.quantile(losses, (0.25, 0.75))
-        shown = losses[losses <= upper + np.clip(3 * (upper - lower), near, far)]
-        margin = max(0.07 * np.ptp(shown), 0.001)
-        low, high = sorted(back([shown.min() - margin, shown.max() + margin]))
-        axes.set(**{f"{which}lim": (low, high)})
-        if is_error and high > 5 * low:
-            plots.log_axis(axes, which)
-
-
-def _count_outside(axes: Any, xs: Sequence[float], ys: Sequence[float], text: str = "") -> None:
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    outside = sum(not (left <= x <= right and bottom <= y <= top) for x, y in zip(xs, ys, strict=True))
-    axes.set_title(text + f"{outside} outside the axes" * (outside > 0), loc="left", fontsize=9)
-
-
-def _density(rows: Rows, name: str, ends: tuple[float, float], scale: str) -> tuple[np.ndarray, np.ndarray]:
-    """Places between the ends, and the density of penalised networks there; NaN with fewer than 5 different scores."""
-    from scipy.stats import gaussian_kde
-
-    to, back = (np.log, np.exp) if scale == "log" else (np.array, np.array)
-    values = to([row[name] for row in rows if row["penalty"] and ends[0] <= row[name] <= ends[1]])
-    places, enough = np.linspace(to(ends[0]), to(ends[1]), 200), np.unique(np.round(values, 9)).size >= 5
-    return back(places), gaussian_kde(values)(places) if enough else np.full(200, np.nan)
