@@ -1,9 +1,12 @@
 """Stricter than users' code: warnings are errors (pyproject.toml), ranks never promote, a key is used once."""
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
+from importlib.resources import files
+from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that tests start, inherit it
     # What one test has compiled no other compiles again: most of the time of the suite is XLA's.
@@ -13,6 +16,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that t
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 import jax
+import jsonschema
 import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)  # the run axis is tested on several devices, whatever the machine has
@@ -46,6 +50,10 @@ def command(request, monkeypatch, capsys):
 
     def call(*arguments, study=default):
         status = study.main(list(arguments))
+        if status == 0 and "--out" in arguments:  # every study's summary is of the one form
+            folder = Path(arguments[arguments.index("--out") + 1])
+            schema = json.loads((files("jaxsize.studies") / "summary.schema.json").read_text())
+            jsonschema.Draft202012Validator(schema).validate(json.loads((folder / "summary.json").read_text()))
         return (status, *capsys.readouterr())
 
     return call

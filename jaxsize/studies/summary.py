@@ -96,19 +96,22 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
         line += f"\n  What would settle it: {judged['settle']}"
     if not judged["parts"]:
         return line
-    cells = [_part(part) for part in judged["parts"]]
-    interval = "95 % interval" if any(cell[2] != "-" for cell in cells) else "interval"
+    ranges = [part.get("is_range", False) for part in judged["parts"] if part["low"] is not None]
+    interval = "smallest .. largest" if ranges and all(ranges) else "95 % interval"
+    cells = [_part(part, all_ranges=bool(ranges) and all(ranges)) for part in judged["parts"]]
     header = ["part", "estimate", interval, "n", "p", "verdict"]
     return f"{line}\n{fit_table(header, cells, width=WIDTH, keys=1)}"
 
 
-def _part(part: Mapping[str, Any]) -> list[str]:
+def _part(part: Mapping[str, Any], *, all_ranges: bool) -> list[str]:
     label = ", ".join(_labelled(key, value) for key, value in part.items() if key not in _NUMBERS)
     number = "-" if part["estimate"] is None else f"{part['estimate']:.4g}"
     ends = ["-inf" if part["low"] is None else f"{part['low']:.4g}", f"{part['high'] or 0:.4g}"]
     if part["high"] is None:
         ends[1] = "inf"
     interval = "-" if part["low"] is None and part["high"] is None else f"{ends[0]} .. {ends[1]}"
+    if part.get("is_range") and not all_ranges:
+        interval += " (range)"
     p_value = "-" if part["p_value"] is None else f"{part['p_value']:.2g}"
     outcome = f"({part['verdict']})" if "uninformative" in part else part["verdict"]
     return [label, number, interval, str(part["n"]), p_value, outcome]
