@@ -44,10 +44,10 @@ def size_penalty(size: jax.Array, slope: ArrayLike, width: ArrayLike) -> jax.Arr
                           and width (size - width / 2) / 4 at slope 0;
               dI/dwidth = sigmoid(slope (size - width)), for a floating width.
     Subgradient: none is needed, there is no kink.
-    Accuracy: evaluated without the cancellation of these formulas. For slope 0..1e4, |size| <= 1e6 and width 1..1e5
-    the value and all three derivatives are finite and within a relative 1e-6 in float32, 1e-12 in float64 (a result
-    below the smallest normal number may come out as 0). A size of 16 bits is computed in float32 and rounded at the
-    end.
+    Accuracy: evaluated without the cancellation of these formulas. For a slope up to 1e4 that is 0 or a normal number,
+    |size| <= 1e6 and width 1..1e5 the value and all three derivatives are finite and within a relative 1e-6 in float32,
+    1e-12 in float64 (a result below the smallest normal number may come out as 0). A subnormal slope, below 1.2e-38 in
+    float32, may count as 0. A size of 16 bits is computed in float32 and rounded at the end.
     Differentiation: second derivatives (grad of grad, or `jax.jvp(jax.grad(...))`) have closed forms of their own. As
     with any `jax.custom_vjp` function, forward mode of the penalty itself is not available.
     Source: softplus is the antiderivative of the sigmoid; the stable forms are derived in `_ramp_integral.py`.
