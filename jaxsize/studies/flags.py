@@ -127,7 +127,7 @@ class Flags:
         Example:
             >>> from jaxsize.studies import DatasetFlags
             >>> DatasetFlags(dataset=("digits", "teacher"), num_seeds=3).command("python -m experiments.count")
-            'python -m experiments.count --dataset digits teacher --num-seeds 3'
+            'python -m experiments.count --num-seeds 3 --dataset digits teacher'
         """
         plain = type(self)()
         differing = {name: value for name, value in self.settings().items() if value != getattr(plain, name)}

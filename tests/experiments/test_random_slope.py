@@ -27,14 +27,15 @@ def test_smoke_answers_its_claims_from_its_runs(command, tmp_path):
         assert set(claims) == {"C21", "C22", "C23"}
         assert claims["C23"]["verdict"] == "holds"  # exact, whatever the number of seeds
         assert claims["C22"]["verdict"] == "open"  # two seeds settle nothing
-    ends = {(row["form"], row["arm"], row.get("control"), row["seed"]): row for row in rows if row["epoch"] == 4}
+    ends = {(row["form"], row["arm"], row["seed"]): row for row in rows if row["epoch"] == 4}
     for result in summary["results"]:
-        if result["gate"] == "random":
-            sizes = [ends[result["form"], "random", None, seed]["size"] for seed in (0, 1)]
+        if result["arm"] == "random":
+            sizes = [ends[result["form"], "random", seed]["size"] for seed in (0, 1)]
             assert result["size"]["median"] == pytest.approx(np.median(sizes))
-        if result["gate"] == "bernoulli none":
+        if result["arm"] == "bernoulli none":
             assert result["size"]["median"] == 0  # no gradient: it stays where it started
-    assert all(row["output_change"]["n"] and row["largest"] < 1e-2 for row in summary["cuts"])
+    (cuts,) = summary["tables"].values()
+    assert all(row["output_change"]["n"] and row["largest"] < 1e-2 for row in cuts)
     assert matplotlib.image.imread(folder / "slopes_digits.png").shape[0] > 300
     assert "C21, original" in printed and "C21, corrected" in printed
     status, again, _ = command(*arguments)
@@ -43,7 +44,7 @@ def test_smoke_answers_its_claims_from_its_runs(command, tmp_path):
 
 
 def columns_curves_and_steps_go_by_seed(runs, rows):
-    where = {"dataset": "digits", "form": "corrected", "arm": "fixed", "control": "mean slope"}
+    where = {"dataset": "digits", "form": "corrected", "arm": "fixed, mean slope"}
     matching = [row for row in rows if all(row.get(key) == value for key, value in where.items())]
     sizes = [[row["size"] for row in matching if row["seed"] == seed] for seed in (0, 1)]
     np.testing.assert_allclose(runs.curve("size", **where), sizes)
@@ -52,5 +53,5 @@ def columns_curves_and_steps_go_by_seed(runs, rows):
     assert steps.shape[:2] == (2, 4)
     np.testing.assert_allclose(steps[:, :, -1], sizes)  # the size after the last step of an epoch
     with pytest.raises(ValueError, match="one run per seed"):
-        runs.last("size", dataset="digits", form="corrected", arm="fixed")
+        runs.last("size", dataset="digits", form="corrected")
     assert np.isnan(runs.last("size", dataset="digits", arm="no such")).all()
