@@ -20,7 +20,7 @@ def print_help(default: Flags, program: str) -> NoReturn:
     require_package("tyro", "studies")
     import tyro
 
-    kinds = [kind for kind in type(default).__mro__ if dataclasses.is_dataclass(kind)]
+    kinds = [kind for kind in type(default).__mro__ if issubclass(kind, Flags)]
     fields_of_study = {field.name for field in dataclasses.fields(default)}
     hints, groups = get_type_hints(type(default)), []
     seen: set[str] = set()
@@ -58,6 +58,6 @@ def _texts(kind: type) -> dict[str, str]:
     texts = {}
     for field, after in zip(definition.body, [*definition.body[1:], None], strict=True):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            texts[field.target.id] = inspect.cleandoc(str(after.value.value)) if told else ""
+            text = after.value if isinstance(after, ast.Expr) else None
+            texts[field.target.id] = inspect.cleandoc(str(text.value)) if isinstance(text, ast.Constant) else ""
     return texts
