@@ -1,6 +1,7 @@
 """The summary of a study: one form for all studies, and what a person is told of it."""
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
         <BLANKLINE>
         A layer lost all its units: run 3.
     """
-    blocks = ["\n".join(summary["answer"])] if summary["answer"] else []
+    blocks = ["\n".join(map(_wrapped, summary["answer"]))] if summary["answer"] else []
     for key, rows in itertools.groupby(summary["results"], lambda row: (row["dataset"], row["form"])):
         blocks.append(_results(key, list(rows), summary["settings"]["num_seeds"]))
     for form, claims in summary["claims"].items():
@@ -51,7 +52,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
     blocks += [f"{title}\n{listing_of(rows)}" for title, rows in summary["tables"].items() if rows]
     for row in summary["not_finite"]:
         known = ", ".join(f"{key} {_short(value)}" for key, value in row.items())
-        blocks.append(f"Loss not finite, left out: {known}.")
+        blocks.append(_wrapped(f"Loss not finite, left out: {known}."))
     if summary["collapsed"]:
         runs = summary["collapsed"]
         blocks.append(f"A layer lost all its units: run{'s' * (len(runs) > 1)} {', '.join(map(str, runs))}.")
@@ -92,6 +93,7 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
     of_parts = f"of {len(tally)} parts: {told}" if tally else "none of its parts counts"
     why = judged.get("reason") or (counting[0]["reason"] if len(counting) == 1 else of_parts)
     line = f"{name}, {form}: {judged['claim']}: {judged['verdict'].upper()} ({why})"
+    line = _wrapped(line)
     if "settle" in judged:
         line += f"\n  What would settle it: {judged['settle']}"
     if not judged["parts"]:
@@ -101,6 +103,10 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
     cells = [_part(part, all_ranges=bool(ranges) and all(ranges)) for part in judged["parts"]]
     header = ["part", "estimate", interval, "n", "p", "verdict"]
     return f"{line}\n{fit_table(header, cells, width=WIDTH, keys=1)}"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _part(part: Mapping[str, Any], *, all_ranges: bool) -> list[str]:

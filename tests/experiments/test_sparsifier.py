@@ -57,7 +57,7 @@ def test_original_form_two_sets_and_two_starts_answer_more_claims(command, tmp_p
     assert (status, error) == (0, "")
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     assert summary["claims"]["original"]["C30"]["verdict"] == "open"  # two seeds settle nothing
-    assert "needs --dataset mnist fashion_mnist" in printed
+    assert "needs --dataset mnist fashion_mnist" in " ".join(printed.split())
     rows = rows_of(tmp_path / "r")
     assert "validation_accuracy" not in rows[0]  # the original has no validation rows
     assert {"test_error", "test_noiseless_error"} <= set(next(row for row in rows if row["dataset"] == "add10"))
