@@ -28,8 +28,22 @@ from jaxsize.learners import Hparams, Learner
 from jaxsize.learners.sparsifier import SparsifierConfig
 from jaxsize.networks import mlp
 from jaxsize.programs import Batch
+from jaxsize.resizing import Shrinking
 from jaxsize.statistics import Estimate, Part, paired_difference
-from jaxsize.studies import Arms, ArmView, Claim, Setup, Study, TrainingFlags, above, below, columns, each, gain
+from jaxsize.studies import (
+    Arms,
+    ArmView,
+    Claim,
+    Setup,
+    Study,
+    TrainingFlags,
+    above,
+    below,
+    columns,
+    each,
+    gain,
+    listing,
+)
 from jaxsize.sweeps import penalty_sweep
 from jaxsize.trees import Tree
 
@@ -69,6 +83,10 @@ class DeathRulesFlags(PenaltyFlags, TrainingFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_runs(2 * len(RULES))
+        if self.form != ("corrected",):
+            raise InputError(
+                f"expected corrected, in which the rules are stated, got {listing(self.form)}", field="form"
+            )
         if not 0 < self.flip_rate < 1:
             raise InputError(f"expected a number above 0 and below 1, got {self.flip_rate}", field="flip_rate")
 
@@ -99,7 +117,7 @@ def flipping(learner: Learner, rate: float) -> Learner:
 
 
 def arms(setup: Setup) -> list[Batch]:
-    """Make a batch per rule, without flips and with them; dead units are masked, as flips need their gates."""
+    """Make a batch per rule, without flips and with them; with flips dead units are only masked."""
     flags, dataset, batches = setup.flags, setup.dataset, []
     widths = (dataset.num_inputs, flags.start_width, dataset.num_outputs)
     for name, config in RULES.items():
@@ -113,7 +131,7 @@ def arms(setup: Setup) -> list[Batch]:
                 penalties=flags.penalties,
                 num_seeds=flags.num_seeds,
                 hparams=flags.rates(setup.form),
-                shrinking=None,
+                shrinking=Shrinking() if flags.shrink and not flips else None,
                 **setup.after(*batches).fields(name + flips),
             )
             learner = flipping(batch.learner, flags.flip_rate) if flips else batch.learner

@@ -18,12 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.common.sizes import cuts, growth, trained_sizes
+from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
 from jaxsize.errors import InputError
 from jaxsize.gates import slope_of
 from jaxsize.gates.ramp import ODDS
 from jaxsize.learners.flexible import FORMS
-from jaxsize.statistics import Part, bootstrap_interval, fit_laws, paired_difference
+from jaxsize.statistics import Part, fit_laws, median_interval, paired_difference
 from jaxsize.studies import (
     Arm,
     Arms,
@@ -97,12 +98,12 @@ def grows_as_logarithm(arm: ArmView) -> Iterator[Part]:
     epochs = np.arange(1, sizes.shape[1] + 1)
     if len(epochs) < 4:
         return
-    fits = [fit_laws(epochs, line) for line in sizes if np.isfinite(line).all()]
+    fits = [fit_laws(epochs, line) if np.isfinite(line).all() else None for line in sizes]
     for law in ("saturating", "power"):
-        less = bootstrap_interval([fit[law]["aic"] - fit["logarithmic"]["aic"] for fit in fits])
-        yield above(less, aic_less_logarithm=law)
+        less = [np.nan if fit is None else fit[law]["aic"] - fit["logarithmic"]["aic"] for fit in fits]
+        yield above(median_interval(less), aic_less_logarithm=law)
     late = sizes[:, -1 - len(epochs) // 3]
-    yield above(bootstrap_interval((sizes[:, -1] - late) / sizes[:, -1]), growth="last third")
+    yield above(median_interval((sizes[:, -1] - late) / sizes[:, -1]), growth="last third")
 
 
 def random_is_worse(random: ArmView, fixed: ArmView) -> Iterator[Part]:
@@ -122,14 +123,14 @@ def random_is_worse(random: ArmView, fixed: ArmView) -> Iterator[Part]:
 def no_gradient(arm: ArmView) -> Iterator[Part]:
     """Yield the largest gradient of the size, which is exactly 0 unless an estimator gives one."""
     largest = np.abs(arm.steps("size_gradient_0")).max(-1)
-    part = exactly(0, largest, bootstrap_interval(largest), of="largest |gradient|")
+    part = exactly(0, largest, median_interval(largest), of="largest |gradient|")
     yield part if arm.name == "bernoulli none" else listed(part, "this estimator exists to have one")
 
 
 def answer(arms: Arms) -> Iterator[str]:
     """Say where sizes ended with random slopes and with fixed ones."""
     for (dataset, form), chosen in arms.by("dataset", "form").items():
-        sizes = ", ".join(f"{np.nanmedian(arm.end('size')):.4g} ({arm.name})" for arm in chosen)
+        sizes = ", ".join(f"{median(arm.end('size'))} ({arm.name})" for arm in chosen)
         yield f"{dataset}, {form} form: where a unit costs nothing, sizes ended at {sizes}."
 
 

@@ -76,6 +76,8 @@ def _state(sources: Sequence[Source]) -> State:
     for (name, datasets), outcome in outcomes.items():
         by_outcome.setdefault(outcome, []).append(f"{name} on {', '.join(datasets) or 'no data set'}")
     note = "; ".join(f"{outcome}: {', '.join(names)}" for outcome, names in by_outcome.items())
+    if set(outcomes.values()) in ({"not decided", "holds"}, {"not decided", "refuted"}):
+        return State("not decided", note)
     return State("open", note.replace("conflict: ", "holds in one folder and is refuted in another: "), conflict)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.common.words import median
 from jaxsize.statistics import Part, Verdict, median_interval
 from jaxsize.studies import Arms, ArmView, Claim, above, across, below, each, gain, listed, unclear, versus
 
@@ -101,17 +102,17 @@ def answer(arms: Arms) -> Iterator[str]:
         (slope, decay), view = next(iter(chosen["starts"].by("slope", "weight_decay").items()))
         starts, ends = starts_and_ends(view)
         began = f"{starts[0]:g} to {starts[-1]:g} units" if form == "corrected" else "1 unit, whatever was asked for,"
-        ended = " to ".join(dict.fromkeys(f"{size:.3g}" for size in np.nanmedian(ends[:, [0, -1]], axis=0)))
+        ended = " to ".join(dict.fromkeys(median(size, ".3g") for size in ends[:, [0, -1]].T))
         penalty, kind = max(chosen["penalties"].values("penalty")), view.score()[0]
         cell = chosen.at(weight_decay=decay, penalty=penalty)
-        size = np.nanmedian(cell["penalties"].end("size"))
-        scores = [f"{np.nanmedian(one.end(kind)):.4f}" for one in (cell["penalties"], *cell.like("static"))]
+        size = median(cell["penalties"].end("size"), ".3g")
+        scores = [median(one.end(kind), ".4f") for one in (cell["penalties"], *cell.like("static"))]
         yield (
             f"{dataset}, {form} form, slope {slope:g}, weight decay {decay:g}: "
             f"layers that started with {began} ended with {ended}."
         )
         yield (
-            f"A price of {penalty:g} per unit left a size of {size:.3g}; {kind.replace('_', ' ')} "
+            f"A price of {penalty:g} per unit left a size of {size}; {kind.replace('_', ' ')} "
             f"{', of static networks of that size '.join(scores)}."
         )
 

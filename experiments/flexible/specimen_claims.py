@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.flexible.specimens import grid
 from jaxsize.statistics import Estimate, Part, Verdict, bootstrap_interval, paired_difference, range_verdict
-from jaxsize.studies import Arms, ArmView, Claim, above, listed
+from jaxsize.studies import Arms, ArmView, Claim, above, exactly, listed
 
 RUNS_OFF = -0.5
 """A size runs off if it moves by less than this per step over the last quarter of the steps, in units of its
@@ -105,9 +105,7 @@ def size_runs_off(*prices: ArmView) -> Iterator[Part]:
         off.append(np.mean(shares, axis=0))
     of = "share of penalties where the size runs off"
     yield above(paired_difference(*off), price="size less integral", of=of)
-    most, count = bootstrap_interval(off[1]), np.count_nonzero(off[1])
-    none = Verdict("refuted" if (off[1] > 0).any() else "holds", f"{count} seeds of {most.n}")
-    yield {"price": "integral", "of": of}, most, none
+    yield exactly(0, off[1], bootstrap_interval(off[1]), price="integral", of=of)
     yield from each
 
 

@@ -188,7 +188,6 @@ def static_widths(sizes: Sequence[Sequence[float | None]]) -> tuple[int, ...]:
 
 
 SCORES = ("train_score", "test_score")
-STATIC = {"size": lambda arm: arm.end("live_units")}
 TABLES = (
     columns("size", *SCORES, arms=["starts", "penalties"], by=["slope", "weight_decay", "penalty", "start_size"]),
     columns(

@@ -37,7 +37,7 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
         'not tested'
     """
     outcomes = {part_verdict.outcome for label, _, part_verdict in parts if "uninformative" not in label}
-    outcome = _together(outcomes) if parts else "not tested"
+    outcome = _together(outcomes) if outcomes else "not tested"
     rows: list[dict[str, Any]] = []
     for label, estimate, part_verdict in parts:
         rows.append(label | estimate.as_dict() | {"verdict": part_verdict.outcome, "reason": part_verdict.reason})
@@ -45,7 +45,8 @@ def claim(text: str, parts: Sequence[Part], untested: str = "") -> dict[str, Any
         members = [row for row in rows if family(row) == row_family]
         for row, adjusted in zip(members, holm([row["p_value"] for row in members]), strict=True):
             row["p_value_holm"] = adjusted
-    return {"claim": text, "verdict": outcome, "parts": rows} | ({"reason": untested} if not parts else {})
+    why = untested if not parts else "" if outcomes else "none of its parts counts"
+    return {"claim": text, "verdict": outcome, "parts": rows} | ({"reason": why} if why else {})
 
 
 def _together(outcomes: Collection[str]) -> str:

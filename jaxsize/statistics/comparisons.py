@@ -101,7 +101,8 @@ def equivalence_ratio(
     The interval is Student's t interval of the mean log ratio, as a ratio. The p value is that of two one-sided paired
     t tests on the logs (TOST) of the null hypothesis that the ratio lies outside [1 / (1 + margin), 1 + margin]; a
     small one means equivalent. If all ratios are equal, there is no spread to test with: the p value is then 0 inside
-    the bounds and 1 elsewhere. If a pair is not positive, no ratio stands for all pairs, and the estimate is None.
+    the bounds and 1 elsewhere. Below `smallest_sample` pairs there is no p value: they are too few to tell whether log
+    ratios are normal. If a pair is not positive, no ratio stands for all pairs, and the estimate is None.
 
     A pair with a member that is not finite is lost. Its ratio could be anything, and one such ratio moves a mean
     anywhere: then there is no interval, the p value is 1, and the estimate is that of the known pairs. A pair that
@@ -119,7 +120,7 @@ def equivalence_ratio(
 
     Example:
         >>> from jaxsize.statistics import equivalence_ratio
-        >>> ratio = equivalence_ratio([10, 21, 30, 39], [10, 20, 31, 40], margin=0.15)
+        >>> ratio = equivalence_ratio([10, 21, 30, 39, 52, 60], [10, 20, 31, 40, 50, 61], margin=0.15)
         >>> round(ratio.estimate, 2), ratio.p_value < 0.05
         (1.0, True)
     """
@@ -152,4 +153,7 @@ def equivalence_ratio(
         p_value = float(student.sf((bound - abs(mean)) / error))  # the larger of the two one-sided ones
         reach = float(student.ppf((1 + confidence) / 2)) * error
     low, high = math.exp(mean - reach), math.exp(mean + reach)
+    if a.size < smallest_sample(confidence):
+        note = joined(note, f"{a.size} pairs are too few to tell whether log ratios are normal: no p value")
+        return Estimate(math.exp(mean), low, high, confidence, a.size, test, None, note)
     return Estimate(math.exp(mean), low, high, confidence, a.size, test, p_value, note)

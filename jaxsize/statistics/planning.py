@@ -76,6 +76,8 @@ def _seeds(row: dict[str, Any], tests: int, bounds: Sequence[float]) -> int | No
         return smallest_sample(row["confidence"], tests)
     if estimate is None or low is None or high is None:
         return None
+    if not any(low <= bound <= high for bound in bounds):
+        return None  # it is not its interval that leaves it open: more seeds do not settle it
     need = float(n + 1)
     for bound in bounds:
         if low <= bound <= high:
@@ -89,6 +91,8 @@ def _seeds(row: dict[str, Any], tests: int, bounds: Sequence[float]) -> int | No
 def _seeds_of_trend(row: dict[str, Any]) -> int | None:
     from scipy import stats
 
+    if min(row["p_value"], row["p_value_opposite"]) <= 1 - row["confidence"]:
+        return None  # it is not its test that leaves it open
     z = float(stats.norm.isf(min(row["p_value"], row["p_value_opposite"])))
     n = row["n"] + row.get("lost", 0)
     return _rounded_up(max(n + 1.0, n * (float(stats.norm.isf(1 - row["confidence"])) / z) ** 2)) if z > 0 else None

@@ -37,7 +37,7 @@ def print_help(default: Flags, program: str) -> NoReturn:
             for name in names
         ]
         if names:
-            title = "study" if kind is kinds[0] else kind.group
+            title = "study" if kind is kinds[0] else kind.__dict__.get("group", kind.__name__)
             group: Any = dataclasses.make_dataclass(title, fields, frozen=True)
             groups.append((title, group, dataclasses.field(default_factory=group)))
     options = dataclasses.make_dataclass("options", groups)

@@ -53,6 +53,8 @@ class Arms(Sequence[ArmView]):
 
     def __getitem__(self, name: Any) -> Any:
         """Return the arm of a name; it must be on one data set in one form. A number or slice: as of a sequence."""
+        if isinstance(name, slice):
+            return Arms(self._views[name])
         if not isinstance(name, str):
             return self._views[name]
         found = [view for view in self if view.name == name]

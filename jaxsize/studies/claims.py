@@ -19,10 +19,11 @@ def any_part(parts: Sequence[Mapping[str, Any]]) -> str:
         >>> any_part([{"verdict": "holds", "p_value_holm": 0.01}, {"verdict": "open", "p_value_holm": 0.7}])
         'holds'
     """
-    outcomes = set()
-    for together in {family(dict(part)) for part in parts}:
-        rows = [part for part in parts if family(dict(part)) == together]
-        holds = any(row["verdict"] == "holds" and (row["p_value_holm"] or 0) <= 0.05 for row in rows)
+    outcomes, counting = set(), [part for part in parts if "uninformative" not in part]
+    for together in {family(dict(part)) for part in counting}:
+        rows = [part for part in counting if family(dict(part)) == together]
+        adjusted = [row["p_value_holm"] for row in rows if row["verdict"] == "holds"]
+        holds = any(p_value is not None and p_value <= 0.05 for p_value in adjusted)
         outcomes.add("holds" if holds else "refuted" if all(row["verdict"] == "refuted" for row in rows) else "open")
     return outcomes.pop() if len(outcomes) == 1 else "open"
 
@@ -73,7 +74,7 @@ class Claim:
             for more, estimate, outcome in self.measure(*chosen)
         ]
         judged = claim(self.text, parts, self.untested)
-        if parts and self.decide is not None:
+        if self.decide is not None and any("uninformative" not in part for part in judged["parts"]):
             judged["verdict"] = self.decide(judged["parts"])
         return judged
 
@@ -88,16 +89,27 @@ class Claim:
             judged: the claim, judged.
             flags: the flags of the study.
         """
-        if judged["verdict"] != "open" or all("uninformative" in part for part in judged["parts"]):
+        counting = [part for part in judged["parts"] if "uninformative" not in part]
+        if judged["verdict"] != "open" or not counting:
             return ""
         if (needed := self.needed(flags)) > flags.num_seeds:
             return f"{needed} seeds: --num-seeds {needed}"
-        numbers = [
-            seeds_to_settle([part], bounds=part.get("bounds", (0.0,)))
-            for part in judged["parts"]
-            if part["verdict"] == "open" and "uninformative" not in part
+        if self.decide is None and len({part["verdict"] for part in counting} & {"holds", "refuted"}) > 1:
+            return ""  # its parts contradict each other, however many seeds there are
+        needs = [
+            seeds_to_settle([part], tests=_num_tests(part, counting), bounds=part.get("bounds", (0.0,)))
+            for part in counting
+            if part["verdict"] == "open"
         ]
-        if None in numbers:  # more of the same would leave that part open
-            return ""
-        more = max((number for number in numbers if number), default=0)
+        known = [need for need in needs if need]
+        if self.decide is any_part:
+            more = min(known, default=0)
+        else:
+            more = max(known) if known and len(known) == len(needs) else 0
         return f"about {more} seeds, if medians and spreads stay: --num-seeds {more}" if more > flags.num_seeds else ""
+
+
+def _num_tests(part: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> int:
+    """How many p values are adjusted together with that of a part, itself included."""
+    same = [other for other in parts if family(dict(other)) == family(dict(part))]
+    return max(1, sum(other["p_value"] is not None for other in same))

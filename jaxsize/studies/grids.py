@@ -141,7 +141,7 @@ def _cell(name: str, value: Any, common: bool) -> Cell:
     if not isinstance(value, Mapping) or not {"median", "estimate"} & set(value):
         return Cell(plain(value, name), is_number=isinstance(value, (int, float)) and not isinstance(value, bool))
     notes = [] if common or not value.get("n") else [f"n = {value['n']}"]
-    if not common and value.get("interval") == "range" and value.get("n", 0) >= 2:
+    if value.get("is_range") or (not common and value.get("interval") == "range" and value.get("n", 0) >= 2):
         notes.append("range")
     if value.get("dropped"):
         notes.append(f"{value['dropped']} lost")
@@ -158,5 +158,5 @@ def _caption(counts: set[Any], kinds: set[Any], estimates: bool) -> str:
         frozenset({"95 % of the median"}): " [95 % interval of the median]",
         frozenset(): " [interval]",
     }.get(frozenset(kinds), f" [95 % interval of the median or, below {SMALL} runs, smallest to largest: range]")
-    both = " Differences are estimates [95 % interval]." if estimates and kinds else ""
+    both = " Differences are estimates [95 % interval, or range where it says so]." if estimates and kinds else ""
     return f"Median over {over}{ends}.{both}".replace("over 1 runs", "of 1 run")

@@ -202,10 +202,8 @@ class Study:
         for name, claim in self.claims.items():
             if (needed := claim.needed(flags)) > flags.num_seeds:
                 short.setdefault(needed, []).append(name)
-        return [
-            f"{', '.join(names)}: cannot be settled with {flags.num_seeds} seeds; --num-seeds {needed} can"
-            for needed, names in sorted(short.items())
-        ]
+        few = f"cannot be settled with {flags.num_seeds} seeds (where tested)"
+        return [f"{', '.join(names)}: {few}; --num-seeds {needed} can" for needed, names in sorted(short.items())]
 
     def _judged(self, claim: Claim, arms: Arms, form: Form, flags: Any) -> dict[str, Any]:
         judged = claim.judge(arms.at(form=form), form)

@@ -45,7 +45,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
         A layer lost all its units: run 3.
     """
     blocks = ["\n".join(map(_wrapped, summary["answer"]))] if summary["answer"] else []
-    for key, rows in itertools.groupby(summary["results"], lambda row: (row["dataset"], row["form"])):
+    for key, rows in itertools.groupby(summary["results"], lambda row: (row.get("dataset"), row.get("form"))):
         blocks.append(_results(key, list(rows), summary["settings"]["num_seeds"]))
     for form, claims in summary["claims"].items():
         blocks += [_claim(name, form, judged) for name, judged in claims.items()]
@@ -77,12 +77,17 @@ def listing_of(rows: Sequence[Mapping[str, Any]]) -> str:
     return fit_table([name.replace("_", " ") for name in names], cells, width=WIDTH, keys=max(1, keys))
 
 
-def _results(key: tuple[str, str], rows: list[dict[str, Any]], num_seeds: int) -> str:
+def _results(key: tuple[str | None, str | None], rows: list[dict[str, Any]], num_seeds: int) -> str:
     described = [value for row in rows for value in row.values() if isinstance(value, dict) and "interval" in value]
-    is_range = any(value["interval"] == "range" for value in described if value["n"])
-    below = "below it the smallest and the largest" if is_range else "below it its 95 % interval"
+    kinds = {value["interval"] for value in described if value["n"]}
+    below = "below it its 95 % interval"
+    if "range" in kinds:
+        below = "below it the smallest and the largest" if len(kinds) == 1 else f"{below}, or (r) a range"
     shown = [{name: value for name, value in row.items() if name not in ("dataset", "form")} for row in rows]
-    title = f"{key[0]}, {key[1]} form, {num_seeds} seeds: median over seeds, {below}"
+    for row in shown if len(kinds) > 1 else []:
+        row |= {name: value | {"marked": True} for name, value in row.items() if _is_range(value)}
+    where = [*([key[0]] if key[0] else []), *([f"{key[1]} form"] if key[1] else [])]
+    title = f"{', '.join([*where, f'{num_seeds} seeds'])}: median over seeds, {below}"
     return f"{title}\n{listing_of(shown)}"
 
 
@@ -120,7 +125,8 @@ def _part(part: Mapping[str, Any], *, all_ranges: bool) -> list[str]:
         interval += " (range)"
     p_value = "-" if part["p_value"] is None else f"{part['p_value']:.2g}"
     outcome = f"({part['verdict']})" if "uninformative" in part else part["verdict"]
-    return [label, number, interval, str(part["n"]), p_value, outcome]
+    n = f"{part['n']} + {part['lost']} lost" if part.get("lost") else str(part["n"])
+    return [label, number, interval, n, p_value, outcome]
 
 
 def _labelled(key: str, value: Any) -> str:
@@ -148,16 +154,22 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, dict):
         middle = value.get("median", value.get("estimate"))
         if middle is None:
-            return "-"
+            return f"-\n{value['dropped']} lost" if value.get("dropped") else "-"
         sign = "+" if "estimate" in value else ""
         text = _number(name, middle, sign)
         if value["low"] is None or value["high"] is None:
             return text
         low, high = _number(name, value["low"]), _number(name, value["high"])
-        return text if low == high == text else f"{text}\n{low}..{high}"
+        aside = " (r)" if value.get("marked") else ""
+        lost = f"\n{value['dropped']} lost" if value.get("dropped") else ""
+        return (text if low == high == text else f"{text}\n{low}..{high}{aside}") + lost
     if isinstance(value, list):
         return " ".join(_cell(name, entry) for entry in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_range(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("interval") == "range" and bool(value["n"])
 
 
 def _number(name: str, value: float, sign: str = "") -> str:

@@ -49,8 +49,8 @@ def columns(
         for view in chosen.like(*arms):
             for part in view.by(*by).values() if by else [view]:
                 row = {name: part.where.get(name) for name in ("dataset", "form", "arm", *by)}
-                row |= {name: describe(values) for name, values in _ends(part, names).items()}
-                found.append(row | {name: _told(of(part)) for name, of in computed.items()})
+                row |= {name: _described(part, values) for name, values in _ends(part, names).items()}
+                found.append(row | {name: _described(part, of(part)) for name, of in computed.items()})
         return found
 
     return rows
@@ -61,7 +61,9 @@ def _ends(view: ArmView, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {name: view.end(name) for name in plain}
 
 
-def _told(value: Any) -> Any:
+def _described(view: ArmView, value: Any) -> Any:
+    """Describe an array; what a run that ended well does not have is missing, and not lost."""
     if isinstance(value, np.ndarray):
-        return describe(value)
+        ended = np.isfinite(view.end("train_loss")) & np.isnan(value)
+        return describe(value, missing=ended | ~view.exists)
     return value.as_dict() if isinstance(value, Estimate) else value

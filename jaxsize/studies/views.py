@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from jaxsize.data import Dataset
+from jaxsize.errors import InputError
 from jaxsize.results.runs import Runs
 from jaxsize.trees import Tree
 
@@ -103,7 +104,10 @@ class ArmView:
     @property
     def networks(self) -> list[Tree]:
         """The parameters of the trained networks, in the order of the runs' numbers."""
-        return [self._networks[run] for run in self.runs.values("run", **self.where)]
+        runs = self.runs.values("run", **self.where)
+        if missing := [run for run in runs if run not in self._networks]:
+            raise InputError(f"the network of run {missing[0]} was not kept: see Study.keep_networks")
+        return [self._networks[run] for run in runs]
 
     def at(self, **where: Any) -> Self:
         """Select the runs with these values of settings as well; `arm`, `dataset` and `form` choose other runs.

@@ -63,12 +63,13 @@ def setting_sweep(
     """
     if not settings:
         raise InputError("expected one setting or more, got none", field="settings")
-    swept = [field for field in Hparams._fields if field in settings[0]]
+    swept = [field for field in Hparams._fields if any(field in setting for setting in settings)]
     for setting in settings:
         if missing := [field for field in ("seed", *swept) if field not in setting]:
             raise InputError(f"expected {missing[0]} in every setting, got {dict(setting)}", field="settings")
     drawn = functools.cache(init)  # settings share the networks of their seeds
-    more: dict[str, Any] = {"histories": {"loss": lambda history: history["loss"]}, **batch}
+    defaults = {"histories": {"loss": lambda history: history["loss"]}, "columns": lambda before, after: {}}
+    more: dict[str, Any] = {**defaults, "shrinking": None, **batch}
     return Batch(
         name=name,
         labels=numbered(label, settings, first_run),
@@ -77,7 +78,5 @@ def setting_sweep(
         hparams=Hparams(**{field: column(settings, field) for field in swept}),
         learner=learner,
         dataset=dataset,
-        columns=lambda before, after: {},
-        shrinking=None,
         **more,
     )

@@ -117,7 +117,7 @@ def test_a_study_of_an_own_network_does_all_by_itself(command, tmp_path, monkeyp
 def test_what_too_few_seeds_cannot_settle_is_said_before_and_after_training(command, tmp_path):
     status, printed, _ = command("--num-seeds", "2", "--epochs", "1", "--out", str(tmp_path / "r"), study=study())
     assert status == 0
-    assert printed.startswith("A, B: cannot be settled with 2 seeds; --num-seeds 6 can")
+    assert printed.startswith("A, B: cannot be settled with 2 seeds (where tested); --num-seeds 6 can")
     summary = json.loads((tmp_path / "r" / "summary.json").read_text())
     assert summary["claims"]["corrected"]["A"]["settle"] == "6 seeds: --num-seeds 6"
 
