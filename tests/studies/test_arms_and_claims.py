@@ -10,6 +10,7 @@ from jaxsize.statistics import Estimate
 from jaxsize.studies import (
     Arms,
     Claim,
+    TrainingFlags,
     above,
     across,
     any_part,
@@ -136,3 +137,29 @@ def test_a_table_has_a_row_per_arm_and_setting(arms):
     assert [(row["penalty"], row["start_width"]) for row in rows] == [(0.0, 10), (0.0, 20), (0.1, 10), (0.1, 20)]
     assert rows[3]["units"]["median"] == 19.5 and rows[3]["count"] == 6
     assert rows[0]["test_error"]["median"] == pytest.approx(0.525 / 2)  # as it is, not negated
+
+
+def part(verdict, low=-0.5, estimate=1.0, **more):
+    """A part of 8 seeds as a row: by its interval, 0 is settled with 8 (1.5 / 1)^2 = 18 seeds."""
+    row = Estimate(estimate, low, 2.5, 0.95, 8, "by hand", 0.2).as_dict()
+    return row | {"dataset": "a", "verdict": verdict, "p_value_holm": 0.2} | more
+
+
+def settling(parts, verdict="open", **claim):
+    flags = TrainingFlags(num_seeds=8)
+    return Claim("x", each("*"), lambda arm: [], **claim).settling({"verdict": verdict, "parts": parts}, flags)
+
+
+def test_what_would_settle_a_claim():
+    assert settling([part("open")]) == "about 18 seeds, if medians and spreads stay: --num-seeds 18"
+    assert "about 32 seeds" in settling([part("open"), part("open", low=-1.0)])  # all parts have to be settled
+    assert "about 18 seeds" in settling([part("open"), part("open", low=-1.0)], decide=any_part)  # one is enough
+    assert settling([part("open")], seeds=9) == "9 seeds: --num-seeds 9"
+    nothing = [
+        settling([part("holds")], "holds"),
+        settling([part("holds", low=0.5), part("refuted"), part("open")]),  # they contradict each other
+        settling([part("open"), part("open", estimate=0.0)]),  # of the second nothing can be said
+        settling([part("open", low=0.5)]),  # open for another reason than its interval
+        settling([part("open", uninformative="a control")]),
+    ]
+    assert nothing == [""] * 5
