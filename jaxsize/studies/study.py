@@ -151,8 +151,10 @@ class Study:
         summary |= {"pictures": draw_all(self.pictures, arms, folder.path)}
         write_report(folder.path, summary)
         folder.write_summary(summary)
-        kept = ", ".join(sorted(path.name for path in folder.path.iterdir() if not path.name.startswith(".")))
-        print(f"{as_text(summary)}\n\n{folder.path}: {kept}")
+        names = sorted(path.name for path in folder.path.iterdir() if path.name[0] != "." and path.suffix != ".png")
+        beside = ", ".join(name for name in names if name != "report.html")
+        pictures = f", {len(summary['pictures'])} pictures" if summary["pictures"] else ""
+        print(f"{as_text(summary)}\n\n{folder.path}: open report.html; beside it {beside}{pictures}")
         return summary
 
     def _setups(self, flags: Any, data: Mapping[tuple[str, Form], Dataset]) -> list[Setup]:
