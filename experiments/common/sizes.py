@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxsize import plots
+from jaxsize.gates import read_sizes
 from jaxsize.learners.flexible import FlexibleConfig
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
@@ -49,7 +50,7 @@ def cuts(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[
         cut(network.params, rows)[1]
         for batch, trained in learned.values()
         for network in trained.networks
-        if "size" in network.params["hidden"][0] and "specimen" not in batch.labels[0]
+        if read_sizes(network.params)
         if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(network.params))
     ]
     row = {"dataset": dataset.name, "form": setup.form, "output_change": describe(moved)}

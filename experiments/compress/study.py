@@ -70,7 +70,7 @@ STUDY = Study(
     pictures=PICTURES,
     answer=answer,
     checks=[comparisons],
-    save_networks=lambda batch: batch.labels[0]["arm"] == "compress",
+    save_networks=lambda setup, batch: {} if batch.labels[0]["arm"] == "compress" else None,
     keep_networks=lambda batch: False,
 )
 COMMAND = STUDY.command

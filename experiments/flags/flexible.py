@@ -4,14 +4,12 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
-from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.programs import Config
-from jaxsize.studies import FormsFlags, listing
+from jaxsize.studies import FormsFlags, TrainingFlags, listing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FlexibleFlags(FormsFlags):
+class FlexibleFlags(FormsFlags, TrainingFlags):
     """The flags that the studies of flexible-size networks share."""
 
     group: ClassVar[str] = "flexible_sizes"
@@ -37,7 +35,6 @@ class FlexibleFlags(FormsFlags):
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole("epochs", "batch_size")
         if self.width < 2:
             raise InputError(f"expected a whole number from 2 on, got {self.width}", field="width")
         for name in ("learning_rate", "size_learning_rate"):
@@ -64,18 +61,6 @@ class FlexibleFlags(FormsFlags):
         if not values or not fine or len(set(values)) < len(values):
             bound = (f"above {low:g}" if above else f"from {low:g} on") + (f", up to {high:g}" if high < 1e30 else "")
             raise InputError(f"expected different finite numbers {bound}, got {listing(values)}", field=name)
-
-    def config(self, dataset: Dataset) -> Config:
-        """Return how a data set's runs are trained.
-
-        Raises:
-            InputError: when the data set has fewer training rows than a batch.
-        """
-        if self.batch_size > len(dataset.train):
-            raise InputError(
-                f"{dataset.name} has {len(dataset.train)} train rows, got {self.batch_size}", field="batch_size"
-            )
-        return Config(batch_size=self.batch_size)
 
     def rates(self) -> dict[str, float]:
         """Return the learning rates, which are settings of every run."""

@@ -113,7 +113,7 @@ def gates(arms: Arms) -> Any:
     groups = by_penalty(learned)
     for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
         for index, network in enumerate(one.networks):
-            end = read_liveness(network)["hidden.0"]
+            end = read_liveness(network)["hidden.0"]  # not that of inputs, where they are gated
             ordered = np.sort(np.abs(end) if signed else np.maximum(end, 0))[::-1]
             rank = np.arange(1, ordered.size + 1)
             axes.plot(rank, ordered, color=color, alpha=0.7, label=None if index else name)

@@ -9,6 +9,7 @@ Sparsifier Network"; experiment J14). All combinations of penalty and seed are t
 among them. Then every size that a run ended with is trained from scratch with the same seed. Answers C26 to C30.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +63,7 @@ def controls(setup: Setup, trained: Learned) -> list[Batch]:
             network = mlp((dataset.num_inputs, row["live_units"], dataset.num_outputs), gate=None)
             label = shared["label"] | {name: row[name] for name in ("start_width", "seed", "penalty")}
             label |= {"run": setup.first_run + len(partners), "partner": row["run"]}
-            init = lambda network=network, seed=row["seed"]: network.init(seed)  # noqa: E731
+            init = functools.partial(network.init, row["seed"])
             partners.append(Partner(label, (row["live_units"],), init, flags.epochs))
     return partner_batches(
         partners,
@@ -126,6 +127,6 @@ STUDY = Study(
     pictures=pictures.PICTURES,
     answer=answer,
     keep_networks=of_learned,
-    save_networks=of_learned,
+    save_networks=lambda setup, batch: {"signed": setup.flags.gate == "signed"} if of_learned(batch) else None,
 )
 COMMAND = STUDY.command

@@ -1,8 +1,11 @@
 """Values of a summary in plain words: numbers, lists, and the names and units of columns."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from jaxsize.statistics import Estimate
 
 UNITS = (  # the first that fits a column's name
     (r"(^|_)accuracy$", "share of rows"),
@@ -11,6 +14,9 @@ UNITS = (  # the first that fits a column's name
     (r"(^|_)seconds$", "s"),
     (r"(^|_)multiply_adds$", "per row"),
 )
+OF_ESTIMATES = (*(field.name for field in dataclasses.fields(Estimate)), "p_value_holm")
+OF_PARTS = (*OF_ESTIMATES, "verdict", "reason")
+"""What a part of a claim has beside its label."""
 NOTHING = "\N{EN DASH}"
 
 

@@ -4,24 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxsize.statistics.estimates import smallest_sample
-from jaxsize.studies._words import NOTHING, interval, number, p_value, plain, title_of, unit_of
+from jaxsize.studies._words import NOTHING, OF_PARTS, interval, number, p_value, plain, title_of, unit_of
 
-OF_ESTIMATES = (
-    "estimate",
-    "low",
-    "high",
-    "confidence",
-    "n",
-    "test",
-    "p_value",
-    "p_value_holm",
-    "note",
-    "lost",
-    "is_range",
-    "p_value_direction",
-    "p_value_opposite",
-)
-OF_PARTS = (*OF_ESTIMATES, "verdict", "reason", "uninformative")
 OF_EVERY_PART = ("verdict", "estimate", "interval", "n", "p", "p, Holm", "why", "test")
 SMALL = smallest_sample()
 LONG = 28
@@ -108,7 +92,7 @@ def grid_of_parts(parts: Sequence[Mapping[str, Any]]) -> Grid:
         >>> [cell.text for cell in grid.rows[0]][:4]
         ['digits', 'holds', '2', '1 to 3']
     """
-    labels = list(dict.fromkeys(name for part in parts for name in part if name not in OF_PARTS))
+    labels = list(dict.fromkeys(name for part in parts for name in part if name not in (*OF_PARTS, "uninformative")))
     headings = [(title_of(name), unit_of(name)) for name in labels] + [(name, "") for name in OF_EVERY_PART]
     rows = [[_cell(name, part.get(name), common=False) for name in labels] + _numbers(part) for part in parts]
     used = [any(row[i] != Cell(NOTHING, is_number=row[i].is_number) for row in rows) for i in range(len(headings))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxsize.data import Dataset, Form
+from jaxsize.errors import InputError
 from jaxsize.programs.batch import Batch
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
@@ -72,8 +73,9 @@ class Study:
     """(flags, form) -> the data sets that are trained on; those that --dataset names, unless the study has its own."""
     prepare: Callable[[Dataset, Any], Dataset] = lambda dataset, flags: dataset
     """(data set, flags) -> the data set that is trained on."""
-    save_networks: Callable[[Batch], bool] = lambda batch: False
-    """Whether the trained networks of a batch are saved, for `jaxsize.load_network`."""
+    save_networks: Callable[[Setup, Batch], Mapping[str, Any] | None] = lambda setup, batch: None
+    """Further arguments of `sweeps.save_networks` for a batch whose trained networks are saved, for
+    `jaxsize.load_network`; None for one whose networks are not."""
     keep_networks: Callable[[Batch], bool] = lambda batch: True
     """Whether the trained networks of a batch stay in memory to the end, for `ArmView.networks`: those of a large study
     may not all fit. An example is `lambda batch: batch.labels[0]["arm"] == "learned"`."""
@@ -114,6 +116,8 @@ class Study:
             first_run += sum(map(len, batches[-1]))
             for batch in batches[-1]:
                 require_room(batch, flags.folder(self.name))
+        if not first_run:
+            raise InputError(f"{self.name}: expected one run or more, these flags ask for none")
         named = {f"{name}.{form}" if len(flags.forms) > 1 else name: one for (name, form), one in data.items()}
         folder = open_results(flags, self.name, named, as_text)
         if folder.status == "finished":
@@ -136,10 +140,8 @@ class Study:
                 if self.keep_networks(batch):
                     pairs = zip(batch.labels, trained.networks, strict=True)
                     networks |= {label["run"]: network.params for label, network in pairs}
-                if self.save_networks(batch):
-                    save_networks(
-                        batch, trained, folder.path / "networks", signed=getattr(flags, "gate", "") == "signed"
-                    )
+                if (options := self.save_networks(after, batch)) is not None:
+                    save_networks(batch, trained, folder.path / "networks", **options)
             for check in self.checks:
                 for title, rows in check(folder, after, learned).items():
                     tables.setdefault(title, []).extend(rows)

@@ -5,29 +5,13 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxsize.studies._words import OF_PARTS, number
 from jaxsize.text_tables import fit_table
 
 FORMAT = 1
 """The version of the form of summary.json."""
 WIDTH = 100
 """Columns of text that a table may take."""
-_NUMBERS = (
-    "estimate",
-    "low",
-    "high",
-    "confidence",
-    "n",
-    "test",
-    "p_value",
-    "p_value_holm",
-    "note",
-    "lost",
-    "is_range",
-    "p_value_direction",
-    "p_value_opposite",
-    "verdict",
-    "reason",
-)
 
 
 def as_text(summary: Mapping[str, Any]) -> str:
@@ -95,10 +79,9 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
     counting = [part for part in judged["parts"] if "uninformative" not in part]
     tally = [part["verdict"] for part in counting]
     told = ", ".join(f"{tally.count(outcome)} {outcome}" for outcome in dict.fromkeys(tally))
-    of_parts = f"of {len(tally)} parts: {told}" if tally else "none of its parts counts"
-    why = judged.get("reason") or (counting[0]["reason"] if len(counting) == 1 else of_parts)
-    line = f"{name}, {form}: {judged['claim']}: {judged['verdict'].upper()} ({why})"
-    line = _wrapped(line)
+    of_parts = counting[0]["reason"] if len(counting) == 1 else f"of {len(tally)} parts: {told}"
+    why = judged.get("reason") or of_parts
+    line = _wrapped(f"{name}, {form}: {judged['claim']}: {judged['verdict'].upper()} ({why})")
     if "settle" in judged:
         line += f"\n  What would settle it: {judged['settle']}"
     if not judged["parts"]:
@@ -115,7 +98,7 @@ def _wrapped(text: str) -> str:
 
 
 def _part(part: Mapping[str, Any], *, all_ranges: bool) -> list[str]:
-    label = ", ".join(_labelled(key, value) for key, value in part.items() if key not in _NUMBERS)
+    label = ", ".join(_labelled(key, value) for key, value in part.items() if key not in OF_PARTS)
     number = "-" if part["estimate"] is None else f"{part['estimate']:.4g}"
     ends = ["-inf" if part["low"] is None else f"{part['low']:.4g}", f"{part['high'] or 0:.4g}"]
     if part["high"] is None:
@@ -155,11 +138,10 @@ def _cell(name: str, value: Any) -> str:
         middle = value.get("median", value.get("estimate"))
         if middle is None:
             return f"-\n{value['dropped']} lost" if value.get("dropped") else "-"
-        sign = "+" if "estimate" in value else ""
-        text = _number(name, middle, sign)
+        text = "+" * ("estimate" in value and middle >= 0) + number(middle, name)
         if value["low"] is None or value["high"] is None:
             return text
-        low, high = _number(name, value["low"]), _number(name, value["high"])
+        low, high = number(value["low"], name), number(value["high"], name)
         aside = " (r)" if value.get("marked") else ""
         lost = f"\n{value['dropped']} lost" if value.get("dropped") else ""
         return (text if low == high == text else f"{text}\n{low}..{high}{aside}") + lost
@@ -170,8 +152,3 @@ def _cell(name: str, value: Any) -> str:
 
 def _is_range(value: Any) -> bool:
     return isinstance(value, dict) and value.get("interval") == "range" and bool(value["n"])
-
-
-def _number(name: str, value: float, sign: str = "") -> str:
-    form = ".4f" if "accuracy" in name else ".0f" if 1e3 <= abs(value) < 1e9 else ".4g"
-    return format(value, sign + form)

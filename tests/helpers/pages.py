@@ -59,8 +59,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
         self.tags.append((tag, found))
-        self.ids += [found["id"]] if found.get("id") else []  # type: ignore[list-item]
-        self.links += [found["href"]] if tag == "a" else []  # type: ignore[list-item]
+        self.ids += [name for name in [found.get("id")] if name]
+        self.links += [found.get("href") or ""] if tag == "a" else []
         self.images += [found] if tag == "img" else []
         if tag not in VOID:
             self.open.append(tag)

@@ -13,9 +13,12 @@ DATASET = load("teacher", seed=0, num_rows=20, num_inputs=3, width=2, num_classe
 LEARNER = supervised(lambda params, x: x @ params, task_of(DATASET), lambda hparams: optax.sgd(hparams.learning_rate))
 
 
+def init(seed):
+    return np.full((3, 3), seed, np.float32)
+
+
 def sweep(*settings, **more):
     fields = {"name": "linear", "label": {"arm": "all"}, "first_run": 4, "config": Config(), "num_epochs": 1}
-    init = lambda seed: np.full((3, 3), seed, np.float32)  # noqa: E731
     return setting_sweep(DATASET, settings, init=init, learner=LEARNER, **fields | more)
 
 
