@@ -96,25 +96,3 @@ def _laid_out(chosen: list[int], columns: list[tuple[str, ...]], widths: list[in
         if number == 0:
             lines.append("  ".join("-" * widths[index] for index in chosen))
     return "\n".join(lines)
-
-
-def spread(report: dict, form: str = ".3g") -> str:
-    """Shorten a report of `statistics.describe` to "median [low .. high]", or "-" where there is no value.
-
-    The interval is left out where it reads like the median.
-
-    Args:
-        report: has "median", "low" and "high"; `describe` says what they are.
-        form: how to format each number, as in `format`.
-
-    Example:
-        >>> from jaxsize.text_tables import spread
-        >>> spread({"median": 0.5, "low": 0.25, "high": 1.0}, ".0%")
-        '50% [25% .. 100%]'
-        >>> spread({"median": 7, "low": 6.9, "high": 7.1}, ".0f")
-        '7'
-    """
-    if report["median"] is None:
-        return "-"
-    median, low, high = (format(report[key], form) for key in ("median", "low", "high"))
-    return median if low == high == median else f"{median} [{low} .. {high}]"

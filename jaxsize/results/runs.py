@@ -1,14 +1,11 @@
 """The runs of a study, selected by their settings: columns and curves over seeds, ready to be paired."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.results.folder import Folder
-from jaxsize.statistics.comparisons import paired_difference
-from jaxsize.statistics.estimates import Estimate, describe
 
 
 class Runs:
@@ -37,8 +34,6 @@ class Runs:
         [0.0, 0.1]
         >>> runs.last("size", penalty=0.1).tolist()
         [5.0, 3.0]
-        >>> runs.difference("size", {"penalty": 0.1}, {"penalty": 0.0}).estimate
-        -4.5
     """
 
     def __init__(self, folder: Folder, settings: dict[str, Any]):
@@ -141,33 +136,6 @@ class Runs:
         epochs = self.curve("epoch", **where).shape[1]
         steps = self.steps(key, **where)
         return steps.reshape(self.num_seeds, epochs, -1) if epochs else np.full((self.num_seeds, 0, 0), np.nan)
-
-    def difference(self, name: str, one: dict[str, Any], other: dict[str, Any], **where: Any) -> Estimate:
-        """Estimate the difference of a column at the end of two sets of runs, paired over seeds.
-
-        Args:
-            name: the column.
-            one: what selects the first set, as `where` does.
-            other: what selects the second set, whose values are subtracted.
-            **where: what selects both.
-
-        Raises:
-            InputError: when several runs of one seed fit.
-        """
-        minuend, subtrahend = (self.last(name, **where, **which) for which in (one, other))
-        digits = 6 if name.endswith("accuracy") else 12  # scores that are equal but for the order of a sum are ties
-        return paired_difference(np.round(minuend - subtrahend, digits), np.zeros(self.num_seeds))
-
-    def described(self, names: Sequence[str], **where: Any) -> dict[str, Any]:
-        """Describe columns at the end of the runs that fit, as a row of a table.
-
-        Returns:
-            `where`, and by column what `statistics.describe` says of its values over seeds.
-
-        Raises:
-            InputError: when several runs of one seed fit.
-        """
-        return where | {name: describe(self.last(name, **where)) for name in names}
 
     def _fitting(self, where: dict[str, Any]) -> list[list[dict[str, Any]]]:
         return [path for path in self.paths.values() if all(path[0].get(k) == value for k, value in where.items())]

@@ -19,7 +19,6 @@ def paired_difference(
     *,
     confidence: float = 0.95,
     missing: ArrayLike | None = None,
-    seed: int = 0,
 ) -> Estimate:
     """Estimate the median of a - b over pairs, with its exact interval and the Wilcoxon signed-rank p value.
 
@@ -39,7 +38,6 @@ def paired_difference(
         b: [n]; b[i] is paired with a[i].
         confidence: of the interval, above 0 and below 1.
         missing: bool [n], True where a pair never existed, by design.
-        seed: not used: nothing is drawn.
 
     Raises:
         InputError: when the shapes differ.

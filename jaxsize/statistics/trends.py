@@ -17,7 +17,6 @@ def trend(
     direction: Direction,
     confidence: float = 0.95,
     missing: ArrayLike | None = None,
-    seed: int = 0,
 ) -> Estimate:
     """Estimate the monotone trend of values with a setting, and test for it.
 
@@ -37,7 +36,6 @@ def trend(
         direction: the alternative of the test: values that rise ("positive") or fall ("negative") with the setting.
         confidence: of the interval, above 0 and below 1.
         missing: bool [num_seeds], True for a seed that never existed, by design: it is left out.
-        seed: not used: nothing is drawn.
 
     Raises:
         InputError: when the shapes are others, there are fewer than 2 settings or equal ones, or the direction is
