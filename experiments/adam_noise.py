@@ -16,7 +16,7 @@ of C25, which stays open where noise is measured before epoch 30: the journal do
 import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ EARLIER = f"the journal saw the noise after epoch {SEEN_AFTER}, which --epochs {
 class AdamNoiseFlags(FlexibleFlags):
     """Is it Adam that makes the loss noisy late in training, or the large steps of the size?"""
 
+    large: ClassVar = {"epochs": 40}
+
     epochs: int = 60
     """Passes over the training rows. 40 unless the data set is digits: the noise comes after epoch 30."""
     width: int = 500
@@ -50,10 +52,6 @@ class AdamNoiseFlags(FlexibleFlags):
     """Steepness of the gate, over units."""
     after_epoch: int = SEEN_AFTER
     """Noise is measured after this epoch; after half of the epochs if fewer than 4 epochs would follow."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        return super().defaults() | ({"epochs": 40} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -13,34 +13,20 @@ same mean slope, which are not the same thing; units are added when the size com
 import dataclasses
 import sys
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from experiments.common.sizes import cuts, growth, trained_sizes
 from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
+from jaxsize import studies
 from jaxsize.errors import InputError
 from jaxsize.gates import slope_of
 from jaxsize.gates.ramp import ODDS
 from jaxsize.learners.flexible import FORMS
 from jaxsize.statistics import Part, fit_laws, median_interval, paired_difference
-from jaxsize.studies import (
-    Arm,
-    Arms,
-    ArmView,
-    Claim,
-    Setup,
-    Study,
-    above,
-    below,
-    columns,
-    each,
-    exactly,
-    listed,
-    listing,
-    versus,
-)
+from jaxsize.studies import Arm, Arms, ArmView, Claim, Setup, above, below, each
 
 LOW, HIGH = 1.0, 20.0  # gray zones, in units
 CONTROLS = {
@@ -54,6 +40,8 @@ ESTIMATORS = {"original": ("none",), "corrected": ("none", "straight_through", "
 class RandomSlopeFlags(FlexibleFlags):
     """Does a gate whose steepness changes at every step let a network find its size?"""
 
+    large: ClassVar = {"epochs": 30}
+
     epochs: int = 60
     """Passes over the training rows. 30 unless the data set is digits."""
     start_size: float = 0.0
@@ -62,16 +50,12 @@ class RandomSlopeFlags(FlexibleFlags):
     """Which gates are trained. fixed: with fixed slopes. random: with a slope drawn for every step.
     bernoulli: units are on or off at random."""
 
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        return super().defaults() | ({"epochs": 30} if self.dataset != ("digits",) else {})
-
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_numbers("start_size", high=1e6)
         if not self.gates or len(set(self.gates)) < len(self.gates):
-            raise InputError(f"expected different ones, got {listing(self.gates)}", field="gates")
+            raise InputError(f"expected different ones, got {studies.listing(self.gates)}", field="gates")
         self.require_runs(max(map(len, CONTROLS.values())) + 1 + max(map(len, ESTIMATORS.values())))
 
 
@@ -123,8 +107,8 @@ def random_is_worse(random: ArmView, fixed: ArmView) -> Iterator[Part]:
 def no_gradient(arm: ArmView) -> Iterator[Part]:
     """Yield the largest gradient of the size, which is exactly 0 unless an estimator gives one."""
     largest = np.abs(arm.steps("size_gradient_0")).max(-1)
-    part = exactly(0, largest, median_interval(largest), of="largest |gradient|")
-    yield part if arm.name == "bernoulli none" else listed(part, "this estimator exists to have one")
+    part = studies.exactly(0, largest, median_interval(largest), of="largest |gradient|")
+    yield part if arm.name == "bernoulli none" else studies.listed(part, "this estimator exists to have one")
 
 
 def answer(arms: Arms) -> Iterator[str]:
@@ -134,7 +118,7 @@ def answer(arms: Arms) -> Iterator[str]:
         yield f"{dataset}, {form} form: where a unit costs nothing, sizes ended at {sizes}."
 
 
-STUDY = Study(
+STUDY = studies.Study(
     name="random_slope",
     flags=RandomSlopeFlags,
     presets={
@@ -142,7 +126,7 @@ STUDY = Study(
         "full": {"num_seeds": 30, "width": 500, "epochs": 60, "batch_size": 128},
     },
     arms=arms,
-    table=columns("size", "live_units", "train_loss", "test_loss", "test_score"),
+    table=studies.columns("size", "live_units", "train_loss", "test_loss", "test_score"),
     claims={
         "C21": Claim(
             "without a penalty, size grows as a logarithm and reaches no plateau",
@@ -152,7 +136,7 @@ STUDY = Study(
         ),
         "C22": Claim(
             "a random slope means a noisier gradient, slower growth and a higher loss",
-            versus("random", "fixed*"),
+            studies.versus("random", "fixed*"),
             random_is_worse,
             "needs --gates fixed random",
         ),

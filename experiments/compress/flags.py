@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from experiments.common.scales import BATCH_SIZES
 from experiments.flags.penalty import PenaltyFlags
@@ -21,6 +21,8 @@ SHARES = {1: 1.0, 2: 0.6, 3: 0.4, 4: 0.25}  # the source: 10 000, 6 000, 4 000 a
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompressFlags(PenaltyFlags):
     """Does a network that starts far too large, and shrinks while it trains, beat the alternatives?"""
+
+    large: ClassVar = {"num_seeds": 6, "epochs": 20}
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""
@@ -52,10 +54,6 @@ class CompressFlags(PenaltyFlags):
     static_epochs: int = 0
     """Most epochs of a network from scratch, which is given the time and the multiply-adds of the compressed one.
     If it is 0: three times --epochs."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        return super().defaults() | ({"num_seeds": 6, "epochs": 20} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jaxsize.errors import InputError
 from jaxsize.studies import FormsFlags, TrainingFlags, listing
@@ -13,6 +13,7 @@ class FlexibleFlags(FormsFlags, TrainingFlags):
     """The flags that the studies of flexible-size networks share."""
 
     group: ClassVar[str] = "flexible_sizes"
+    large: ClassVar = {"num_seeds": 6, "epochs": 15, "width": 500, "batch_size": 128}
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ...; 6 unless the data set is digits."""
@@ -26,11 +27,6 @@ class FlexibleFlags(FormsFlags, TrainingFlags):
     """Step size of Adam for the weights."""
     size_learning_rate: float = 1.0
     """Step size of Adam for the sizes, in units."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"num_seeds": 6, "epochs": 15, "width": 500, "batch_size": 128}
-        return large if self.dataset != ("digits",) else {}
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -40,6 +40,8 @@ from jaxsize.sweeps import Partner, partner_batches
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnedSizeFlags(FlexibleFlags):
     """Does a trained size forget where it started, and is a network of a learned size as good as a static one?"""
+
+    large: ClassVar = {"epochs": 5, "start_sizes": (0.0, 150.0, 300.0, 450.0), "penalties": (1e-3, 1e-5, 1e-7)}
 
     epochs: int = 20
     """Passes over the training rows. 5 unless the data set is digits."""
@@ -69,11 +71,6 @@ class LearnedSizeFlags(FlexibleFlags):
     random: a slope is drawn for every step, so that 1 to 20 units are in the gray zone."""
     specimen_epochs: int = 3
     """Passes of the runs with broken gates or prices, of at most 50 steps each."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"epochs": 5, "start_sizes": (0.0, 150.0, 300.0, 450.0), "penalties": (1e-3, 1e-5, 1e-7)}
-        return super().defaults() | (large if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

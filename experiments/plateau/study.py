@@ -15,7 +15,7 @@ near the width. Answers C19 and C20, and tells after how many steps a weight wit
 import dataclasses
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from experiments.common.sizes import cuts, trained_sizes
 from experiments.common.words import median
@@ -42,6 +42,8 @@ OPTIMIZERS = {
 class PlateauFlags(FlexibleFlags):
     """Where does the size of a flexible network come to rest without a price, and does weight decay hold it there?"""
 
+    large: ClassVar = {"original_epochs": 15}
+
     original_epochs: int = 60
     """Passes over the test rows in the original form. 15 unless the data set is digits."""
     weight_decays: tuple[float, ...] = (0.0, 1e-4, 1e-3, 1e-2)
@@ -54,10 +56,6 @@ class PlateauFlags(FlexibleFlags):
     """Steepness of the gates over units, in the corrected form."""
     sgd_learning_rate: float = 0.1
     """Step size of SGD for the weights."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        return super().defaults() | ({"original_epochs": 15} if self.dataset != ("digits",) else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -15,7 +15,7 @@ Answers the second half of C25.
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from experiments.common.sizes import cuts, trained_sizes
 from experiments.common.words import median
@@ -36,6 +36,8 @@ from jaxsize.trees import Tree
 class SizeOnlyFlags(FlexibleFlags):
     """Does a trained network ask for more units when its weights stand still and only its size may move?"""
 
+    large: ClassVar = {"epochs": 3, "fixed_size_epochs": 5}
+
     epochs: int = 3
     """Passes over the training rows while the size moves."""
     fixed_size_epochs: int = 20
@@ -46,11 +48,6 @@ class SizeOnlyFlags(FlexibleFlags):
     """Steepness of the gates."""
     gentle_rate: float = 0.1
     """A second, smaller step size of Adam for the sizes, in units; both are trained."""
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"epochs": 3, "fixed_size_epochs": 5} if self.dataset != ("digits",) else {}
-        return super().defaults() | large
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -1,7 +1,7 @@
 """The flags of `python -m experiments.sparsifier`, their defaults, presets and checks."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from jaxsize.studies import TrainingFlags
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SparsifierFlags(PenaltyFlags, TrainingFlags):
     """How many units does a network keep when every unit has a price, and is it the better for it?"""
+
+    large: ClassVar = {"num_seeds": 8, "start_widths": (500,), "epochs": 30, "batch_size": 128}
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ...; 8 unless the data set is digits.
@@ -49,9 +51,7 @@ class SparsifierFlags(PenaltyFlags, TrainingFlags):
 
     def defaults(self) -> dict[str, Any]:
         """Return the defaults that depend on other flags; see `Flags.defaults`."""
-        large = {"num_seeds": 8, "start_widths": (500,), "epochs": 30, "batch_size": 128}
-        signed = {"death_rule": "threshold"} if self.gate == "signed" else {}
-        return super().defaults() | (large if self.dataset != ("digits",) else {}) | signed
+        return super().defaults() | ({"death_rule": "threshold"} if self.gate == "signed" else {})
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

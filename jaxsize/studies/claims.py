@@ -86,10 +86,10 @@ class Claim:
         """Say what would settle a claim that is open; "" where it is not, or where nothing sensible can be said.
 
         Args:
-            judged: the claim, judged.
+            judged: the claim, judged. Parts with a label `over` are estimates over something else than seeds.
             flags: the flags of the study.
         """
-        counting = [part for part in judged["parts"] if "uninformative" not in part]
+        counting = [part for part in judged["parts"] if not {"uninformative", "over"} & part.keys()]
         if judged["verdict"] != "open" or not counting:
             return ""
         if (needed := self.needed(flags)) > flags.num_seeds:

@@ -1,8 +1,9 @@
 """Flags that kinds of studies share: those of known data sets, of a common training, of two forms side by side."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
@@ -21,6 +22,8 @@ class DatasetFlags(Flags):
     """
 
     group: ClassVar[str] = "data"
+    large: ClassVar[Mapping[str, Any]] = {}
+    """Defaults for data sets larger than digits, in place of those of the fields; a class adds to those it inherits."""
 
     dataset: tuple[str, ...] = ("digits",)
     """One or several data sets, trained one after the other.
@@ -31,6 +34,13 @@ class DatasetFlags(Flags):
     """Hidden units of the random network that labels the data set teacher: the size to be found."""
     teacher_task: Literal["classification", "regression"] = "classification"
     """Labels of the data set teacher: the number of that network's largest output, or the output itself."""
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the defaults that depend on other flags; see `Flags.defaults`."""
+        classes = reversed(type(self).__mro__) if self.dataset != ("digits",) else ()
+        return super().defaults() | {
+            name: value for one in classes for name, value in vars(one).get("large", {}).items()
+        }
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

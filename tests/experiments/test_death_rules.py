@@ -10,8 +10,9 @@ import pytest
 from helpers.experiments import rows_of
 
 from experiments import death_rules
-from experiments.death_rules import FLIPS, RULES, flipping
+from experiments.death_rules import FLIPS, RULES
 from jaxsize.learners import TASKS, Hparams
+from jaxsize.learners.flips import flip_gates
 from jaxsize.learners.sparsifier import make_learner
 from jaxsize.networks import mlp
 
@@ -23,7 +24,7 @@ def test_a_flip_lasts_one_step_and_kills_by_the_rules_that_it_should(rule):
     """Nothing else moves: after two steps every gate that lives is what it was; which die is told by the rule alone."""
     config = RULES[rule]
     network = mlp((2, 400, 1), gate="signed" if config.gate == "signed" else "liveness")
-    learner = flipping(make_learner(network, TASKS["regression"], config), rate=0.5)
+    learner = flip_gates(make_learner(network, TASKS["regression"], config), rate=0.5)
     params = network.init(0)
     start = np.asarray(params["hidden"][0]["liveness"])
     bookkeeping = learner.init_bookkeeping(params)
@@ -37,7 +38,7 @@ def test_a_flip_lasts_one_step_and_kills_by_the_rules_that_it_should(rule):
     np.testing.assert_array_equal(
         np.asarray(after["hidden"][0]["liveness"])[live], np.where(flipped, -start, start)[live]
     )
-    quiet = flipping(make_learner(network, TASKS["regression"], config), rate=1e-9)
+    quiet = flip_gates(make_learner(network, TASKS["regression"], config), rate=1e-9)
     back, bookkeeping = jax.jit(quiet.after_step)(after, bookkeeping, Hparams(key=jax.random.key(4)))
     live = live & np.asarray(quiet.live(bookkeeping)["hidden.0"])
     np.testing.assert_array_equal(np.asarray(back["hidden"][0]["liveness"])[live], start[live])
