@@ -97,12 +97,14 @@ def flat(params: Any) -> Arrays:
 
 def _sparsifier(widths: tuple[int, ...]) -> tuple[Learner, Hparams]:
     learner = make_learner(mlp(widths), TASKS["classification"], SparsifierConfig())
-    return learner, Hparams(LEARNING_RATE, PENALTY, WEIGHT_DECAY, LEARNING_RATE)
+    rates = {"learning_rate": LEARNING_RATE, "gate_learning_rate": LEARNING_RATE}
+    return learner, learner.hparams(penalty_weight=PENALTY, weight_decay=WEIGHT_DECAY, **rates)
 
 
 def _flexible(widths: tuple[int, ...]) -> tuple[Learner, Hparams]:
     learner = make_flexible_learner(mlp(widths, gate="size"), TASKS["classification"], FlexibleConfig())
-    return learner, Hparams(LEARNING_RATE, SIZE_PENALTY, 0.0, SIZE_LEARNING_RATE)
+    rates = {"learning_rate": LEARNING_RATE, "size_learning_rate": SIZE_LEARNING_RATE}
+    return learner, learner.hparams(penalty_weight=SIZE_PENALTY, **rates)
 
 
 def _parts(problem: Problem, learned: tuple[Learner, Hparams]) -> tuple[Callable, Callable, Hparams, Data]:

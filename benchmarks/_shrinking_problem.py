@@ -67,7 +67,7 @@ def scheduled_learner(flags: Flags, network: Any) -> Learner:
         return replace_liveness(params, gates), bookkeeping | {"live": live, "step": step}
 
     def objective(params, inputs, targets, weights, hparams):
-        return plain.objective(params, inputs, targets, weights, hparams._replace(penalty_weight=0.0))
+        return plain.objective(params, inputs, targets, weights, hparams.replace(penalty_weight=0.0))
 
     return plain._replace(
         objective=objective,
@@ -117,7 +117,7 @@ def make_batch(flags: Flags, width: int, shrinking: Shrinking | None) -> Batch:
         labels=[{"run": run, "seed": run} for run in range(flags.runs)],
         init=init,
         num_parameters=num_mlp_parameters(widths),
-        hparams=Hparams(constant(1e-3), shares, constant(0), constant(1e-3)),
+        hparams={"penalty_weight": shares},
         learner=scheduled_learner(flags, network),
         dataset=dataset,
         config=Config(batch_size=BATCH_SIZE),

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxsize.data import Dataset, Split
 from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
-from jaxsize.learners import mean_over_rows, task_of
+from jaxsize.learners import task_of
 from jaxsize.learners.flexible import FORMS, FlexibleConfig
 from jaxsize.networks import dense, mlp
 from jaxsize.programs import Batch
@@ -107,10 +107,8 @@ def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable
     task = task_of(dataset)
 
     def objective(params, inputs, targets, weights, hparams):
-        predictions = outputs(params, inputs)
-        loss = mean_over_rows(task.loss(predictions, targets), weights)
-        score = mean_over_rows(task.score(predictions, targets), weights)
-        return loss + hparams.penalty_weight * price(params), {"loss": loss, "score": score}
+        recorded = task.of_batch(outputs(params, inputs), targets, weights)
+        return recorded["loss"] + hparams.penalty_weight * price(params), recorded
 
     return objective
 

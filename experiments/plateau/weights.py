@@ -11,7 +11,7 @@ import optax
 
 from jaxsize.gates import gray_zone
 from jaxsize.learners import Hparams
-from jaxsize.learners.flexible import FlexibleConfig, make_optimizer
+from jaxsize.learners.flexible import DEFAULTS, FlexibleConfig, make_optimizer
 from jaxsize.results import Folder, write_arrays
 from jaxsize.studies import ArmView, Learned, Setup
 
@@ -99,7 +99,7 @@ def steps_to_a_tenth(
 def _shrink(config: FlexibleConfig, rate: float, decay: float, first: float) -> tuple[int, float]:
     """Steps until a weight has shrunk to a tenth, at most `MOST_STEPS`, and the share of it that is left then."""
     with jax.enable_x64(True):
-        hparams = Hparams(learning_rate=jnp.float64(rate), weight_decay=jnp.float64(decay))
+        hparams = Hparams(**{**DEFAULTS, "learning_rate": jnp.float64(rate), "weight_decay": jnp.float64(decay)})
         optimizer = make_optimizer(config, hparams)
         params = {"kernel": jnp.float64(first)}
 

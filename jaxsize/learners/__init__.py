@@ -5,8 +5,9 @@ a static config: each module has its config class and its `make_learner`.
 """
 
 from jaxsize.learners import flexible, importance, leaf_rates, plain, sampled_gates, sparsifier
+from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.input_scaling import Start, for_scaled_inputs, rebalance
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.learner import Learner
 from jaxsize.learners.supervised import supervised
 from jaxsize.learners.tasks import TASKS, Task, mean_over_rows, regression, task_of
 

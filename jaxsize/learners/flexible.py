@@ -7,7 +7,7 @@ asks for it. The original also ignored the start size that it was given; that is
 `ignore_start` of `jaxsize.sweeps.size_sweep`.
 
 Learning rates and decays are traced: `hparams.learning_rate` moves weights (and slopes that are trained),
-`hparams.gate_learning_rate` moves sizes. A rate of 0 freezes what it moves.
+`hparams.size_learning_rate` moves sizes. A rate of 0 freezes what it moves.
 """
 
 import dataclasses
@@ -17,13 +17,15 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import optax
+from flax.core import FrozenDict
 
 from jaxsize.errors import InputError, require_choice
 from jaxsize.gates._names import is_size, is_slope
 from jaxsize.gates.leaves import read_sizes, with_sizes
 from jaxsize.gates.ramp import size_penalty
+from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.importance import Measure, measure_units
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.learner import Learner
 from jaxsize.learners.sampled_gates import Estimator, draw_slopes, sampled_outputs
 from jaxsize.learners.tasks import Task, mean_over_rows
 from jaxsize.networks.network import Network
@@ -87,6 +89,9 @@ class FlexibleConfig:
 
 
 FORMS = {"original": FlexibleConfig(weight_decay="coupled"), "corrected": FlexibleConfig()}
+DEFAULTS = FrozenDict(learning_rate=1e-3, size_learning_rate=1.0, penalty_weight=0.0, weight_decay=0.0)
+"""The settings of a run, and their values where they are not given; sizes move with learning rate 1, as in the
+journal."""
 
 
 def penalty(params: Tree) -> jax.Array:
@@ -107,7 +112,7 @@ def _layer(params: Tree, name: str) -> dict[str, Any]:
 def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTransformation:
     """Make the optimiser of a run: one group for weights, one for sizes and one for slopes.
 
-    Weights and trained slopes move with `hparams.learning_rate`, sizes with `hparams.gate_learning_rate`; slopes that
+    Weights and trained slopes move with `hparams.learning_rate`, sizes with `hparams.size_learning_rate`; slopes that
     are not trained do not move.
     """
     scales = {"adam": optax.scale_by_adam, "adamax": optax.scale_by_adamax, "sgd": optax.identity}
@@ -127,7 +132,7 @@ def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTr
 
     groups: dict[Hashable, optax.GradientTransformation] = {
         "weights": group(config.optimizer, hparams.learning_rate, True),
-        "sizes": group(config.size_optimizer, hparams.gate_learning_rate, config.decay_size),
+        "sizes": group(config.size_optimizer, hparams.size_learning_rate, config.decay_size),
         "slopes": group(config.optimizer, hparams.learning_rate, False)
         if config.slope == "trained"
         else optax.set_to_zero(),
@@ -164,12 +169,11 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
             outputs, log_p = sampled_outputs(params, inputs, jax.random.fold_in(hparams.key, 1), config.estimator)
         else:
             outputs, log_p = network.apply(params, inputs), jnp.zeros(targets.shape[0])
-        rows = task.loss(outputs, targets)
-        loss, score = mean_over_rows(rows, weights), mean_over_rows(task.score(outputs, targets), weights)
-        total = loss + hparams.penalty_weight * penalty(params)
+        recorded = task.of_batch(outputs, targets, weights)
+        total = recorded["loss"] + hparams.penalty_weight * penalty(params)
         if config.estimator == "score_function":
-            total = total + _score_function(rows, log_p, weights)
-        return total, {"loss": loss, "score": score}
+            total = total + _score_function(task.loss(outputs, targets), log_p, weights)
+        return total, recorded
 
     def after_step(params, bookkeeping, hparams):
         if config.slope == "trained":
@@ -194,6 +198,8 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
         objective=objective,
         outputs=network.apply,
         optimizer=lambda hparams: make_optimizer(config, hparams),
+        scores=lambda params, inputs, targets: task.of_rows(network.apply(params, inputs), targets),
+        defaults=DEFAULTS,
         after_step=after_step,
         init_bookkeeping=init_bookkeeping,
         observe=lambda bookkeeping: jnp.stack([bookkeeping[name] for name in ("size", "slope", "width")]),

@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxsize.gates.leaves import read_liveness, replace_liveness
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.hparams import Hparams
+from jaxsize.learners.learner import Learner
 from jaxsize.trees import Tree
 
 

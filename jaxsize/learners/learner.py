@@ -1,73 +1,63 @@
 """What a way of learning is: a `Learner`, pure functions of one run, with the run's settings in `Hparams`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
+from flax.core import FrozenDict
 
+from jaxsize.errors import InputError
+from jaxsize.learners.hparams import Hparams
 from jaxsize.trees import Array, Tree
-
-
-class Hparams(NamedTuple):
-    """The settings that differ from run to run without changing a shape: arrays [], or [R] for a batch of runs.
-
-    They are traced. Where a learner says so, a field is a tree of such arrays, with a number per layer.
-
-    Example:
-        >>> from jaxsize.learners import Hparams
-        >>> hparams = Hparams(learning_rate=0.1)
-        >>> print(hparams.learning_rate, hparams.penalty_weight, hparams.weight_decay)
-        0.1 0.0 0.0
-    """
-
-    learning_rate: Any = 1e-3
-    penalty_weight: Any = 0.0
-    """The factor lambda of the penalty in the objective."""
-    weight_decay: Any = 0.0
-    gate_learning_rate: Any = 1e-3
-    """The learning rate of gates, or of trained sizes."""
-    penalty_decay: Any = 1.0
-    """The penalty weight of epoch e, counted from 0, is penalty_weight / penalty_decay**e."""
-    key: Any = None
-    """The random key of the step and of the run, for learners that draw; `make_epoch` and `init_state` put it here."""
 
 
 class Learner(NamedTuple):
     """One way of learning: pure functions, which take the settings of one run as `hparams`.
 
+    The first three are needed: what is minimised, the optimiser, the scores. The others are for gates, for trained
+    sizes and for records, and do nothing if they are not given.
+
     Example:
         >>> import numpy as np, optax
-        >>> from jaxsize.learners import Hparams, Learner
+        >>> from jaxsize.learners import Learner
         >>> def objective(params, inputs, targets, weights, hparams):
-        ...     loss = ((inputs @ params["slope"] - targets) ** 2 * weights).sum() / weights.sum()
-        ...     return loss + hparams.penalty_weight * (params["slope"] ** 2).sum(), {"loss": loss}
+        ...     loss = ((inputs @ params - targets) ** 2 * weights).sum() / weights.sum()
+        ...     return loss + hparams.ridge * (params**2).sum(), {"loss": loss}
         >>> learner = Learner(
-        ...     objective=objective,
-        ...     outputs=lambda params, inputs: inputs @ params["slope"],
+        ...     objective,
         ...     optimizer=lambda hparams: optax.sgd(hparams.learning_rate),
-        ...     after_step=lambda params, bookkeeping, hparams: (params, bookkeeping),
-        ...     init_bookkeeping=lambda params: {},
-        ...     observe=lambda bookkeeping: np.zeros(()),
+        ...     scores=lambda params, inputs, targets: {"loss": (inputs @ params - targets) ** 2},
+        ...     defaults={"learning_rate": 0.1, "ridge": 0.0},
         ... )
         >>> batch = np.array([[1.0], [2.0]]), np.array([2.0, 4.0]), np.ones(2)
-        >>> value, recorded = learner.objective({"slope": np.ones(1)}, *batch, Hparams(penalty_weight=0.5))
+        >>> value, recorded = learner.objective(np.ones(1), *batch, learner.hparams(ridge=0.5))
         >>> float(value), float(recorded["loss"])
         (3.0, 2.5)
     """
 
     objective: Callable[[Tree, jax.Array, jax.Array, jax.Array, Hparams], tuple[jax.Array, dict[str, jax.Array]]]
-    """(params, inputs [B, D], targets [B], row weights [B], hparams) -> (the value that is minimised [], the values
-    that are recorded of the batch, [] each: "loss", which leaves the penalty out, ...)."""
-    outputs: Callable[[Tree, jax.Array], jax.Array]
-    """(params, inputs [B, D]) -> outputs [B, O]."""
+    """(params, inputs [B, ...], targets [B, ...], row weights [B], hparams) -> (the value that is minimised [], the
+    values that are recorded of the batch, [] each: "loss", which leaves the penalty out, ...)."""
     optimizer: Callable[[Hparams], optax.GradientTransformation]
     """hparams -> the optimiser of the run."""
-    after_step: Callable[[Tree, Tree, Hparams], tuple[Tree, Tree]]
+    scores: Callable[[Tree, jax.Array, jax.Array], dict[str, jax.Array]]
+    """(params, inputs [B, ...], targets [B, ...]) -> by name what is reported of every row, [B] each, whose means over
+    all rows are columns of the results: "loss", and any others, such as "accuracy"; see `Task.scores` for names."""
+    defaults: Mapping[str, Any] = FrozenDict(learning_rate=1e-3)
+    """The settings that a run of this learner has, by name, with the values of those that are not given."""
+    outputs: Callable[[Tree, jax.Array], Any] | None = None
+    """(params, inputs [B, ...]) -> outputs: the function that must not change when units are removed or added, from
+    which the unit groups are read. None for a learner whose units stay."""
+    after_step: Callable[[Tree, Tree, Hparams], tuple[Tree, Tree]] = lambda params, bookkeeping, hparams: (
+        params,
+        bookkeeping,
+    )
     """(params, bookkeeping, hparams) -> params and bookkeeping after projections and deaths."""
-    init_bookkeeping: Callable[[Tree], Tree]
+    init_bookkeeping: Callable[[Tree], Tree] = lambda params: {}
     """params -> the bookkeeping before training."""
-    observe: Callable[[Tree], Tree]
+    observe: Callable[[Tree], Tree] = lambda bookkeeping: jnp.zeros(())
     """bookkeeping -> what is recorded at every step, such as the number of live units per layer."""
     live: Callable[[Tree], dict[str, Any]] = lambda bookkeeping: {}
     """bookkeeping -> which units live, bool [U] per gate; an empty dict for a learner without gates."""
@@ -76,3 +66,17 @@ class Learner(NamedTuple):
     after_epoch: Callable[[Tree, Tree, Tree, Array, Array, Hparams], tuple[Tree, Tree, Tree]] | None = None
     """(params, opt_state, bookkeeping, inputs, targets, hparams) -> params, opt_state and bookkeeping, after the last
     step of an epoch; the rows are the first `evaluation_batch_size` ones of the epoch. None: nothing is done."""
+    schedule: Callable[[Hparams, Array], Hparams] = lambda hparams, epoch: hparams
+    """(hparams, number of the epoch [], counted from 0) -> the settings in this epoch."""
+
+    def hparams(self, **settings: Any) -> Hparams:
+        """Return the settings of a run: these, and the defaults of the others.
+
+        Raises:
+            InputError: when the learner has no setting of a name.
+        """
+        for name in settings:
+            if name not in self.defaults:
+                known = ", ".join(self.defaults) or "none"
+                raise InputError(f"expected settings of the learner ({known}), got {name!r}", field="hparams")
+        return Hparams(**{**self.defaults, **settings})

@@ -11,12 +11,14 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
+from flax.core import FrozenDict
 
 from jaxsize.errors import InputError, require_choice
 from jaxsize.gates.liveness import relu
 from jaxsize.learners import leaf_rates
-from jaxsize.learners.learner import Hparams, Learner
-from jaxsize.learners.tasks import Task, mean_over_rows
+from jaxsize.learners.hparams import Hparams
+from jaxsize.learners.learner import Learner
+from jaxsize.learners.tasks import Task
 from jaxsize.networks.layers import dense
 from jaxsize.trees import Tree
 
@@ -91,10 +93,10 @@ def make_learner(task: Task, config: PlainConfig) -> Learner:
     Example:
         >>> import jax, numpy as np
         >>> from jaxsize import mlp
-        >>> from jaxsize.learners import TASKS, Hparams, plain
+        >>> from jaxsize.learners import TASKS, plain
         >>> params = mlp((2, 3, 1), gate=None).init(0) | {"inputs": {"scale": np.float32(255)}}
         >>> learner = plain.make_learner(TASKS["regression"], plain.PlainConfig())
-        >>> optimizer = learner.optimizer(Hparams(learning_rate={"hidden": [0.5], "output": 0.25}, weight_decay=0.0))
+        >>> optimizer = learner.optimizer(learner.hparams(learning_rate={"hidden": [0.5], "output": 0.25}))
         >>> gradient = jax.tree.map(np.ones_like, params)
         >>> updates = jax.jit(lambda: optimizer.update(gradient, optimizer.init(params), params)[0])()
         >>> updates["hidden"][0]["bias"].tolist(), updates["output"]["bias"].tolist()
@@ -105,23 +107,19 @@ def make_learner(task: Task, config: PlainConfig) -> Learner:
 
     def objective(params, inputs, targets, weights, hparams):
         outputs, hidden = forward(params, inputs)
-        loss = mean_over_rows(task.loss(outputs, targets), weights)
-        there = (weights > 0)[:, None]
+        recorded = task.of_batch(outputs, targets, weights)
+        loss, there = recorded["loss"], (weights > 0)[:, None]
         silent = jnp.stack([jnp.mean(jnp.all(~there | (units == 0), axis=0).astype(jnp.float32)) for units in hidden])
-        return loss, {
-            "loss": loss,
-            "score": mean_over_rows(task.score(outputs, targets), weights),
-            "dead_share": jnp.where(jnp.isfinite(loss), silent, jnp.nan),
-            "zero_outputs": jnp.all(~there | (outputs == 0)).astype(jnp.float32),
-        }
+        recorded["dead_share"] = jnp.where(jnp.isfinite(loss), silent, jnp.nan)
+        recorded["zero_outputs"] = jnp.all(~there | (outputs == 0)).astype(jnp.float32)
+        return loss, recorded
 
     return Learner(
         objective=objective,
-        outputs=lambda params, inputs: forward(params, inputs)[0],
         optimizer=lambda hparams: make_optimizer(config, hparams),
-        after_step=lambda params, bookkeeping, hparams: (params, bookkeeping),
-        init_bookkeeping=lambda params: {},
-        observe=lambda bookkeeping: jnp.zeros(()),
+        scores=lambda params, inputs, targets: task.of_rows(forward(params, inputs)[0], targets),
+        defaults=FrozenDict(learning_rate=1e-3, weight_decay=0.0),
+        outputs=lambda params, inputs: forward(params, inputs)[0],
         of_gradient=lambda gradient: {
             "gradient_norm": jnp.stack([_norm(layer) for layer in (*gradient["hidden"], gradient["output"])])
         },

@@ -16,6 +16,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
+from flax.core import FrozenDict
 from jax.tree_util import tree_map_with_path
 
 from jaxsize.errors import InputError, require_choice
@@ -25,10 +26,11 @@ from jaxsize.gates.deaths import DeathRule, count_live
 from jaxsize.gates.leaves import read_liveness, replace_liveness
 from jaxsize.gates.liveness import liveness_penalty
 from jaxsize.learners._unit_norm import map_gated_layers, normalize_units
-from jaxsize.learners.learner import Hparams, Learner
-from jaxsize.learners.tasks import Task, mean_over_rows
+from jaxsize.learners.hparams import Hparams
+from jaxsize.learners.learner import Learner
+from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
-from jaxsize.trees import Tree
+from jaxsize.trees import Array, Tree
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,11 @@ FORMS = {
     "original": SparsifierConfig(gate_step="gradient", weight_decay="coupled"),
     "corrected": SparsifierConfig(),
 }
+DEFAULTS = FrozenDict(
+    learning_rate=1e-3, penalty_weight=0.0, weight_decay=0.0, gate_learning_rate=1e-3, penalty_decay=1.0
+)
+"""The settings of a run, and their values where they are not given. In epoch e, counted from 0, the factor lambda of
+the penalty is penalty_weight / penalty_decay**e."""
 
 
 def penalty(params: Tree, *, signed: bool = False, unit_prices: Mapping[str, float] | None = None) -> jax.Array:
@@ -196,13 +203,13 @@ def make_learner(
     Example:
         >>> import jax, numpy as np
         >>> from jaxsize import mlp
-        >>> from jaxsize.learners import TASKS, Hparams, sparsifier
+        >>> from jaxsize.learners import TASKS, sparsifier
         >>> network = mlp((4, 3, 2))
         >>> learner = sparsifier.make_learner(network, TASKS["classification"], sparsifier.SparsifierConfig())
         >>> params = network.init(0)
         >>> bookkeeping = learner.init_bookkeeping(params)
         >>> params["hidden"][0]["liveness"] = np.array([0.5, 0.0, -0.25], np.float32)  # after some step
-        >>> params, bookkeeping = jax.jit(learner.after_step)(params, bookkeeping, Hparams())
+        >>> params, bookkeeping = jax.jit(learner.after_step)(params, bookkeeping, learner.hparams())
         >>> params["hidden"][0]["liveness"].tolist(), learner.live(bookkeeping)["hidden.0"].tolist()
         ([0.5, 0.0, 0.0], [True, False, False])
     """
@@ -216,10 +223,9 @@ def make_learner(
             raise InputError(f"expected a finite number from 0 on for {name!r}, got {price}", field="unit_prices")
 
     def objective(params, inputs, targets, weights, hparams):
-        outputs = network.apply(params, inputs)
-        loss, score = (mean_over_rows(of(outputs, targets), weights) for of in (task.loss, task.score))
+        recorded = task.of_batch(network.apply(params, inputs), targets, weights)
         price = penalty(params, signed=signed, unit_prices=prices)
-        return loss + hparams.penalty_weight * price, {"loss": loss, "score": score}
+        return recorded["loss"] + hparams.penalty_weight * price, recorded
 
     def after_step(params, bookkeeping, hparams):
         if config.unit_norm:
@@ -230,10 +236,17 @@ def make_learner(
 
     return Learner(
         objective=objective,
-        outputs=network.apply,
         optimizer=lambda hparams: make_optimizer(config, hparams),
+        scores=lambda params, inputs, targets: task.of_rows(network.apply(params, inputs), targets),
+        outputs=network.apply,
+        defaults=DEFAULTS,
         after_step=after_step,
         init_bookkeeping=rule.init,
         observe=lambda bookkeeping: count_live(rule.live(bookkeeping)),
         live=rule.live,
+        schedule=_penalty_of_epoch,
     )
+
+
+def _penalty_of_epoch(hparams: Hparams, epoch: Array) -> Hparams:
+    return hparams.replace(penalty_weight=hparams.penalty_weight / hparams.penalty_decay**epoch)

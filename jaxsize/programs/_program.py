@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsize.learners.learner import Hparams
+from jaxsize.learners.hparams import Hparams
 from jaxsize.programs._memory import program_bytes
 from jaxsize.programs._placing import place_data, splits_of
 from jaxsize.programs.batch import Batch
@@ -41,6 +41,8 @@ class Program:
         data: Data | None = None,
     ):
         self.batch, self.axis = batch, RunAxis(num_runs, tuple(devices))
+        self.score_names: tuple[str, ...] = ()
+        """The names of scores in the order in which the learner gives them; what a program returns is in another."""
         self.data = place_data(batch, self.axis) if data is None else self.axis.replicate(data)
         starts = params is None
         params = batch.init(0) if params is None else params
@@ -115,7 +117,7 @@ class Program:
     def _functions(self) -> tuple[Callable, Callable]:
         batch = self.batch
         epoch_of_run = make_epoch(batch.learner, batch.config)
-        evaluate = make_evaluate(batch.learner, batch.task, batch.config)
+        evaluate = make_evaluate(batch.learner, batch.config)
         splits = splits_of(batch.dataset)
         ends = dict(zip(splits, np.cumsum([len(rows.targets) for rows in splits.values()]).tolist(), strict=True))
 
@@ -126,7 +128,9 @@ class Program:
         def epoch(state, own, shared):
             read = own | shared
             state, history = epoch_of_run(state, **read)
-            return state, history, evaluate(state.params, read["data"], ends)
+            scores = evaluate(state.params, read["data"], ends)
+            self.score_names = tuple(scores["train"])
+            return state, history, scores
 
         return start, epoch
 

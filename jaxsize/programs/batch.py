@@ -10,8 +10,7 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.learners.learner import Hparams, Learner
-from jaxsize.learners.tasks import Task, task_of
+from jaxsize.learners.learner import Learner
 from jaxsize.programs.config import Config
 from jaxsize.resizing.shrinking import Shrinking
 from jaxsize.resizing.widening import Widening
@@ -25,14 +24,15 @@ class Batch:
     """A batch of runs of the same shapes, trained by one program: seeds combined with swept values, or any other list.
 
     Raises:
-        InputError: when `time_limit` is not above 0; when `epochs_of` does not hold a whole number from 1 to
+        InputError: when the learner has no setting that `hparams` gives, or no `outputs` while units are to be removed
+            or added; when `time_limit` is not above 0; when `epochs_of` does not hold a whole number from 1 to
             `num_epochs` for every run, the largest among them; when both `widening` and `shrinking` are given; when
             whole batches are shuffled, but the training rows are no multiple of `config.batch_size`.
 
     Example:
         >>> import numpy as np
         >>> from jaxsize.data import load
-        >>> from jaxsize.learners import Hparams, task_of
+        >>> from jaxsize.learners import task_of
         >>> from jaxsize.learners.plain import PlainConfig, make_learner
         >>> from jaxsize.networks import mlp
         >>> from jaxsize.programs import Batch, Config
@@ -43,7 +43,7 @@ class Batch:
         ...     labels=[{"run": 0, "seed": 0, "rate": 0.1}, {"run": 1, "seed": 0, "rate": 0.01}],
         ...     init=lambda index: network.init(seed=0) | {"inputs": {"scale": np.float32(1)}},
         ...     num_parameters=31,
-        ...     hparams=Hparams(learning_rate=np.array([0.1, 0.01])),
+        ...     hparams={"learning_rate": np.array([0.1, 0.01])},
         ...     learner=make_learner(task_of(dataset), PlainConfig()),
         ...     dataset=dataset,
         ...     config=Config(batch_size=8),
@@ -63,9 +63,10 @@ class Batch:
     """Index of a run within the batch -> its initial parameters (NumPy)."""
     num_parameters: int
     """Parameters of one run, to judge its size before any is drawn."""
-    hparams: Hparams
-    """Settings of the runs: numbers, or arrays [R] of one number per run. For learners with a number per layer: trees
-    of these. All become arrays float32 [R]."""
+    hparams: Mapping[str, Any]
+    """Settings of the runs, some of `Learner.defaults` by name: numbers, or arrays [R] of one number per run. For
+    learners with a number per layer: trees of these. They are kept as `Hparams` of arrays float32 [R], with the
+    defaults of the others."""
     learner: Learner
     dataset: Dataset
     config: Config
@@ -100,6 +101,9 @@ class Batch:
                 raise InputError(f"expected {expected}, got {list(self.epochs_of)}", field="epochs_of")
         if self.widening is not None and self.shrinking is not None:
             raise InputError("expected shrinking=None beside a widening, got both", field="widening")
+        if self.learner.outputs is None and (self.widening or self.shrinking):
+            what = "widening" if self.widening else "shrinking"
+            raise InputError("expected None for a learner without outputs, whose unit groups are unknown", field=what)
         if self.config.shuffle == "batches" and len(self.dataset.train) % self.config.batch_size:
             raise InputError(
                 f"batches need whole ones, but {len(self.dataset.train)} rows are no multiple of "
@@ -107,7 +111,8 @@ class Batch:
                 field="shuffle",
             )
         hparams = jax.tree.map(
-            lambda value: np.array(np.broadcast_to(np.asarray(value, np.float32), len(self))), self.hparams
+            lambda value: np.array(np.broadcast_to(np.asarray(value, np.float32), len(self))),
+            self.learner.hparams(**self.hparams),
         )
         object.__setattr__(self, "hparams", hparams)
 
@@ -122,11 +127,6 @@ class Batch:
     def input_shape(self) -> jax.ShapeDtypeStruct:
         """Shape and dtype of the rows of one step, as the network reads them: float32 [batch_size, D]."""
         return jax.ShapeDtypeStruct((self.config.batch_size, self.dataset.num_inputs), np.dtype(np.float32))
-
-    @property
-    def task(self) -> Task:
-        """Loss and score of the data set's task."""
-        return task_of(self.dataset)
 
     @property
     def steps_per_epoch(self) -> int:

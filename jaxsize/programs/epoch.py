@@ -13,7 +13,8 @@ import numpy as np
 import optax
 from flax import struct
 
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.hparams import Hparams
+from jaxsize.learners.learner import Learner
 from jaxsize.programs.config import Config
 from jaxsize.programs.device_data import Data
 from jaxsize.trees import Array, Tree
@@ -59,18 +60,18 @@ def init_state(learner: Learner, params: Tree, seed: Array, hparams: Hparams) ->
     Example:
         >>> import jax
         >>> import numpy as np
-        >>> from jaxsize.learners import TASKS, Hparams
+        >>> from jaxsize.learners import TASKS
         >>> from jaxsize.learners.plain import PlainConfig, make_learner
         >>> from jaxsize.networks import mlp
         >>> from jaxsize.programs import init_state
         >>> params = mlp((3, 4, 2), gate=None).init(seed=0) | {"inputs": {"scale": np.float32(1)}}
         >>> learner = make_learner(TASKS["classification"], PlainConfig())
-        >>> start = jax.jit(lambda params, seed: init_state(learner, params, seed, Hparams(learning_rate=0.1)))
+        >>> start = jax.jit(lambda params, seed: init_state(learner, params, seed, learner.hparams()))
         >>> state = start(params, np.uint32(7))
         >>> int(state.seed), int(state.epoch)
         (7, 0)
     """
-    hparams = hparams._replace(key=_key(seed, _BEFORE))
+    hparams = hparams.replace(key=_key(seed, _BEFORE))
     params, bookkeeping = learner.after_step(params, learner.init_bookkeeping(params), hparams)
     opt_state = learner.optimizer(hparams).init(params)
     return TrainState(params, opt_state, bookkeeping, jnp.asarray(seed, jnp.uint32), jnp.zeros((), jnp.int32))
@@ -126,8 +127,7 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
     Returns:
         epoch(state, hparams, data, order=None) -> (state, history), to be jitted, or mapped over runs. `order` is
         integers [N], the numbers of the rows in the order in which they are read; by default all rows, in the order
-        that (state.seed, state.epoch) name. The penalty weight is hparams.penalty_weight /
-        hparams.penalty_decay**state.epoch. `history` is a dict: `objective` [steps] and what the objective records of
+        that (state.seed, state.epoch) name. `history` is a dict: `objective` [steps] and what the objective records of
         each batch (before the step), [steps] each; `observed` [steps, ...], the learner's observation after each step;
         `observed_before` [...], its observation before the first step; and what the learner records of gradients,
         [steps, ...].
@@ -137,21 +137,18 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
         >>> import jax.numpy as jnp
         >>> import numpy as np
         >>> import optax
-        >>> from jaxsize.learners import Hparams, Learner
+        >>> from jaxsize.learners import Learner
         >>> from jaxsize.programs import Config, Data, Rows, init_state, make_epoch
         >>> def objective(params, inputs, targets, weights, hparams):  # fits a mean
         ...     loss = jnp.sum(weights * (params - targets) ** 2) / jnp.sum(weights)
         ...     return loss, {"loss": loss}
         >>> learner = Learner(
-        ...     objective=objective,
-        ...     outputs=lambda params, inputs: params,
+        ...     objective,
         ...     optimizer=lambda hparams: optax.sgd(hparams.learning_rate),
-        ...     after_step=lambda params, bookkeeping, hparams: (params, bookkeeping),
-        ...     init_bookkeeping=lambda params: {},
-        ...     observe=lambda bookkeeping: jnp.zeros(()),
+        ...     scores=lambda params, inputs, targets: {"loss": (params - targets) ** 2},
         ... )
         >>> data = Data(Rows(np.zeros((6, 1), np.float32), np.full(6, 4, np.float32)), np.float32(1), np.float32(0))
-        >>> hparams, epoch = Hparams(learning_rate=0.25), make_epoch(learner, Config(batch_size=2))
+        >>> hparams, epoch = learner.hparams(learning_rate=0.25), make_epoch(learner, Config(batch_size=2))
         >>> def first_epoch(params, seed, order):
         ...     return epoch(init_state(learner, params, seed, hparams), hparams, data, order)
         >>> state, history = jax.jit(first_epoch)(np.float32(0), np.uint32(0), np.arange(6))
@@ -160,8 +157,7 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
     """
 
     def epoch(state: TrainState, hparams: Hparams, data: Data, order: jax.Array | None = None):
-        penalty_weight = hparams.penalty_weight / hparams.penalty_decay**state.epoch
-        settings, key = hparams._replace(penalty_weight=penalty_weight), _key(state.seed, state.epoch)
+        settings, key = learner.schedule(hparams, state.epoch), _key(state.seed, state.epoch)
         if order is None:
             order = row_order(state.seed, state.epoch, data.rows.targets.shape[0])
         optimizer = learner.optimizer(settings)
@@ -169,7 +165,7 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
         def step(carry, batch):
             params, opt_state, bookkeeping = carry
             number, (index, weights) = batch
-            hparams = settings._replace(key=jax.random.fold_in(key, number))
+            hparams = settings.replace(key=jax.random.fold_in(key, number))
             inputs, targets = data.batch(index)
             gradient_of = jax.value_and_grad(learner.objective, has_aux=True)
             (objective, recorded), gradient = gradient_of(params, inputs, targets, weights, hparams)

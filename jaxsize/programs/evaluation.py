@@ -7,35 +7,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsize.learners.learner import Learner
-from jaxsize.learners.tasks import Task
 from jaxsize.programs.config import Config
 from jaxsize.programs.device_data import Data
 from jaxsize.trees import Tree
 
 
-def make_evaluate(learner: Learner, task: Task, config: Config) -> Callable:
+def make_evaluate(learner: Learner, config: Config) -> Callable:
     """Make the pure function that evaluates the network of one run on all splits.
 
     Args:
-        learner: gives the network's outputs.
-        task: the loss and the score of a row.
+        learner: gives the scores of a row.
         config: rows evaluated at a time, and how many of the training rows.
 
     Returns:
-        evaluate(params, data, ends) -> {split: {"loss": [], score name: []}}, to be jitted, or mapped over runs. `ends`
+        evaluate(params, data, ends) -> {split: {score name: []}}, to be jitted, or mapped over runs. `ends`
         gives for each split, in the order of the rows of `data`, the number of the row after its last one (Python
-        integers). Losses and scores are means over all rows of a split; of the first split, the training rows, over
-        the last `config.evaluated_train_rows` if there are more. Where the loss is not finite, the score is NaN.
+        integers). Scores are means over all rows of a split; of the first split, the training rows, over
+        the last `config.evaluated_train_rows` if there are more. Where the loss is not finite, the other
+        scores are NaN.
 
     Example:
         >>> import jax
         >>> import numpy as np
-        >>> from jaxsize.learners import TASKS
-        >>> from jaxsize.learners.plain import PlainConfig, make_learner
+        >>> import optax
+        >>> from jaxsize.learners import TASKS, supervised
         >>> from jaxsize.programs import Config, Data, Rows, make_evaluate
-        >>> task = TASKS["regression"]
-        >>> learner = make_learner(task, PlainConfig())._replace(outputs=lambda params, inputs: inputs)  # for brevity
-        >>> evaluate = make_evaluate(learner, task, Config())
+        >>> learner = supervised(lambda params, inputs: inputs, TASKS["regression"], lambda hparams: optax.sgd(0.1))
+        >>> evaluate = make_evaluate(learner, Config())
         >>> rows = Rows(np.array([[0], [0], [7], [7]], np.uint8), np.array([1, 3, 7, 9], np.float32))
         >>> data = Data(rows, np.float32(1), np.float32(0))
         >>> scores = jax.jit(lambda params, data: evaluate(params, data, {"train": 2, "test": 4}))({}, data)
@@ -53,15 +51,18 @@ def make_evaluate(learner: Learner, task: Task, config: Config) -> Callable:
 
         def sums(index):  # [splits] each
             inputs, targets = data.batch(index)
-            outputs = learner.outputs(params, inputs)
             inside = (starts[:, None] <= index[None, :]) & (index[None, :] < stops[:, None])
-            return tuple(
-                jnp.sum(jnp.where(inside, of(outputs, targets)[None, :], 0), axis=1) for of in (task.loss, task.score)
-            )
+            return {
+                name: jnp.sum(jnp.where(inside, rows[None, :], 0), axis=1)
+                for name, rows in learner.scores(params, inputs, targets).items()
+            }
 
-        losses, scores = (jnp.sum(of, axis=0) / (stops - starts) for of in jax.lax.map(sums, jnp.asarray(batches)))
+        means = {
+            name: jnp.sum(of, axis=0) / (stops - starts) for name, of in jax.lax.map(sums, jnp.asarray(batches)).items()
+        }
         # A network that has diverged always names class 0: that would look like an accuracy.
-        scores = jnp.where(jnp.isfinite(losses), scores, jnp.nan)
-        return {name: {"loss": losses[n], task.score_name: scores[n]} for n, name in enumerate(ends)}
+        finite = jnp.isfinite(means["loss"])
+        scores = {name: of if name == "loss" else jnp.where(finite, of, jnp.nan) for name, of in means.items()}
+        return {split: {name: of[n] for name, of in scores.items()} for n, split in enumerate(ends)}
 
     return evaluate

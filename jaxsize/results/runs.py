@@ -6,6 +6,7 @@ import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.results.folder import Folder
+from jaxsize.results.scores import score_columns, score_sign
 
 
 class Runs:
@@ -62,13 +63,14 @@ class Runs:
             **where: what else selects the runs, such as the form, as the original one has no validation rows.
 
         Returns:
-            The column, and 1 if more of it is better (an accuracy) or -1 if less is (an error).
+            The column of the first score that the runs have, or of the loss where they have none; and 1 if more of it
+            is better (an accuracy) or -1 if less is (an error).
         """
-        names = {name for path in self._fitting({"dataset": dataset} | where) for name in path[0]}
-        is_error = "test_error" in names
+        names = dict.fromkeys(name for path in self._fitting({"dataset": dataset} | where) for name in path[0])
         if split == "held_out":
             split = "validation" if "validation_loss" in names else "test"
-        return (f"{split}_error", -1) if is_error else (f"{split}_accuracy", 1)
+        column = next(iter(score_columns(names, split)), f"{split}_loss")
+        return column, score_sign(column)
 
     def by_seed(self, **where: Any) -> dict[int, list[dict[str, Any]]]:
         """Select the rows of every run that fits, one row per epoch, by seed.

@@ -9,7 +9,7 @@ from jaxsize.statistics import Estimate
 
 UNITS = (  # the first that fits a column's name
     (r"(^|_)accuracy$", "share of rows"),
-    (r"(^|_)error$", "mean squared"),
+    (r"^(train|validation|test|held_out)(_noiseless)?_error$", "mean squared"),
     (r"(^|_)(live_units|units|size|widths?|gray_zones?)$", "units"),
     (r"(^|_)seconds$", "s"),
     (r"(^|_)multiply_adds$", "per row"),

@@ -13,7 +13,6 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.plain import PlainConfig, make_learner
 from jaxsize.learners.tasks import task_of
 from jaxsize.networks.counts import num_mlp_parameters
@@ -104,7 +103,7 @@ def layer_rate_sweep(
         labels=numbered(label, runs, first_run),
         init=init,
         num_parameters=num_mlp_parameters(widths),
-        hparams=Hparams(learning_rate=by_layer("learning_rates"), weight_decay=by_layer("weight_decays")),
+        hparams={"learning_rate": by_layer("learning_rates"), "weight_decay": by_layer("weight_decays")},
         learner=make_learner(task_of(dataset), plain),
         dataset=dataset,
         columns=lambda before, after: {},

@@ -12,7 +12,6 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.learners.tasks import task_of
 from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
@@ -64,7 +63,7 @@ def partner_batches(
         dataset: the data set to train on.
         sparsifier: how weights (and gates, if `gated`) are moved.
         name: first part of the batches' names, which are used as file names.
-        hparams: fields of `Hparams`, the same for all.
+        hparams: settings of the learner, the same for all.
         factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
             `run_seconds` in the rows are those of padded networks.
         gated: whether every unit gets a relu gate at 1, which is trained as a scale.
@@ -105,7 +104,7 @@ def partner_batches(
             labels=[partner.label | {"batch": batch_name} | sizes_of(partner.widths, dataset) for partner in group],
             init=lambda index: pad_mlp((with_gates if gated else dict)(group[index].init()), padded),
             num_parameters=num_mlp_parameters(widths),
-            hparams=Hparams(**hparams),
+            hparams=hparams,
             learner=make_learner(mlp(widths, gate="liveness" if gated else None), task_of(dataset), sparsifier),
             dataset=dataset,
             num_epochs=epochs,

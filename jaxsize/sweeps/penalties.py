@@ -9,7 +9,6 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.export.saving import save_network
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.learners.tasks import task_of
 from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
@@ -50,7 +49,7 @@ def penalty_sweep(
         penalties: the penalties; `penalty_scale` times a penalty is the penalty weight of a run.
         num_seeds: the seeds are 0, 1, ..., num_seeds - 1.
         first_run: number of the first run.
-        hparams: fields of `Hparams` that are the same for all runs.
+        hparams: settings of the learner that are the same for all runs.
         penalty_scale: a factor of all penalties.
         gate_inputs: whether the inputs of `network` are gated too.
         batch: further fields of `Batch`.
@@ -78,7 +77,7 @@ def penalty_sweep(
         labels=numbered(label, settings, first_run),
         init=lambda index: init(settings[index]["seed"]),
         num_parameters=num_mlp_parameters((dataset.num_inputs, *hidden, dataset.num_outputs)),
-        hparams=Hparams(**hparams)._replace(penalty_weight=weights),
+        hparams={**hparams, "penalty_weight": weights},
         learner=make_learner(network, task_of(dataset), sparsifier),
         dataset=dataset,
         columns=gate_columns(gates, lambda live: mlp_sizes(dataset.num_inputs, live, dataset.num_outputs)),

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.learner import Learner
 from jaxsize.programs.batch import Batch
 from jaxsize.sweeps._grid import column, numbered
 from jaxsize.trees import Tree
@@ -30,8 +30,8 @@ def setting_sweep(
 
     Args:
         dataset: the data set to train on.
-        settings: for every run its `seed`, any field of `Hparams` (the same ones in every run), such as
-            `learning_rate`, and any further columns of its rows.
+        settings: for every run its `seed`, any of `learner.defaults`, such as `learning_rate`, and any further columns
+            of its rows, the same ones in every run.
         init: seed -> the initial parameters (NumPy arrays).
         learner: how the network is trained; `supervised` makes one of any function.
         name: name of the batch, used as a file name.
@@ -63,7 +63,7 @@ def setting_sweep(
     """
     if not settings:
         raise InputError("expected one setting or more, got none", field="settings")
-    swept = [field for field in Hparams._fields if any(field in setting for setting in settings)]
+    swept = [field for field in learner.defaults if any(field in setting for setting in settings)]
     for setting in settings:
         if missing := [field for field in ("seed", *swept) if field not in setting]:
             raise InputError(f"expected {missing[0]} in every setting, got {dict(setting)}", field="settings")
@@ -75,7 +75,7 @@ def setting_sweep(
         labels=numbered(label, settings, first_run),
         init=lambda index: drawn(settings[index]["seed"]),
         num_parameters=sum(np.size(leaf) for leaf in jax.tree.leaves(drawn(settings[0]["seed"]))),
-        hparams=Hparams(**{field: column(settings, field) for field in swept}),
+        hparams={field: column(settings, field) for field in swept},
         learner=learner,
         dataset=dataset,
         **more,

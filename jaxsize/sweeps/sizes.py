@@ -16,7 +16,6 @@ from jaxsize.errors import InputError
 from jaxsize.gates.leaves import read_sizes, with_sizes
 from jaxsize.gates.ramp import gray_zone
 from jaxsize.learners.flexible import FlexibleConfig, make_learner
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.tasks import task_of
 from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
 from jaxsize.networks.mlp import mlp
@@ -115,12 +114,12 @@ def size_sweep(
         labels=numbered(label, runs, first_run),
         init=init,
         num_parameters=num_mlp_parameters(widths),
-        hparams=Hparams(
-            learning_rate=column(runs, "learning_rate"),
-            penalty_weight=column(runs, "penalty"),
-            weight_decay=column(runs, "weight_decay"),
-            gate_learning_rate=column(runs, "size_learning_rate"),
-        ),
+        hparams={
+            "learning_rate": column(runs, "learning_rate"),
+            "penalty_weight": column(runs, "penalty"),
+            "weight_decay": column(runs, "weight_decay"),
+            "size_learning_rate": column(runs, "size_learning_rate"),
+        },
         learner=make_learner(network, task_of(dataset), flexible),
         dataset=dataset,
         columns=size_columns(dataset),

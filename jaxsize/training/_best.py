@@ -9,6 +9,7 @@ import numpy as np
 from jax.tree_util import DictKey, keystr, tree_map_with_path
 
 from jaxsize.errors import InputError
+from jaxsize.results.scores import score_columns, score_sign
 from jaxsize.training._team import FinalNetwork
 from jaxsize.trees import Tree
 
@@ -17,12 +18,12 @@ class Best:
     """The network of each run's best epoch; of epochs that score the same, the first one counts.
 
     Args:
-        score: name of the column of the rows that decides. Of an accuracy more is better, of anything else less. None:
-            no epoch is better than another, and only networks given to `keep` are kept.
+        score: name of the column of the rows that decides; see `results.scores.score_sign`. None: no epoch is better
+            than another, and only networks given to `keep` are kept.
     """
 
     def __init__(self, score: str | None):
-        self.score, self._sign = score, 1 if score is not None and score.endswith("accuracy") else -1
+        self.score, self._sign = score, 1 if score is None else score_sign(score)
         self.networks: dict[int, FinalNetwork] = {}
         self._scores: dict[int, float] = {}
 
@@ -37,12 +38,13 @@ class Best:
             False where the score is not finite, or where no score decides.
 
         Raises:
-            InputError: when the row has no such column; the accuracies and errors that it has are named.
+            InputError: when the row has no such column; the scores and losses that it has are named.
         """
         if self.score is None:
             return False
         if self.score not in row:
-            known = ", ".join(name for name in row if name.endswith(("accuracy", "error")))
+            splits = [name.removesuffix("_loss") for name in row if name.endswith("_loss")]
+            known = ", ".join(name for split in splits for name in (*score_columns(row, split), f"{split}_loss"))
             raise InputError(f"expected one of {known}, got {self.score!r}", field="select")
         score = self._sign * row[self.score]
         return bool(np.isfinite(score) and score > self._scores.get(run, -np.inf))

@@ -209,7 +209,8 @@ class TrainingLoop:
     def _row(self, run: int, epoch: int, history: Tree, scores: Tree, team: Team) -> dict[str, Any]:
         """The row of a run after an epoch, but for its seconds."""
         allocated = {"allocated_units": sum(team.cohort.widths)} if team.cohort.widths else {}
-        named = {f"{split}_{name}": float(value) for split, values in scores.items() for name, value in values.items()}
+        names = team.program.score_names
+        named = {f"{split}_{name}": float(values[name]) for split, values in scores.items() for name in names}
         columns = self.batch.columns(history["observed_before"], history["observed"][-1])
         return self.labels[run] | {"epoch": epoch} | named | columns | allocated
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from jaxsize.errors import InputError
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners.learner import Learner
 from jaxsize.programs._program import Program
 from jaxsize.programs.epoch import TrainState
 from jaxsize.resizing._regrouping import Cohort
@@ -77,10 +77,11 @@ def removable(batch: str, learner: Learner, groups: UnitGroups, params_shape: Tr
     Returns:
         The names of the groups, in the order of `groups`.
     """
-    optimizer = learner.optimizer(Hparams())
+    hparams = learner.hparams().replace(key=jax.random.key(0))
+    optimizer = learner.optimizer(hparams)
 
     def after_step(updates: Tree, params: Tree) -> Tree:
-        params, _ = learner.after_step(params, learner.init_bookkeeping(params), Hparams())
+        params, _ = learner.after_step(params, learner.init_bookkeeping(params), hparams)
         return jax.tree.map(lambda update, leaf: update + leaf, updates, params)
 
     step = optax.chain(optimizer, optax.stateless(after_step))

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsize.learners.learner import Hparams
 from jaxsize.programs._program import Program
 from jaxsize.programs.batch import Batch
 from jaxsize.programs.run_axis import Device, unstack
@@ -40,7 +39,9 @@ class Teams:
     def __init__(self, batch: Batch, runs: range, devices: Sequence[Device] = (), program: Program | None = None):
         self.batch, self.runs = batch, runs
         self.params_shape = _shapes_of(batch.init(0)) if program is None else program.state_shape.params
-        self.groups = unit_groups(batch.learner.outputs, self.params_shape, batch.input_shape)
+        self.groups = UnitGroups({}, {}, {}, ())
+        if batch.learner.outputs is not None:
+            self.groups = unit_groups(batch.learner.outputs, self.params_shape, batch.input_shape)
         self.names: list[str] = []
         """The groups that can lose units, or get more, in the order of `Widths`."""
         if batch.widening is not None:
@@ -48,7 +49,7 @@ class Teams:
         elif batch.shrinking is not None:
             self.names = removable(batch.name, batch.learner, self.groups, self.params_shape)
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
-        self.optimizer = batch.learner.optimizer(Hparams())
+        self.optimizer = batch.learner.optimizer(batch.learner.hparams())
         self._cost = functools.cache(self._multiply_adds)
         start = Cohort(tuple(runs), self.full)
         self.compiler = Compiler(batch, start, devices, program, cost=self._cost, shapes=self._shapes)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-SHOWN = ("train_loss", "test_accuracy", "test_error", "live_units")
 PIPED_SECONDS = 60.0
 """Where standard error is no terminal, a line is printed to it no more often than this."""
 
@@ -70,6 +69,8 @@ class Progress:
 
 
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    shown = [key for key in rows[0] if key in SHOWN] if rows else []
+    row = rows[0] if rows else {}
+    scores = [key for key in row if key.startswith("test_") and not key.endswith("loss")]
+    shown = [key for key in row if key in ("train_loss", *scores[:1], "live_units")]
     numbers = {key: np.array([row[key] for row in rows], float) for key in shown}  # None becomes NaN
     return {key: f"{values.mean():.3g}" for key, values in numbers.items()}

@@ -100,7 +100,8 @@ def test_regression_learns_standardised_targets_and_scores_raw_ones():
     np.testing.assert_allclose(loss[1], plain[1], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(loss[1], 2 * (outputs - (targets[:, None] - 120) / 7), rtol=1e-4, atol=1e-6)
     errors = (7 * outputs[:, 0].astype(float) + 120 - targets) ** 2
-    np.testing.assert_allclose(task.score(jnp.asarray(outputs), jnp.asarray(targets)), errors, rtol=1e-3, atol=1e-4)
+    given = task.scores["error"](jnp.asarray(outputs), jnp.asarray(targets))
+    np.testing.assert_allclose(given, errors, rtol=1e-3, atol=1e-4)
     with pytest.raises(ValueError, match="expected outputs"):
         task.loss(jnp.zeros(20), jnp.zeros(20))
 

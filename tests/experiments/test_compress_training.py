@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.hparams import sparsifier_hparams
 from helpers.shrinking import GATED, TEACHER, WIDTHS, Counter, folder_in, learner_of, make_batch
 from helpers.sparsifier_reference import data_gradient
 
 from experiments.common.networks import step_histories
 from jaxsize.data import Split
 from jaxsize.gates.leaves import read_liveness
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
@@ -33,7 +33,13 @@ def epoch():
 
 
 def hparams_of(decay, weight=0.05):
-    return Hparams(*(jnp.float32(value) for value in (0.01, weight, 0.0, 0.05, decay)))
+    return sparsifier_hparams(
+        learning_rate=jnp.float32(0.01),
+        penalty_weight=jnp.float32(weight),
+        weight_decay=jnp.float32(0),
+        gate_learning_rate=jnp.float32(0.05),
+        penalty_decay=jnp.float32(decay),
+    )
 
 
 @pytest.mark.parametrize("decay", [2.0, 0.5, 1.25, 1.0])
@@ -92,7 +98,7 @@ def test_whole_batches_are_shuffled_and_every_step_is_recorded(tmp_path):
         None,
         runs=(0, 1, 1),
         init=lambda index: GATED.init(0),
-        hparams=Hparams(0.0, 0.01, 0.0, 0.0),
+        hparams=sparsifier_hparams(learning_rate=0.0, penalty_weight=0.01, gate_learning_rate=0.0),
         num_epochs=epochs,
         histories=step_histories(2),
     )

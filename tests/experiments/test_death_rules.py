@@ -8,10 +8,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 from helpers.experiments import rows_of
+from helpers.hparams import sparsifier_hparams
 
 from experiments import death_rules
 from experiments.death_rules import FLIPS, RULES
-from jaxsize.learners import TASKS, Hparams
+from jaxsize.learners import TASKS
 from jaxsize.learners.flips import flip_gates
 from jaxsize.learners.sparsifier import make_learner
 from jaxsize.networks import mlp
@@ -29,7 +30,7 @@ def test_a_flip_lasts_one_step_and_kills_by_the_rules_that_it_should(rule):
     start = np.asarray(params["hidden"][0]["liveness"])
     bookkeeping = learner.init_bookkeeping(params)
     step = jax.jit(learner.after_step)
-    after, bookkeeping = step(params, bookkeeping, Hparams(key=jax.random.key(3)))
+    after, bookkeeping = step(params, bookkeeping, sparsifier_hparams(key=jax.random.key(3)))
     flipped = np.asarray(bookkeeping["flipped"]["hidden.0"])
     assert 150 < flipped.sum() < 250
     live = np.asarray(learner.live(bookkeeping)["hidden.0"])
@@ -39,7 +40,7 @@ def test_a_flip_lasts_one_step_and_kills_by_the_rules_that_it_should(rule):
         np.asarray(after["hidden"][0]["liveness"])[live], np.where(flipped, -start, start)[live]
     )
     quiet = flip_gates(make_learner(network, TASKS["regression"], config), rate=1e-9)
-    back, bookkeeping = jax.jit(quiet.after_step)(after, bookkeeping, Hparams(key=jax.random.key(4)))
+    back, bookkeeping = jax.jit(quiet.after_step)(after, bookkeeping, sparsifier_hparams(key=jax.random.key(4)))
     live = live & np.asarray(quiet.live(bookkeeping)["hidden.0"])
     np.testing.assert_array_equal(np.asarray(back["hidden"][0]["liveness"])[live], start[live])
     assert not jnp.any(bookkeeping["flipped"]["hidden.0"])

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from helpers.arms import made_arms
 from helpers.experiments import rows_of
+from helpers.hparams import flexible_hparams
 
 from experiments.flexible import STUDY, LearnedSizeFlags
 from experiments.flexible.claims import CLAIMS, rank_correlations, slopes
 from experiments.flexible.study import static_widths
 from jaxsize.data import load
-from jaxsize.learners.learner import Hparams
 from jaxsize.studies import Setup
 from jaxsize.training._train import Trained
 
@@ -119,7 +119,7 @@ def test_static_networks_are_moved_as_flexible_ones(form, optimizer):
     """Two steps on the same gradient, against the optimiser of the flexible batch: decoupled decay, and coupled."""
     setup, batches = made_batches(form, optimizer=optimizer)
     (static, *_) = setup.batches(STUDY.followers(setup, {}))
-    hparams = Hparams(learning_rate=1e-3, weight_decay=1e-2)
+    hparams = flexible_hparams(learning_rate=1e-3, weight_decay=1e-2)
     moved = []
     for batch in (batches[0], static):
         layer = {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)}

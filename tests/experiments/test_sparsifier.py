@@ -83,7 +83,7 @@ def test_run_that_diverges_is_reported_and_poisons_no_other(command, tmp_path, m
         batches: Any = STUDY.arms(setup)
         (batch,) = batches
         rates = np.where(np.arange(len(batch)) == 1, 1e38, 1e-3).astype(np.float32)
-        return [dataclasses.replace(batch, hparams=batch.hparams._replace(learning_rate=rates))]
+        return [dataclasses.replace(batch, hparams={**batch.hparams, "learning_rate": rates})]
 
     study = dataclasses.replace(STUDY, arms=diverging).command
     status, printed, _ = command(*SMALL, "--epochs", "3", "--out", str(tmp_path / "r"), study=study)

@@ -10,7 +10,6 @@ import scipy.special
 from helpers.training import normal
 from jaxsize.data import load
 from jaxsize.learners.flexible import FORMS, make_learner
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
 from jaxsize.programs.config import Config
@@ -128,7 +127,7 @@ def reference(params, data, hparams, config, *, epochs, batch_size=8, seed=0):
                 g = gradient[leaf] + decay * value * (config.weight_decay == "coupled")
                 step = descent(config.size_optimizer if size else config.optimizer, leaf, g)
                 step = step + decay * value * (config.weight_decay == "decoupled")
-                new[leaf] = value - (hparams.gate_learning_rate if size else hparams.learning_rate) * step
+                new[leaf] = value - (hparams.size_learning_rate if size else hparams.learning_rate) * step
                 if slope:
                     new[leaf] = np.clip(new[leaf], 1e-3, 1e4)
             p = new
@@ -151,7 +150,7 @@ def train_together(learner, params, data, hparams, *, epochs=1, batch_size=8, se
     """One run per entry of `params`: (states, histories), [R, ...] and [R, steps, ...]. hparams: numbers, or [R]."""
     start, epoch = programs_of(learner, batch_size)
     num = len(params)
-    hparams = Hparams(*(np.array(np.broadcast_to(np.float32(value), num)) for value in hparams[:5]))
+    hparams = jax.tree.map(lambda value: np.array(np.broadcast_to(np.float32(value), num)), hparams)
     seeds = np.zeros(num, np.uint32) if seeds is None else np.array(seeds, np.uint32)
     state, histories = start(jax.tree.map(lambda *leaves: np.stack(leaves), *params), seeds, hparams), []
     for _ in range(epochs):

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import keystr, tree_leaves_with_path
 
+from helpers.hparams import sparsifier_hparams
 from jaxsize.data import load
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
@@ -73,7 +73,9 @@ def make_batch(
         "labels": [{"run": 10 + run, "seed": SETTINGS[run][1], "penalty": SETTINGS[run][0]} for run in runs],
         "init": lambda index: network.init(SETTINGS[runs[index]][1]),
         "num_parameters": num_mlp_parameters(WIDTHS),
-        "hparams": Hparams(0.01 * same, penalties, 0 * same, 0.05 * same),
+        "hparams": sparsifier_hparams(
+            learning_rate=0.01 * same, penalty_weight=penalties, gate_learning_rate=0.05 * same
+        ),
         "learner": learner_of(network, config),
         "dataset": TEACHER,
         "config": Config(batch_size=16),

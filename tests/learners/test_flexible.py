@@ -24,12 +24,12 @@ from helpers.flexible import (
     some_data,
     train_together,
 )
+from helpers.hparams import flexible_hparams
 
 from jaxsize.learners.flexible import FORMS, FlexibleConfig, make_learner
-from jaxsize.learners.learner import Hparams
 from jaxsize.networks.mlp import mlp
 
-HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.02, weight_decay=0.0, gate_learning_rate=0.3)
+HPARAMS = flexible_hparams(learning_rate=0.01, penalty_weight=0.02, weight_decay=0.0, size_learning_rate=0.3)
 ORIGINAL, CORRECTED = FORMS["original"], FORMS["corrected"]
 
 
@@ -43,7 +43,7 @@ def test_objective_and_gradient_are_those_of_the_journal_written_out(widths):
     some = np.arange(ROWS) % 3 > 0  # the others are padding
     total, gradient = objective_and_gradient(named(params), inputs[some], targets[some], 0.3)
     free, _ = objective_and_gradient(named(params), inputs[some], targets[some], 0.0)
-    learner, hparams = make_learner(network, CLASSIFICATION, CORRECTED), HPARAMS._replace(penalty_weight=0.3)
+    learner, hparams = make_learner(network, CLASSIFICATION, CORRECTED), HPARAMS.replace(penalty_weight=0.3)
     of = jax.jit(jax.value_and_grad(learner.objective, has_aux=True))
     weights = jnp.asarray(some, jnp.float32)
     (value, recorded), actual = of(params, data.rows.inputs, data.rows.targets, weights, hparams)
@@ -73,11 +73,11 @@ def test_objective_and_gradient_are_those_of_the_journal_written_out(widths):
 )
 def test_steps_are_those_of_the_learner_written_out(config):
     data, params, decays = some_data(), TWO.init(1), (0.0, 0.4)
-    hparams = HPARAMS._replace(weight_decay=np.array(decays))
+    hparams = HPARAMS.replace(weight_decay=np.array(decays))
     states, history = train_together(learner_of(config), [params] * 2, data, hparams, epochs=2)
     before, ends = named(params), []
     for run, decay in enumerate(decays):
-        settings = HPARAMS._replace(weight_decay=decay)
+        settings = HPARAMS.replace(weight_decay=decay)
         expected, objectives, by_sizes = reference(params, data, settings, config, epochs=2)
         actual = named(run_of(states.params, run))
         chex.assert_trees_all_close(actual, expected, rtol=1e-3, atol=5e-5, strict=True)
@@ -97,12 +97,12 @@ def test_steps_are_those_of_the_learner_written_out(config):
 @pytest.mark.parametrize(("form", "decay_size"), [("corrected", True), ("original", False)])
 def test_with_nothing_to_learn_decay_moves_weights_and_sizes_only_if_asked(form, decay_size):
     """Decoupled: (1 - lr wd)^3 times what it was. Coupled: Adam on wd w, three steps of length lr toward 0."""
-    hparams = Hparams(learning_rate=0.001, penalty_weight=0.0, weight_decay=0.3, gate_learning_rate=0.05)
+    hparams = flexible_hparams(learning_rate=0.001, penalty_weight=0.0, weight_decay=0.3, size_learning_rate=0.05)
     params, config = TWO.init(0), dataclasses.replace(FORMS[form], decay_size=decay_size)
     before = named(params)
     states, _ = train_together(learner_of(config, TWO, NOTHING), [params], some_data(), hparams)
     for leaf, value in named(run_of(states.params, 0)).items():
-        rate = hparams.gate_learning_rate if leaf[1] == "size" else hparams.learning_rate
+        rate = hparams.size_learning_rate if leaf[1] == "size" else hparams.learning_rate
         if leaf[1] == "slope" or (leaf[1] == "size" and not decay_size):
             np.testing.assert_array_equal(value, before[leaf])
         elif form == "corrected":
@@ -116,8 +116,8 @@ def test_with_nothing_to_learn_decay_moves_weights_and_sizes_only_if_asked(form,
 @pytest.mark.parametrize("config", [CORRECTED, ORIGINAL], ids=["corrected", "original"])
 def test_a_learning_rate_of_zero_freezes_what_it_moves_to_the_bit(config):
     data, params = some_data(), TWO.init(2)
-    rates = {"learning_rate": np.array([0.0, 0.01]), "gate_learning_rate": np.array([0.3, 0.0])}
-    hparams, before = HPARAMS._replace(weight_decay=0.4, **rates), named(params)
+    rates = {"learning_rate": np.array([0.0, 0.01]), "size_learning_rate": np.array([0.3, 0.0])}
+    hparams, before = HPARAMS.replace(weight_decay=0.4, **rates), named(params)
     states, _ = train_together(learner_of(config), [params] * 2, data, hparams, epochs=2)
     for run, moving in enumerate(({"size"}, {"kernel", "bias"})):
         for leaf, value in named(run_of(states.params, run)).items():
@@ -145,7 +145,7 @@ def test_the_price_in_the_objective_matches_mpmath_over_the_whole_range():
 
     def objective(pair):
         layers = [{"bias": jnp.zeros(width), "size": pair[n, 0], "slope": pair[n, 1]} for n, width in enumerate(widths)]
-        hparams = Hparams(penalty_weight=weight)
+        hparams = flexible_hparams(penalty_weight=weight)
         batch = jnp.ones((2, D)), jnp.zeros(2, jnp.int32), jnp.ones(2)
         return learner.objective({"hidden": layers}, *batch, hparams)[0]
 
@@ -193,7 +193,7 @@ def test_the_first_form_of_the_gate_has_nan_gradients_where_this_one_is_exact(si
 def test_slopes_that_are_trained_stay_within_their_bounds():
     """One run goes downhill and one uphill, both faster than there is room."""
     learner, params = learner_of(FlexibleConfig(slope="trained", optimizer="sgd"), TWO, NOTHING), TWO.init(0)
-    hparams = Hparams(learning_rate=np.array([-1e6, 1e6]), penalty_weight=50.0, gate_learning_rate=0.0)
+    hparams = flexible_hparams(learning_rate=np.array([-1e6, 1e6]), penalty_weight=50.0, size_learning_rate=0.0)
     states, history = train_together(learner, [params] * 2, some_data(), hparams)
     for n, width in enumerate((7, 6)):
         downhill = 1e-3 if exact(2.5, 0.8, width)[2] > 0 else 1e4

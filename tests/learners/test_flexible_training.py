@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import scipy.special
 from helpers.flexible import NOTHING, D, Descent, K, forward, learner_of, named, run_of, some_data, train_together
+from helpers.hparams import flexible_hparams
 
 from jaxsize.data import load
 from jaxsize.learners.flexible import FORMS, FlexibleConfig, make_learner
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.tasks import TASKS, task_of
 from jaxsize.networks.mlp import mlp
 from jaxsize.programs.device_data import Data, Rows
@@ -33,14 +33,14 @@ def test_a_penalty_of_zero_adds_exactly_nothing_and_the_size_grows_from_its_star
     """C21, honoured start: 3 starts x 4 seeds. That the penalty is nothing: bit for bit the objective without one."""
     starts = (0.0, 2.0, 4.0) * 4
     params = [with_size(ONE.init(run // 3), start) for run, start in enumerate(starts)]
-    hparams = Hparams(learning_rate=0.02, penalty_weight=0.0, gate_learning_rate=0.1)
+    hparams = flexible_hparams(learning_rate=0.02, penalty_weight=0.0, size_learning_rate=0.1)
     data = data_of(load("teacher", seed=0, num_rows=512, num_inputs=3, width=8, num_classes=3))
     learner = learner_of(FORMS["corrected"], ONE)
     _, history = train_together(learner, params, data, hparams, epochs=8, batch_size=32)
     sizes = history["observed"][:, :, 0, 0]
     assert (sizes[:, -1] > np.array(starts) + 0.5).all()
     np.testing.assert_array_equal(history["objective"], history["loss"])
-    hparams = hparams._replace(learning_rate=0.0)
+    hparams = hparams.replace(learning_rate=0.0)
     silent = with_size(ONE.init(0), 5.0)
     silent["output"] = {name: 0 * leaf for name, leaf in silent["output"].items()}  # no data gradient for the size
     _, history = train_together(learner, [silent] * 12, data, hparams, epochs=1, batch_size=32)
@@ -62,7 +62,7 @@ def test_the_size_as_its_own_penalty_runs_away_and_the_integral_stops(optimizer,
     """Nothing to learn, 1800 steps. The specimen moves by the same length for ever; the integral's path is the float64
     one, which has no gradient left below 0: with SGD it goes like -log(steps) / slope."""
     data, params, steps = some_data(300), with_size(ONE.init(0), 9.0), 1800
-    hparams = Hparams(learning_rate=0.0, penalty_weight=penalty, gate_learning_rate=1.0)
+    hparams = flexible_hparams(learning_rate=0.0, penalty_weight=penalty, size_learning_rate=1.0)
     learners = [learner_of(FlexibleConfig(size_optimizer=optimizer), ONE, NOTHING)]
     learners += [runaway(learners[0])] * (optimizer == "adam")  # as in the journal
     ours, *specimens = (
@@ -92,7 +92,9 @@ def test_no_penalty_and_no_learning_rate_throws_a_size_to_infinity(form, task):
     dataset = load("teacher", seed=0, num_rows=60, num_inputs=3, width=2, num_classes=3, task=task)
     network = mlp((3, 12, dataset.num_outputs), gate="size")
     params = [with_size(network.init(0), *pair) for pair in zip(starts, slopes, strict=True)]
-    hparams = Hparams(rates, penalties, decays, size_rates)
+    hparams = flexible_hparams(
+        learning_rate=rates, penalty_weight=penalties, weight_decay=decays, size_learning_rate=size_rates
+    )
     learner = make_learner(network, task_of(dataset), FORMS[form])
     states, history = train_together(learner, params, data_of(dataset), hparams, epochs=15, batch_size=16)
     chex.assert_tree_all_finite((states.params, history))
@@ -111,7 +113,9 @@ def test_the_largest_penalty_that_learns_the_teacher_finds_its_width(width):
     the teacher's width; what is free does not shrink so far."""
     dataset = load("teacher", seed=0, num_rows=2048, num_inputs=6, width=width, task="regression")
     params = [WIDE.init(seed) for seed in range(NUM_SEEDS)] * len(PENALTIES)
-    hparams = Hparams(0.01, np.repeat(PENALTIES, NUM_SEEDS), 0.0, 0.1)
+    hparams = flexible_hparams(
+        learning_rate=0.01, penalty_weight=np.repeat(PENALTIES, NUM_SEEDS), size_learning_rate=0.1
+    )
     seeds = list(range(NUM_SEEDS)) * len(PENALTIES)
     learner = learner_of(FORMS["corrected"], WIDE, TASKS["regression"])
     states, _ = train_together(learner, params, data_of(dataset), hparams, epochs=80, batch_size=64, seeds=seeds)
@@ -133,7 +137,7 @@ def test_frozen_weights_let_a_size_find_where_it_costs_least():
     params["output"] = {"kernel": np.array([[1.0], [1], [0], [0], [0], [0]], "f4"), "bias": np.zeros(1, "f4")}
     inputs = np.linspace(-2, 2, 32, dtype=np.float32)[:, None]
     rows = Rows(jnp.asarray(inputs), jnp.asarray(np.abs(inputs[:, 0])))
-    hparams = Hparams(learning_rate=0.0, penalty_weight=np.array([0.0, 0.02, 0.2]), gate_learning_rate=0.02)
+    hparams = flexible_hparams(learning_rate=0.0, penalty_weight=np.array([0.0, 0.02, 0.2]), size_learning_rate=0.02)
     task = NOTHING._replace(loss=lambda outputs, targets: (outputs[:, 0] - targets) ** 2)
     learner = make_learner(network, task, FORMS["corrected"])
     data = Data(rows, jnp.float32(1), jnp.float32(0))

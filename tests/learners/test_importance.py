@@ -19,13 +19,13 @@ from helpers.flexible import (
     some_data,
     train_together,
 )
+from helpers.hparams import flexible_hparams
 from helpers.training import normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxsize.learners.flexible import FlexibleConfig, make_optimizer
 from jaxsize.learners.importance import leave_one_out, measure_units, spreads
-from jaxsize.learners.learner import Hparams
 from jaxsize.networks.mlp import mlp
 from jaxsize.units.reordering import reorder_units
 
@@ -66,7 +66,7 @@ def networks(draw):
 )
 def test_what_belongs_to_a_unit_moves_with_it_and_outputs_stay(network, seed, config):
     widths, levels = network
-    params, optimizer = random_params(widths, seed), make_optimizer(config, Hparams())
+    params, optimizer = random_params(widths, seed), make_optimizer(config, flexible_hparams())
     state = jax.tree.map(
         lambda leaf: normal(seed + leaf.size, *leaf.shape) if leaf.ndim else leaf + 7, optimizer.init(params)
     )
@@ -100,8 +100,8 @@ def test_units_in_another_order_train_on_alike_where_all_gates_are_equal():
     learner, params = learner_of(FlexibleConfig()), TWO.init(1)
     for layer in params["hidden"]:
         layer["slope"] = np.float32(0)
-    hparams = Hparams(learning_rate=0.02, weight_decay=0.1, penalty_weight=0.1, gate_learning_rate=0.1)
-    settings = Hparams(*(np.full(2, value, np.float32) for value in hparams[:5]))
+    hparams = flexible_hparams(learning_rate=0.02, weight_decay=0.1, penalty_weight=0.1, size_learning_rate=0.1)
+    settings = jax.tree.map(lambda value: np.full(2, value, np.float32), hparams)
     states, _ = train_together(learner, [params] * 2, DATA, settings)
     half = run_of(states, 0)
     scores = {f"hidden.{n}": jnp.asarray(normal(n, width)) for n, width in enumerate((7, 6))}
@@ -185,7 +185,7 @@ def test_after_every_epoch_the_units_that_matter_most_come_first(measure):
     params, learner = gated_params(), learner_of(FlexibleConfig(order=measure))
     if measure == "spread":  # all gates equal: what a unit puts out does not depend on where those before it stand
         params["hidden"] = [layer | {"slope": np.float32(0)} for layer in params["hidden"]]
-    hparams = Hparams(learning_rate=0.0, gate_learning_rate=0.0)
+    hparams = flexible_hparams(learning_rate=0.0, size_learning_rate=0.0)
     states, _ = train_together(learner, [params], DATA, hparams, epochs=1)
     state, p = run_of(states, 0), named(params)
     if measure == "spread":

@@ -13,7 +13,7 @@ from helpers.training import normal
 
 from jaxsize import mlp
 from jaxsize.learners import leaf_rates
-from jaxsize.learners.learner import Hparams
+from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.plain import PlainConfig, make_optimizer
 
 

@@ -26,13 +26,13 @@ from helpers.flexible import (
     some_data,
     train_together,
 )
+from helpers.hparams import flexible_hparams
 from helpers.training import normal
 
 from jaxsize.gates._names import is_size, is_slope
 from jaxsize.gates.leaves import read_sizes, with_sizes
 from jaxsize.gates.ramp import gray_zone, slope_of
 from jaxsize.learners.flexible import FlexibleConfig, make_learner
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sampled_gates import sampled_outputs
 from jaxsize.networks.mlp import mlp
 
@@ -70,7 +70,7 @@ def test_sizes_and_slopes_are_read_and_replaced_by_the_name_of_their_layer():
 def zones_drawn(seeds, epochs):
     """[R, steps, layers], read off the derivative of the price alone: sigmoid(slope / 2) at size 1/2 in wide layers."""
     params = mlp((D, 300, 300, K), gate="size", size=0.5, slope=0.3).init(0)
-    hparams = Hparams(penalty_weight=1.0, learning_rate=0.0, gate_learning_rate=0.0)
+    hparams = flexible_hparams(penalty_weight=1.0, learning_rate=0.0, size_learning_rate=0.0)
     learner = learner_of(RANDOM, TWO._replace(apply=lambda params, inputs: inputs), NOTHING)
     few = [params | {"hidden": [layer | {"kernel": np.zeros((1, 1), "f4")} for layer in params["hidden"]]}]
     runs = few * len(seeds)
@@ -103,7 +103,7 @@ def test_gray_zones_are_drawn_between_the_bounds_asked_and_evaluation_uses_the_s
     learner, data = learner_of(dataclasses.replace(RANDOM, gray_zones=(4.0, 4.0))), some_data()
     params = TWO.init(1)
     of = jax.jit(jax.value_and_grad(learner.objective, has_aux=True))
-    hparams = Hparams(penalty_weight=0.1, key=jax.random.key(3))
+    hparams = flexible_hparams(penalty_weight=0.1, key=jax.random.key(3))
     (value, _), gradient = of(params, *data.rows, jnp.ones(24), hparams)
     drawn = named(params) | {(n, "slope"): np.float64(2 * np.log(99) / 4) for n in (0, 1)}
     inputs, targets = np.asarray(data.rows.inputs, float), np.asarray(data.rows.targets)
@@ -180,7 +180,7 @@ def test_outputs_and_gradients_at_the_units_drawn(estimator):
 
 def test_without_an_estimator_nothing_but_the_penalty_moves_a_size():
     """C23: the gradient is 0 to the bit; with a penalty it is the penalty's, whatever the data."""
-    hparams = Hparams(learning_rate=0.01, penalty_weight=np.array([0.0, 0.5, 0.0]), gate_learning_rate=0.1)
+    hparams = flexible_hparams(learning_rate=0.01, penalty_weight=np.array([0.0, 0.5, 0.0]), size_learning_rate=0.1)
     states, history = train_drawing(hparams, [0, 0, 1])
     assert (history["size_gradient"][::2] == 0).all()
     assert all((layer["size"][::2] == 2.5).all() for layer in states.params["hidden"])
@@ -191,7 +191,7 @@ def test_without_an_estimator_nothing_but_the_penalty_moves_a_size():
 
 
 def test_draws_are_named_by_seed_epoch_and_step_and_evaluation_draws_nothing():
-    states, history = train_drawing(Hparams(learning_rate=0.0, gate_learning_rate=0.0), [0, 0, 1])
+    states, history = train_drawing(flexible_hparams(learning_rate=0.0, size_learning_rate=0.0), [0, 0, 1])
     losses = history["loss"]  # of the same rows and weights every time: only the draw differs
     np.testing.assert_array_equal(losses[0], losses[1])
     assert len(np.unique(losses[::2])) == losses[::2].size == 8
@@ -228,7 +228,9 @@ def test_the_score_function_is_right_on_average_over_all_patterns(num_rows):
 
     def gradient(key):
         batch = jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights)
-        value, gradient = jax.value_and_grad(lambda p: learner.objective(p, *batch, Hparams(key=key))[0])(params)
+        value, gradient = jax.value_and_grad(lambda p: learner.objective(p, *batch, flexible_hparams(key=key))[0])(
+            params
+        )
         return value, gradient
 
     values, gradients = jax.jit(jax.vmap(gradient))(jax.random.split(jax.random.key(0), num_keys))

@@ -8,10 +8,10 @@ import optax
 import pytest
 import scipy.special
 import sklearn.metrics
+from helpers.hparams import sparsifier_hparams
 from helpers.sparsifier_reference import named, reference
 from helpers.training import normal, train
 
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, SparsifierConfig, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
@@ -20,7 +20,7 @@ from jaxsize.programs.device_data import Data, Rows
 CLASSIFICATION = TASKS["classification"]
 D, U, K, ROWS = 3, 8, 3, 24
 # Gates fast enough to die within the steps that a test takes.
-HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
+HPARAMS = sparsifier_hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
 FREE = Data(Rows(jnp.zeros((1, 1)), jnp.zeros(1)), jnp.float32(1), jnp.float32(0))  # one row, for a loss of its own
 
 
@@ -62,7 +62,7 @@ def test_the_objective_is_the_mean_loss_and_the_price_of_open_gates():
 )
 def test_steps_are_those_of_the_sparsifier_written_out(config, rate, decay):
     network, data = mlp((D, U, K), liveness="uniform"), some_data()
-    hparams = HPARAMS._replace(weight_decay=decay, gate_learning_rate=rate)
+    hparams = HPARAMS.replace(weight_decay=decay, gate_learning_rate=rate)
     learner, params = make_learner(network, CLASSIFICATION, config), network.init(6)
     path = reference(params, data, hparams, config, epochs=4)
     state, observed = train(learner, params, data, hparams, epochs=4)
@@ -78,7 +78,7 @@ def test_steps_are_those_of_the_sparsifier_written_out(config, rate, decay):
 def test_decay_reaches_gates_only_when_coupled():
     """With a loss of 0, decoupled decay is weights (1 - lr wd)^n; coupled decay is Adam on wd w: steps of length lr."""
     network = mlp((D, U, K), liveness=0.5)
-    hparams = Hparams(learning_rate=0.01, weight_decay=0.3, gate_learning_rate=0.02)
+    hparams = sparsifier_hparams(learning_rate=0.01, weight_decay=0.3, gate_learning_rate=0.02)
     nothing = CLASSIFICATION._replace(loss=lambda outputs, targets: 0.0 * outputs[:, 0])
     start = named(network.init(0))
     ends = {}
@@ -117,7 +117,7 @@ MOVE = st.integers(-12, 12).map(lambda eighths: eighths / 8)  # sums are exact i
 @hypothesis.given(moves=st.lists(st.lists(MOVE, min_size=4, max_size=4), min_size=8, max_size=8))
 def test_no_optimiser_revives_a_unit(step, moves):
     data = Data(Rows(jnp.zeros((8, 1)), jnp.zeros(8, jnp.int32)), jnp.float32(1), jnp.float32(0))
-    hparams = Hparams(gate_learning_rate=jnp.asarray(moves, jnp.float32))
+    hparams = sparsifier_hparams(gate_learning_rate=jnp.asarray(moves, jnp.float32))
     state, observed = train(ADVERSARY[step], mlp((1, 4, 2)).init(0), data, hparams, batch_size=1)
     gates, alive, counts = np.ones(4), np.ones(4, bool), []
     for move in np.array(moves):

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.hparams import sparsifier_hparams
 from helpers.training import jitted_epoch, normal, train
 
 from jaxsize.data import load
 from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners._unit_norm import normalize_units
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, SparsifierConfig, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.layers import conv, dense, init_conv, init_dense, unit_gates
@@ -26,7 +26,7 @@ from jaxsize.sweeps.columns import gate_columns
 
 CLASSIFICATION = TASKS["classification"]
 D, U, K, ROWS = 3, 8, 3, 24
-HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
+HPARAMS = sparsifier_hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
 
 
 def some_data(num_inputs=D):
@@ -40,7 +40,7 @@ def test_decoupled_decay_never_reaches_a_gate_not_even_through_unit_norm(unit_no
     """Without any gradient only decay is left: it shrinks the output layer, and no gate moves."""
     learner = make_learner(mlp((D, U, K)), CLASSIFICATION, SparsifierConfig(unit_norm=unit_norm))
     still = learner._replace(objective=lambda params, *_: (jnp.zeros(()), {}))
-    hparams = HPARAMS._replace(weight_decay=0.5)
+    hparams = HPARAMS.replace(weight_decay=0.5)
     start = init_state(still, mlp((D, U, K)).init(0), jnp.uint32(0), hparams).params
     end = train(still, mlp((D, U, K)).init(0), some_data(), hparams)[0].params
     np.testing.assert_allclose(end["hidden"][0]["liveness"], start["hidden"][0]["liveness"], rtol=1e-6)
@@ -70,7 +70,7 @@ def test_unit_norm_holds_through_training(form):
     config = dataclasses.replace(FORMS[form], unit_norm=True)
     network, hparams = (
         mlp((D, U, K), gate_inputs=True, liveness="uniform"),
-        HPARAMS._replace(penalty_weight=0.02, weight_decay=0.1),
+        HPARAMS.replace(penalty_weight=0.02, weight_decay=0.1),
     )
     state, observed = train(
         make_learner(network, CLASSIFICATION, config), network.init(4), some_data(), hparams, epochs=4
@@ -86,7 +86,7 @@ def test_unit_norm_holds_through_training(form):
 @pytest.mark.parametrize("form", FORMS)
 def test_a_huge_penalty_empties_the_network_and_nothing_breaks(form):
     network, data = mlp((D, U, U, K)), some_data()
-    hparams = HPARAMS._replace(penalty_weight=1e6, learning_rate=0.05)
+    hparams = HPARAMS.replace(penalty_weight=1e6, learning_rate=0.05)
     state, observed = train(
         make_learner(network, CLASSIFICATION, FORMS[form]), network.init(0), data, hparams, epochs=40
     )
@@ -129,7 +129,7 @@ def test_coupled_decay_lifts_closed_gates_no_further_than_zero():
     network = mlp((D, U, K))
     params = network.init(0)
     params["hidden"][0]["liveness"] = np.where(np.arange(U) < 3, np.float32(-0.12), np.float32(1))
-    hparams = HPARAMS._replace(weight_decay=0.3, penalty_weight=0.0)
+    hparams = HPARAMS.replace(weight_decay=0.3, penalty_weight=0.0)
     learner = make_learner(network, CLASSIFICATION, FORMS["original"])
     state, observed = train(learner, params, some_data(), hparams, epochs=4)
     assert observed[:, 0].tolist() == [U - 3] * 12
@@ -182,7 +182,7 @@ def test_any_network_trains_and_its_dead_units_can_be_cut_out(form):
     """Removal of what died leaves outputs and all later steps as they are (the masked twin)."""
     network, data = conv_network(), some_data(16)
     learner = make_learner(network, CLASSIFICATION, FORMS[form])
-    hparams = HPARAMS._replace(weight_decay=0.1 if form == "corrected" else 0.0)
+    hparams = HPARAMS.replace(weight_decay=0.1 if form == "corrected" else 0.0)
     state, observed = train(learner, network.init(0), data, hparams, epochs=4)
     assert list(read_liveness(state.params)) == ["encoder.gate", "head.1"]
     assert 0 < observed[-1, 0] < 6 and 0 < observed[-1, 1] < 8
@@ -191,7 +191,7 @@ def test_any_network_trains_and_its_dead_units_can_be_cut_out(form):
     assert small.params["head"][0]["kernel"].shape == tuple(observed[-1])
     outputs = [network.apply(params, jnp.asarray(data.rows.inputs)) for params in (small.params, state.params)]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
-    slower = hparams._replace(gate_learning_rate=0.01, penalty_weight=0.0)
+    slower = hparams.replace(gate_learning_rate=0.01, penalty_weight=0.0)
     for _ in range(2):
         state, history = jitted_epoch(learner, 8)(state, slower, data)
         small, small_history = jitted_epoch(learner, 8)(small, slower, data)
@@ -209,9 +209,11 @@ def test_the_width_of_a_teacher_is_found():
     learner = make_learner(network, TASKS["regression"], FORMS["corrected"])
     ends = {}
     for penalty in (0.0, 3e-3):
-        hparams = Hparams(learning_rate=0.01, penalty_weight=penalty, weight_decay=1e-3, gate_learning_rate=0.01)
+        hparams = sparsifier_hparams(
+            learning_rate=0.01, penalty_weight=penalty, weight_decay=1e-3, gate_learning_rate=0.01
+        )
         state, observed = train(learner, network.init(0), data, hparams, epochs=150, batch_size=32)
-        evaluate = make_evaluate(learner, TASKS["regression"], Config())
+        evaluate = make_evaluate(learner, Config())
         error = evaluate(state.params, data, {"train": len(dataset.train)})["train"]["error"]
         ends[penalty] = int(observed[-1, 0]), float(error)
     assert ends[0.0][0] == 16 and ends[0.0][1] < 0.01

@@ -9,13 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.hparams import sparsifier_hparams
 from helpers.sparsifier_reference import named, reference
 from helpers.training import jitted_epoch, normal, train
 
 from jaxsize.gates.deaths import SignMoments, count_live
 from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners._unit_norm import normalize_units
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, SparsifierConfig, make_death_rule, make_learner, penalty
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
@@ -24,7 +24,7 @@ from jaxsize.programs.device_data import Data, Rows
 
 CLASSIFICATION = TASKS["classification"]
 D, U, K, ROWS = 3, 8, 3, 24
-HPARAMS = Hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
+HPARAMS = sparsifier_hparams(learning_rate=0.01, penalty_weight=0.05, weight_decay=0.0, gate_learning_rate=0.05)
 PROXIMAL = SparsifierConfig(gate="signed", death_rule="threshold")
 COARSE = dataclasses.replace(PROXIMAL, gate_step="gradient", death_level=0.02)
 BY_SIGN = SparsifierConfig(gate="signed", gate_step="gradient", death_rule="sign_variance", sign_decay=0.9)
@@ -60,7 +60,7 @@ def start(network, seed):
 )
 def test_signed_steps_are_those_of_the_sparsifier_written_out(config, rate, decay):
     network, data = mlp((D, U, K), gate="signed", liveness="uniform"), some_data()
-    hparams = HPARAMS._replace(weight_decay=decay, gate_learning_rate=rate)
+    hparams = HPARAMS.replace(weight_decay=decay, gate_learning_rate=rate)
     learner, params = make_learner(network, CLASSIFICATION, config), start(network, 6)
     path = reference(params, data, hparams, config, epochs=4)
     state, observed = train(learner, params, data, hparams, epochs=4)
@@ -79,7 +79,7 @@ def test_dead_signed_units_can_be_cut_out(name, unit_norm):
     config = dataclasses.replace(CONFIGS[name], unit_norm=unit_norm)
     network, data = mlp((D, U, K), gate="signed", liveness="uniform"), some_data()
     learner = make_learner(network, CLASSIFICATION, config)
-    state, observed = train(learner, start(network, 4), data, HPARAMS._replace(weight_decay=0.1), epochs=6)
+    state, observed = train(learner, start(network, 4), data, HPARAMS.replace(weight_decay=0.1), epochs=6)
     live = np.asarray(learner.live(state.bookkeeping)["hidden.0"])
     assert 0 < observed[-1, 0] == live.sum() < U and (np.diff(observed, axis=0) <= 0).all()
     gates = np.asarray(state.params["hidden"][0]["liveness"])
@@ -95,7 +95,7 @@ def test_dead_signed_units_can_be_cut_out(name, unit_norm):
     small = cut(state)
     outputs = [network.apply(params, jnp.asarray(data.rows.inputs)) for params in (small.params, state.params)]
     np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-6)
-    slower = HPARAMS._replace(gate_learning_rate=0.01, penalty_weight=0.0)
+    slower = HPARAMS.replace(gate_learning_rate=0.01, penalty_weight=0.0)
     for _ in range(2):
         state, history = jitted_epoch(learner, 8)(state, slower, data)
         small, small_history = jitted_epoch(learner, 8)(small, slower, data)
@@ -112,7 +112,7 @@ def test_a_proximal_step_never_takes_a_signed_gate_through_zero():
         network = mlp((1, 2, 1), gate="signed")._replace(apply=lambda params, inputs: params["a"]["liveness"][None, :])
         loss = CLASSIFICATION._replace(loss=lambda outputs, _, target=target: (outputs[:, 0] - target) ** 2)
         learner = make_learner(network, loss, dataclasses.replace(PROXIMAL, gate_optimizer="sgd"))
-        hparams = HPARAMS._replace(gate_learning_rate=0.4, penalty_weight=weight)
+        hparams = HPARAMS.replace(gate_learning_rate=0.4, penalty_weight=weight)
         one_row = Data(Rows(jnp.zeros((1, 1)), jnp.zeros(1)), jnp.float32(1), jnp.float32(0))
         state, _ = train(learner, {"a": {"liveness": np.ones(1, "f4")}}, one_row, hparams, epochs=30, batch_size=1)
         ends[target, weight] = float(state.params["a"]["liveness"][0])
@@ -186,7 +186,7 @@ def test_exactly_the_gates_have_costs(costs):
 
 
 def test_a_dearer_layer_ends_smaller():
-    network, hparams, ends = mlp((D, U, U, K), liveness="uniform"), HPARAMS._replace(penalty_weight=0.005), []
+    network, hparams, ends = mlp((D, U, U, K), liveness="uniform"), HPARAMS.replace(penalty_weight=0.005), []
     for dear in ("hidden.0", "hidden.1"):
         costs = {"hidden.0": 1.0, "hidden.1": 1.0} | {dear: 8.0}
         learner = make_learner(network, CLASSIFICATION, FORMS["corrected"], unit_prices=costs)

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.hparams import sparsifier_hparams
 
 from jaxsize.data import load
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.counts import num_mlp_parameters
@@ -32,13 +32,12 @@ ONE_DEVICE = tuple(jax.devices()[:1])
 
 
 def make_batch(num_epochs=2, **config):
-    num = len(SEEDS)
     return Batch(
         name="teacher",
         labels=[{"run": run, "seed": seed} for run, seed in enumerate(SEEDS)],
         init=lambda index: NETWORK.init(index // 2),  # runs 0 and 1 start from the same weights
         num_parameters=num_mlp_parameters(WIDTHS),
-        hparams=Hparams(*(np.full(num, value, np.float32) for value in (0.01, 0.01, 0.1, 0.02))),
+        hparams=sparsifier_hparams(learning_rate=0.01, penalty_weight=0.01, weight_decay=0.1, gate_learning_rate=0.02),
         learner=make_learner(NETWORK, TASKS["regression"], FORMS["corrected"]),
         dataset=TEACHER,
         config=Config(batch_size=8, **config),

@@ -8,8 +8,9 @@ import optax
 import pytest
 import scipy.stats
 import sklearn.metrics
+from helpers.hparams import sparsifier_hparams
 
-from jaxsize.learners.learner import Hparams, Learner
+from jaxsize.learners import Hparams, Learner, sparsifier
 from jaxsize.learners.tasks import TASKS, mean_over_rows
 from jaxsize.programs.config import Config
 from jaxsize.programs.device_data import Data, Rows
@@ -23,7 +24,7 @@ def linear(params, inputs):
     return inputs @ params["kernel"] + params["bias"][None, :]
 
 
-def make_linear_learner(outputs=linear):
+def make_linear_learner(outputs=linear, task="classification"):
     """Softmax regression by SGD; weights shrink after every step; the bookkeeping counts steps, -1 at the start."""
 
     def objective(params, inputs, targets, weights, hparams):
@@ -35,8 +36,10 @@ def make_linear_learner(outputs=linear):
 
     return Learner(
         objective=objective,
-        outputs=outputs,
         optimizer=lambda hparams: optax.sgd(hparams.learning_rate),
+        scores=lambda params, inputs, targets: TASKS[task].of_rows(outputs(params, inputs), targets),
+        defaults=sparsifier.DEFAULTS,
+        outputs=outputs,
         after_step=after_step,
         init_bookkeeping=lambda params: jnp.full((), -1, jnp.int32),
         observe=lambda count: 10 * count,
@@ -94,7 +97,7 @@ def reference_epoch(params, data, order, config, hparams):
 )
 def test_epoch_is_a_plain_loop_over_batches(num_rows, batch_size, last_batch, steps):
     config = Config(batch_size=batch_size, last_batch=last_batch)
-    hparams = Hparams(learning_rate=0.3, penalty_weight=0.02)
+    hparams = sparsifier_hparams(learning_rate=0.3, penalty_weight=0.02)
     data, learner = pixels(num_rows), make_linear_learner()
     state = init_state(learner, start_params(), jnp.uint32(9), hparams)
     # Before the first step, the parameters go through `after_step` once.
@@ -115,7 +118,12 @@ def test_epoch_is_a_plain_loop_over_batches(num_rows, batch_size, last_batch, st
 
 
 def test_a_given_order_replaces_the_seed():
-    config, hparams, data, learner = Config(batch_size=4), Hparams(learning_rate=0.3), pixels(10), make_linear_learner()
+    config, hparams, data, learner = (
+        Config(batch_size=4),
+        sparsifier_hparams(learning_rate=0.3),
+        pixels(10),
+        make_linear_learner(),
+    )
     order = jnp.asarray([3, 1, 4, 0, 9, 2, 6, 5, 8, 7])
     epoch = jax.jit(make_epoch(learner, config))
     ends = [epoch(init_state(learner, start_params(), jnp.uint32(s), hparams), hparams, data, order) for s in (1, 2)]
@@ -163,7 +171,7 @@ def test_evaluation_is_that_of_scikit_learn(ends, batch_size, train_rows):
     """train_rows: of the training rows the last ones, if there are more."""
     data = pixels(max(ends.values()))
     config = Config(evaluation_batch_size=batch_size, evaluated_train_rows=train_rows)
-    evaluate = make_evaluate(make_linear_learner(), TASKS["classification"], config)
+    evaluate = make_evaluate(make_linear_learner(), config)
     scores = jax.jit(lambda params, data: evaluate(params, data, ends))(start_params(), data)
     assert set(scores) == set(ends)
     inputs, targets = to_float64(data)
@@ -181,7 +189,7 @@ def test_evaluation_is_that_of_scikit_learn(ends, batch_size, train_rows):
 def test_a_split_that_diverges_leaves_the_others_alone():
     data = pixels(12)
     rows = data.rows._replace(inputs=jnp.asarray(data.rows.inputs, jnp.float32).at[8].set(jnp.nan))
-    evaluate = make_evaluate(make_linear_learner(), TASKS["classification"], Config(evaluation_batch_size=5))
+    evaluate = make_evaluate(make_linear_learner(), Config(evaluation_batch_size=5))
     scores = evaluate(start_params(), data._replace(rows=rows), {"train": 7, "test": 12})
     chex.assert_tree_all_finite(scores["train"])
     assert all(np.isnan(value) for value in scores["test"].values())
@@ -190,7 +198,7 @@ def test_a_split_that_diverges_leaves_the_others_alone():
 def test_regression_is_the_mean_squared_error():
     data = pixels(23)._replace(rows=Rows(pixels(23).rows.inputs, jnp.linspace(-1, 1, 23)))
     params = {name: leaf[..., :1] for name, leaf in start_params().items()}
-    evaluate = make_evaluate(make_linear_learner(), TASKS["regression"], Config(evaluation_batch_size=10))
+    evaluate = make_evaluate(make_linear_learner(task="regression"), Config(evaluation_batch_size=10))
     scores = evaluate(params, data, {"test": 23})["test"]
     inputs, targets = to_float64(data)
     expected = sklearn.metrics.mean_squared_error(targets, inputs @ params["kernel"] + params["bias"])
@@ -212,7 +220,10 @@ def test_settings_are_traced_and_compile_once():
 
     data, learner = pixels(10), make_linear_learner(traced_once)
     epoch = jax.jit(make_epoch(learner, Config(batch_size=4)))
-    settings = [Hparams(*map(np.float32, values)) for values in ([0.1, 0, 0, 0, 1], [0.2, 0.1, 0.3, 0.4, 2])]
+    settings = [
+        sparsifier_hparams(**dict(zip(sparsifier.DEFAULTS, map(np.float32, values), strict=True)))
+        for values in ([0.1, 0, 0, 0, 1], [0.2, 0.1, 0.3, 0.4, 2])
+    ]
     ends = []
     for seed, hparams in enumerate(settings):
         state, _ = epoch(init_state(learner, start_params(), jnp.uint32(seed), hparams), hparams, data)
@@ -223,9 +234,9 @@ def test_settings_are_traced_and_compile_once():
 
 
 def test_state_maps_over_runs():
-    learner, hparams = make_linear_learner(), Hparams(np.array([0.1, 0.2], np.float32))
+    learner, hparams = make_linear_learner(), sparsifier_hparams(learning_rate=np.array([0.1, 0.2], np.float32))
     params = jax.tree.map(lambda leaf: np.stack([leaf, leaf]), start_params())
-    in_axes = (0, 0, Hparams(0, None, None, None, None))  # pyright: ignore[reportArgumentType]
+    in_axes = (0, 0, Hparams(**{name: 0 if name == "learning_rate" else None for name in hparams}))
     start = jax.vmap(lambda params, seed, hparams: init_state(learner, params, seed, hparams), in_axes)
     state = start(params, np.array([3, 4], np.uint32), hparams)
     assert isinstance(state, TrainState)

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.hparams import sparsifier_hparams
 
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
@@ -134,7 +134,13 @@ def data():
 def hparams_of(runs):
     index = np.array(runs, np.float32)
     same = np.ones(len(index), np.float32)
-    return Hparams(0.01 + 0.002 * index, 0.01 * index, 0.1 * index, 0.05 * same, same)
+    return sparsifier_hparams(
+        learning_rate=0.01 + 0.002 * index,
+        penalty_weight=0.01 * index,
+        weight_decay=0.1 * index,
+        gate_learning_rate=0.05 * same,
+        penalty_decay=same,
+    )
 
 
 @functools.cache

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import scipy.special
 from helpers.flexible import TEACHER, cross_entropy, forward, named, small_batch
+from helpers.hparams import flexible_hparams
 from helpers.shrinking import Counter, Stopped, events_of, folder_in, rows_of, share_programs
 
 from jaxsize.data import load
 from jaxsize.learners.flexible import FlexibleConfig, make_learner
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp
 from jaxsize.programs._program import Program
@@ -75,7 +75,7 @@ def test_moments_of_new_units_are_zero_and_the_step_count_goes_on(order):
     learners = [make_learner(network, TASKS["classification"], config) for network in (narrow, wide)]
     states = []
     for learner, network in zip(learners, (narrow, wide), strict=True):
-        states.append(jax.device_get(init_state(learner, network.init(2), np.array(2, np.uint32), Hparams())))
+        states.append(jax.device_get(init_state(learner, network.init(2), np.array(2, np.uint32), flexible_hparams())))
     old = jax.tree.map(lambda leaf: leaf + np.asarray(3, leaf.dtype), states[0])  # none of it is 0
     widened = widened_state(old, wide.init(2), states[1])
     chex.assert_trees_all_equal_shapes_and_dtypes(widened, states[1])

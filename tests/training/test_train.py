@@ -9,7 +9,6 @@ import pytest
 from helpers.shrinking import Counter, Stopped, share_programs
 
 from jaxsize.data import load
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
@@ -39,9 +38,7 @@ def make_batch(init=NETWORK.init):
         labels=[{"run": 10 + run, "seed": run % 2, "penalty": 0.02 * run} for run in range(NUM_RUNS)],
         init=init,
         num_parameters=num_mlp_parameters(WIDTHS),
-        hparams=Hparams(
-            np.full(NUM_RUNS, 0.01, np.float32), 0.02 * index, 0 * index, np.full(NUM_RUNS, 0.15, np.float32)
-        ),
+        hparams={"learning_rate": 0.01, "penalty_weight": 0.02 * index, "gate_learning_rate": 0.15},
         learner=learner(),
         dataset=TEACHER,
         config=Config(batch_size=8),

@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.hparams import sparsifier_hparams
 from helpers.training import normal
 
 from jaxsize.gates.leaves import read_liveness
-from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.layers import conv, dense, init_conv, init_dense, init_gate, unit_gates
@@ -69,7 +69,7 @@ def test_a_learner_pays_the_prices():
     params = network.init(0)
     costs = unit_prices(*mlp_groups(), per="parameter")
     learner = make_learner(network, TASKS["classification"], FORMS["corrected"], unit_prices=costs)
-    hparams = Hparams(penalty_weight=0.5)
+    hparams = sparsifier_hparams(penalty_weight=0.5)
     rows = jnp.asarray(normal(0, 4, 7)), jnp.zeros(4, jnp.int32), jnp.ones(4)
     total, recorded = learner.objective(params, *rows, hparams)
     loss = recorded["loss"]
