@@ -17,13 +17,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from experiments.common.networks import mlps
 from experiments.common.words import median
 from experiments.flags.penalty import PenaltyFlags
 from jaxsize import plots, studies
 from jaxsize.errors import InputError
 from jaxsize.learners.flips import flip_gates
 from jaxsize.learners.sparsifier import SparsifierConfig
-from jaxsize.networks import mlp
 from jaxsize.programs import Batch
 from jaxsize.resizing import Shrinking
 from jaxsize.statistics import Part, paired_difference
@@ -68,14 +68,13 @@ class DeathRulesFlags(PenaltyFlags, studies.TrainingFlags):
 def arms(setup: Setup) -> list[Batch]:
     """Make a batch per rule, without flips and with them; with flips dead units are only masked."""
     flags, dataset, batches = setup.flags, setup.dataset, []
-    widths = (dataset.num_inputs, flags.start_width, dataset.num_outputs)
     shared = {"penalties": flags.penalties, "num_seeds": flags.num_seeds, "hparams": flags.rates(setup.form)}
     for name, config in RULES.items():
-        network = mlp(widths, gate="signed" if config.gate == "signed" else "liveness")
+        network = mlps(dataset, gate="signed" if config.gate == "signed" else "liveness")([flags.start_width])
         for flips in ("", FLIPS):
             fields = shared | setup.after(*batches).fields(name + flips)
             fields["shrinking"] = Shrinking() if flags.shrink and not flips else None
-            batch = penalty_sweep(dataset, network, [flags.start_width], config, **fields)
+            batch = penalty_sweep(dataset, network, config, **fields)
             learner = flip_gates(batch.learner, flags.flip_rate) if flips else batch.learner
             batches.append(dataclasses.replace(batch, learner=learner))
     return batches

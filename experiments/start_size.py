@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from experiments.common.networks import compress_network
+from experiments.common.networks import compress_networks
 from experiments.common.scales import BATCH_SIZES, penalty_scale
 from experiments.common.start_widths import START_DOES_NOT_MATTER
 from experiments.flags.penalty import PenaltyFlags
@@ -91,8 +91,7 @@ def arms(setup: Setup) -> list[Batch]:
         fields = setup.after(*batches).fields(arm, start_width=width)
         batch = penalty_sweep(
             dataset,
-            compress_network((dataset.num_inputs, width, dataset.num_outputs)),
-            [width],
+            compress_networks(dataset)([width]),
             FORMS[setup.form],
             penalties=flags.penalties,
             num_seeds=flags.num_seeds,
@@ -152,7 +151,7 @@ def output_changes(masked: ArmView, learned: ArmView) -> dict[str, np.ndarray]:
     """
     data, changes = masked.data, {"removal": [], "folding": [], "training": []}
     rows = jax.numpy.asarray(data.test.inputs[:1000], np.float32) * data.input_scale + data.input_shift
-    apply = compress_network((data.num_inputs, masked.values("start_width")[0], data.num_outputs)).apply
+    apply = compress_networks(data)(masked.values("start_width")).apply
     for penalty, twins in masked.by("penalty").items():
         trained = learned.at(penalty=penalty, start_width=masked.values("start_width")[0]).networks
         for twin, params in zip(twins.networks, trained, strict=True):

@@ -1,9 +1,9 @@
-"""The networks of compress training, which start_size trains too, and what is kept of every step.
+"""Networks between a data set's inputs and outputs, those of compress training, and what is kept of every step.
 
-The source, the journal, is seed `003_d2c286111c329776.txt`, "Evaluate the system with very large starting sizes" (J16,
-D10). Compress training is the sparsifier with one to four hidden layers and other initial weights. Dead units are
-removed after epochs where that pays, the penalty may fall from epoch to epoch, and the network of the best validation
-epoch is the result.
+The source of compress training is seed `003_d2c286111c329776.txt`, the journal, "Evaluate the system with very large
+starting sizes" (J16, D10). It is the sparsifier with one to four hidden layers and other initial weights. Dead units
+are removed after epochs where that pays, the penalty may fall from epoch to epoch, and the network of the best
+validation epoch is the result.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from jaxsize.data import Dataset
 from jaxsize.networks import Network, mlp
 
 
-def compress_network(widths: Sequence[int], *, gated: bool = True) -> Network:
-    """Return an `mlp` of `widths` = (inputs, hidden ..., outputs) with He-uniform weights and N(0, 1) biases.
+def mlps(dataset: Dataset, **options: Any) -> Callable[[Sequence[int]], Network]:
+    """Return a function that makes the `mlp` of some hidden widths for a data set, with these options of `mlp`."""
+    return lambda hidden: mlp((dataset.num_inputs, *hidden, dataset.num_outputs), **options)
+
+
+def compress_networks(dataset: Dataset, *, gated: bool = True) -> Callable[[Sequence[int]], Network]:
+    """Return a function of hidden widths that makes an `mlp` with He-uniform weights and N(0, 1) biases.
 
     The journal applies the gate before relu, `mlp` after it; both are the same function, as a relu gate is nonnegative.
     """
-    return mlp(widths, gate="liveness" if gated else None, initializer="he_uniform", bias="normal")
+    return mlps(dataset, gate="liveness" if gated else None, initializer="he_uniform", bias="normal")
 
 
 def step_histories(num_layers: int) -> dict[str, Callable[[Any], np.ndarray]]:

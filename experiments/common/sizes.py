@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from experiments.common.networks import mlps
 from jaxsize import plots
 from jaxsize.gates import read_sizes
 from jaxsize.learners.flexible import FlexibleConfig
@@ -34,10 +35,12 @@ def trained_sizes(
         **more: further arguments of `size_sweep`, and fields of `Batch`.
     """
     widen = setup.form == "corrected"
+    options = {"widen": widen}
 
     def make(dataset: Any, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
         units = width or (first_width(settings) if widen else setup.flags.width)
-        return size_sweep(dataset, [units] * depth, config, settings, **{"widen": widen, **fields, **more})
+        sized = mlps(dataset, gate="size")
+        return size_sweep(dataset, sized, [units] * depth, config, settings, **options | fields | more)
 
     return make
 

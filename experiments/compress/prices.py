@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from experiments.common.networks import compress_network
+from experiments.common.networks import compress_networks
 from experiments.compress.flags import shared
 from jaxsize.errors import InputError
 from jaxsize.networks import num_mlp_multiply_adds
@@ -46,9 +46,9 @@ def measure_times(folder: Folder, setup: Setup, learned: Learned) -> None:
         return num_mlp_multiply_adds((dataset.num_inputs, *widths, dataset.num_outputs))
 
     def made(gated: bool, widths: Widths) -> Batch:
-        network = compress_network((dataset.num_inputs, *widths, dataset.num_outputs), gated=gated)
+        network = compress_networks(dataset, gated=gated)(widths)
         more = {"name": "timed", "label": {}, "penalties": (0.0,), "first_run": 0, "num_epochs": 1, **shared(setup)}
-        return penalty_sweep(dataset, network, widths, setup.flags.sparsifier(setup.form), num_seeds=num_runs, **more)
+        return penalty_sweep(dataset, network, setup.flags.sparsifier(setup.form), num_seeds=num_runs, **more)
 
     occur = occurring(row for _, trained in learned.values() for row in trained.rows).items()
     kinds = [(gated, widths) for gated, shapes in occur for widths in ladder(shapes, cost)]

@@ -11,7 +11,7 @@ and the same or related widths. The epoch that counts is the one with the best v
 
 from collections.abc import Iterator
 
-from experiments.common.networks import compress_network, step_histories
+from experiments.common.networks import compress_networks, step_histories
 from experiments.common.scales import penalty_scale
 from experiments.compress.claims import CLAIMS
 from experiments.compress.flags import PRESETS, CompressFlags, shared
@@ -29,13 +29,12 @@ def arms(setup: Setup) -> Iterator[Batch]:
     """Make every penalty with every seed, from one start width: compressed networks, and those of a group lasso."""
     flags, dataset, depth = setup.flags, setup.dataset, setup.values["depth"]
     width, config = flags.width(depth), flags.config(dataset)
-    network = compress_network((dataset.num_inputs, *[width] * depth, dataset.num_outputs))
+    network = compress_networks(dataset)([width] * depth)
     for arm in ("compress", *(arm for arm in flags.partners if arm == "group_lasso")):
         lasso, fields = arm == "group_lasso", setup.fields(arm)
         batch = penalty_sweep(
             dataset,
             network,
-            [width] * depth,
             flags.sparsifier(setup.form, unit_norm=lasso),
             penalties=flags.penalties if lasso else (0.0, *flags.penalties),
             num_seeds=flags.num_seeds,

@@ -16,11 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.common.networks import mlps
 from jaxsize.data import Dataset, Split
 from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
 from jaxsize.learners import task_of
 from jaxsize.learners.flexible import FORMS, FlexibleConfig
-from jaxsize.networks import dense, mlp
+from jaxsize.networks import dense
 from jaxsize.programs import Batch
 from jaxsize.studies import Arm, Setup
 from jaxsize.sweeps import size_sweep
@@ -74,13 +75,13 @@ def arms(setup: Setup) -> Iterator[Arm]:
     starts, slope = (float(flags.width), 1.0), flags.slopes[0]
     gates = [shared | {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY} for start in starts]
     prices = [shared | {"start_size": START, "slope": slope, "penalty": price} for price in PRICES]
-    stable = mlp((dataset.num_inputs, flags.width, dataset.num_outputs), gate="size").apply
+    sized = mlps(dataset, gate="size")
     trained = dataclasses.replace(FORMS[form], slope="trained")
 
     def make_with(config: FlexibleConfig, objective: Callable | None) -> Callable[..., Batch]:
         def make(_: Dataset, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
             fields |= {"num_epochs": flags.specimen_epochs}
-            batch = size_sweep(dataset, [flags.width], config, settings, **fields)
+            batch = size_sweep(dataset, sized, [flags.width], config, settings, **fields)
             if objective is None:
                 return batch
             return dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
@@ -90,7 +91,7 @@ def arms(setup: Setup) -> Iterator[Arm]:
     for name, settings, config, objective in (
         ("naive_gate", gates, trained, _objective(dataset, naive_outputs, naive_price)),
         ("stable_gate", gates, trained, None),
-        ("size_price", prices, FORMS[form], _objective(dataset, stable, size_price)),
+        ("size_price", prices, FORMS[form], _objective(dataset, sized([flags.width]).apply, size_price)),
         ("integral_price", prices, FORMS[form], None),
     ):
         make = make_with(config, objective)

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from experiments.common.networks import mlps
 from experiments.common.sizes import cuts, trained_sizes
 from experiments.flags.flexible import FlexibleFlags
 from experiments.flexible import claims, pictures, specimen_claims, specimens
@@ -30,7 +31,6 @@ from jaxsize.errors import InputError
 from jaxsize.learners import sparsifier
 from jaxsize.learners.flexible import FORMS, FlexibleConfig, Optimizer, make_optimizer
 from jaxsize.learners.importance import Measure
-from jaxsize.networks import mlp
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.studies import Arm, Learned, Setup, Study, columns, listing
@@ -137,11 +137,11 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
         label = {"arm": "static wide", "weight_decay": decay, "own_weight_decay": decay}
         wanted.append((label, (2 * flags.width,) * flags.depth))
 
-    fields, numbers = setup.fields("static"), itertools.count(setup.first_run)
+    static, fields, numbers = mlps(dataset, gate=None), setup.fields("static"), itertools.count(setup.first_run)
     partners: dict[float, list[Partner]] = {}
     for (own, widths), seed in itertools.product(wanted, range(flags.num_seeds)):
         label = fields["label"] | own | {"seed": seed, "run": next(numbers)}
-        init = functools.partial(mlp((dataset.num_inputs, *widths, dataset.num_outputs), gate=None).init, seed)
+        init = functools.partial(static(widths).init, seed)
         partners.setdefault(own["own_weight_decay"], []).append(Partner(label, widths, init, flags.epochs))
 
     def as_flexible(batch: Batch) -> Batch:
@@ -155,6 +155,7 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
             together,
             dataset,
             sparsifier.FORMS[form],
+            static,
             name=f"{fields['name']}.{decay:g}",
             hparams={"learning_rate": flags.learning_rate, "weight_decay": decay},
             config=fields["config"],

@@ -13,10 +13,10 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+from experiments.common.networks import mlps
 from experiments.sparsifier import pictures
 from experiments.sparsifier.claims import CLAIMS
 from experiments.sparsifier.flags import PRESETS, SparsifierFlags
-from jaxsize.networks import mlp
 from jaxsize.programs import Batch
 from jaxsize.resizing import Shrinking
 from jaxsize.statistics import Estimate, describe
@@ -28,21 +28,19 @@ def learned(setup: Setup) -> list[Batch]:
     """Make a batch per start width: every penalty with every seed, the unpenalised runs first."""
     flags, dataset, batches = setup.flags, setup.dataset, []
     for width in flags.start_widths:
-        network = mlp(
-            (dataset.num_inputs, width, dataset.num_outputs),
+        networks = mlps(
+            dataset,
             gate="signed" if flags.gate == "signed" else "liveness",
             gate_inputs=flags.gate_inputs,
             liveness=1.0 if flags.liveness_start == "one" else flags.liveness_start,
         )
         batch = penalty_sweep(
             dataset,
-            network,
-            [width],
+            networks([width]),
             flags.sparsifier(setup.form),
             penalties=(0.0, *flags.penalties),
             num_seeds=flags.num_seeds,
             hparams=flags.rates(setup.form),
-            gate_inputs=flags.gate_inputs,
             shrinking=Shrinking() if flags.shrink else None,
             **setup.after(*batches).fields("learned", start_width=width),
         )
@@ -57,18 +55,18 @@ def controls(setup: Setup, trained: Learned) -> list[Batch]:
     """
     flags, dataset, partners = setup.flags, setup.dataset, []
     ends = [row for _, result in trained.values() for row in result.rows if row["epoch"] == flags.epochs]
-    shared = setup.fields("from_scratch")
+    static, shared = mlps(dataset, gate=None), setup.fields("from_scratch")
     for row in ends:
         if row["live_units"] > 0 and row["train_loss"] is not None:
-            network = mlp((dataset.num_inputs, row["live_units"], dataset.num_outputs), gate=None)
             label = shared["label"] | {name: row[name] for name in ("start_width", "seed", "penalty")}
             label |= {"run": setup.first_run + len(partners), "partner": row["run"]}
-            init = functools.partial(network.init, row["seed"])
+            init = functools.partial(static([row["live_units"]]).init, row["seed"])
             partners.append(Partner(label, (row["live_units"],), init, flags.epochs))
     return partner_batches(
         partners,
         dataset,
         flags.sparsifier(setup.form),
+        static,
         name=shared["name"],
         config=shared["config"],
         hparams=flags.rates(setup.form),

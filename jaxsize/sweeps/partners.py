@@ -5,6 +5,7 @@ widths allow. Partners whose widths fall into the same buckets share a program: 
 inert.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,12 +15,15 @@ from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.learners.tasks import task_of
-from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
-from jaxsize.networks.mlp import mlp
-from jaxsize.networks.padding import pad_mlp, with_gates
+from jaxsize.networks.network import Network
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.buckets import bucket
+from jaxsize.sweeps.columns import in_order
 from jaxsize.trees import Tree
+from jaxsize.units.groups import UnitGroups
+from jaxsize.units.padding import pad_units
+from jaxsize.units.reading import unit_groups
+from jaxsize.units.sizes import network_sizes
 
 
 class Partner(NamedTuple):
@@ -38,9 +42,9 @@ class Partner(NamedTuple):
     """The columns that identify the network in its rows: `run`, `seed`, `arm`, `partner` (the run that it is compared
     with), ..."""
     widths: tuple[int, ...]
-    """Units of each hidden layer."""
+    """Units of each group of units, in the order of the groups' names."""
     init: Callable[[], Tree]
-    """A function that returns the NumPy parameters before training, those of an `mlp(gate=None)`."""
+    """A function that returns the NumPy parameters before training, of the network of these widths."""
     epochs: int
     """For how many epochs the network is trained."""
 
@@ -49,11 +53,11 @@ def partner_batches(
     partners: Sequence[Partner],
     dataset: Dataset,
     sparsifier: SparsifierConfig,
+    network: Callable[[Sequence[int]], Network],
     *,
     name: str,
     hparams: Mapping[str, float],
     factor: float = 1.5,
-    gated: bool = False,
     **batch: Any,
 ) -> list[Batch]:
     """Make the batches that train all partners without a penalty: one per set of buckets and number of epochs.
@@ -61,17 +65,21 @@ def partner_batches(
     Args:
         partners: the networks to train.
         dataset: the data set to train on.
-        sparsifier: how weights (and gates, if `gated`) are moved.
+        sparsifier: how weights are moved, and gates where the networks have them.
+        network: widths -> the network of these widths, in which a unit whose weights are all 0 stays as it is.
         name: first part of the batches' names, which are used as file names.
         hparams: settings of the learner, the same for all.
         factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
             `run_seconds` in the rows are those of padded networks.
-        gated: whether every unit gets a relu gate at 1, which is trained as a scale.
         batch: further fields of `Batch`.
 
     Returns:
         The batches, those of fewer epochs first, then by ascending widths. Their rows have the columns of the labels,
-        `batch` and those of `sizes_of`.
+        `batch`, `live_units`, `live_units_per_layer`, `parameters` and `multiply_adds`.
+
+    Raises:
+        InputError: when a network has another number of groups of units than a partner has widths, or units of zeros
+            would not stay as they are in it.
 
     Example:
         >>> from jaxsize import mlp
@@ -85,45 +93,60 @@ def partner_batches(
         ...     for run, width in enumerate((5, 9, 30))
         ... ]
         >>> batches = partner_batches(
-        ...     partners, dataset, SparsifierConfig(), name="partners", hparams={"learning_rate": 0.01}, config=Config()
+        ...     partners, dataset, SparsifierConfig(), lambda widths: mlp((3, *widths, 3), gate=None),
+        ...     name="partners", hparams={"learning_rate": 0.01}, config=Config(),
         ... )
         >>> [(batch.name, [label["live_units"] for label in batch.labels]) for batch in batches]
         [('partners.16', [5, 9]), ('partners.32', [30])]
     """
-    groups: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}
+    together: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}
     for partner in partners:
         padded = tuple(bucket(width, factor=factor) for width in partner.widths)
-        groups.setdefault((partner.epochs, padded), []).append(partner)
+        together.setdefault((partner.epochs, padded), []).append(partner)
+
+    @functools.cache
+    def groups_of(widths: tuple[int, ...]) -> UnitGroups:
+        made = network(widths)
+        return unit_groups(made.apply, made.shapes(), dataset.network_inputs(1))
 
     def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
-        widths = (dataset.num_inputs, *padded, dataset.num_outputs)
         batch_name = f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else "")
         more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
+        groups = groups_of(padded)
+        sizes = [network_sizes(groups, _by_group(groups, partner.widths)) for partner in group]
+
+        def init(index: int) -> Tree:
+            own = groups_of(group[index].widths)
+            return pad_units(own, group[index].init(), _by_group(own, padded))
+
         return Batch(
             name=batch_name,
-            labels=[partner.label | {"batch": batch_name} | sizes_of(partner.widths, dataset) for partner in group],
-            init=lambda index: pad_mlp((with_gates if gated else dict)(group[index].init()), padded),
-            num_parameters=num_mlp_parameters(widths),
+            labels=[
+                partner.label
+                | {"batch": batch_name, "live_units": sum(partner.widths), "live_units_per_layer": list(partner.widths)}
+                | size
+                for partner, size in zip(group, sizes, strict=True)
+            ],
+            init=init,
+            num_parameters=network_sizes(groups, {})["parameters"],
             hparams=hparams,
-            learner=make_learner(mlp(widths, gate="liveness" if gated else None), task_of(dataset), sparsifier),
+            learner=make_learner(network(padded), task_of(dataset), sparsifier),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,
             **more,
         )
 
-    lengths = {epochs for epochs, _ in groups}
-    return [batch_of(*key, groups[key]) for key in sorted(groups)]
+    lengths = {epochs for epochs, _ in together}
+    return [batch_of(*key, together[key]) for key in sorted(together)]
 
 
-def sizes_of(widths: Sequence[int], dataset: Dataset) -> dict[str, Any]:
-    """Return the columns that tell how large a network of these hidden widths is.
-
-    They are `live_units`, `live_units_per_layer`, `parameters` and `multiply_adds`.
-    """
-    layers = {f"hidden.{layer}": width for layer, width in enumerate(widths)}
-    sizes = mlp_sizes(dataset.num_inputs, layers, dataset.num_outputs)
-    return {"live_units": sum(widths), "live_units_per_layer": list(widths)} | sizes
+def _by_group(groups: UnitGroups, widths: Sequence[int]) -> dict[str, int]:
+    """Give widths by name of the group of units, for the groups that can have others."""
+    names = in_order(name for name, group in groups.groups.items() if not group.fixed)
+    if len(names) != len(widths):
+        raise InputError(f"expected {len(names)} widths, one for each of {', '.join(names)}, got {list(widths)}")
+    return dict(zip(names, widths, strict=True))
 
 
 def random_widths(total: int, num_layers: int, seed: int) -> tuple[int, ...]:

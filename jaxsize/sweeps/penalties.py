@@ -1,7 +1,7 @@
-"""Batches of `mlp`s that sweep penalties over seeds, and the files of the networks that such batches end with."""
+"""Batches that sweep penalties over seeds, of any gated network, and the files of the networks that they end with."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +9,21 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.export.saving import save_network
+from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
-from jaxsize.learners.tasks import task_of
-from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
+from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.network import Network
 from jaxsize.programs.batch import HISTORIES, Batch
 from jaxsize.sweeps._grid import numbered
 from jaxsize.sweeps.columns import gate_columns, total_live_units
 from jaxsize.training._train import Trained
+from jaxsize.units.reading import unit_groups
+from jaxsize.units.sizes import input_gates, network_sizes
 
 
 def penalty_sweep(
     dataset: Dataset,
     network: Network,
-    hidden: Sequence[int],
     sparsifier: SparsifierConfig,
     *,
     name: str,
@@ -32,17 +33,16 @@ def penalty_sweep(
     first_run: int,
     hparams: Mapping[str, float],
     penalty_scale: float = 1.0,
-    gate_inputs: bool = False,
+    task: Task | None = None,
     **batch: Any,
 ) -> Batch:
-    """Make one batch that trains an `mlp` with every penalty and every seed; runs of a seed have the same start.
+    """Make one batch that trains a network with every penalty and every seed; runs of a seed have the same start.
 
     Seeds vary fastest.
 
     Args:
         dataset: the data set to train on.
-        network: an `mlp` with a `liveness` gate on every hidden unit.
-        hidden: units of each hidden layer of `network`.
+        network: any network whose gates are leaves named `liveness`.
         sparsifier: what a gate is, and how gates and weights are moved.
         name: name of the batch, used as a file name.
         label: columns that all rows share; `run`, `seed` and `penalty` are added.
@@ -51,8 +51,11 @@ def penalty_sweep(
         first_run: number of the first run.
         hparams: settings of the learner that are the same for all runs.
         penalty_scale: a factor of all penalties.
-        gate_inputs: whether the inputs of `network` are gated too.
+        task: the losses and scores; by default those of the data set's task.
         batch: further fields of `Batch`.
+
+    Raises:
+        InputError: when the network cannot lose the units of a gate, or several gates close the same units.
 
     Example:
         >>> from jaxsize import mlp
@@ -63,37 +66,42 @@ def penalty_sweep(
         >>> dataset = load("teacher", seed=0, num_rows=20, num_inputs=3, width=2, num_classes=3)
         >>> settings = {"penalties": (0.0, 0.1), "num_seeds": 2, "hparams": {"learning_rate": 0.01}}
         >>> settings |= {"name": "teacher", "label": {}, "first_run": 0, "config": Config(), "num_epochs": 1}
-        >>> batch = penalty_sweep(dataset, mlp((3, 8, 3)), [8], SparsifierConfig(), **settings)
+        >>> batch = penalty_sweep(dataset, mlp((3, 8, 3)), SparsifierConfig(), **settings)
         >>> [(label["run"], label["seed"], label["penalty"]) for label in batch.labels]
         [(0, 0, 0.0), (1, 1, 0.0), (2, 0, 0.1), (3, 1, 0.1)]
     """
     settings = [{"seed": seed, "penalty": penalty} for penalty in penalties for seed in range(num_seeds)]
-    gates = [*(f"hidden.{layer}" for layer in range(len(hidden))), *(["inputs"] if gate_inputs else [])]
-    more: dict[str, Any] = {"histories": histories_of(gates), **batch}
+    groups = unit_groups(network.apply, shapes := network.shapes(), dataset.network_inputs(1))
+    gates = list(read_liveness(shapes))
+    network_sizes(groups, dict.fromkeys(gates, 1))  # refuses gates whose units the network cannot lose
+    inputs = input_gates(groups, gates)
+    more: dict[str, Any] = {"histories": histories_of(gates, inputs), **batch}
     init = functools.cache(network.init)  # penalties share the networks of their seeds
     weights = np.array([penalty_scale * setting["penalty"] for setting in settings], np.float32)
     return Batch(
         name=name,
         labels=numbered(label, settings, first_run),
         init=lambda index: init(settings[index]["seed"]),
-        num_parameters=num_mlp_parameters((dataset.num_inputs, *hidden, dataset.num_outputs)),
+        num_parameters=network_sizes(groups, {})["parameters"],
         hparams={**hparams, "penalty_weight": weights},
-        learner=make_learner(network, task_of(dataset), sparsifier),
+        learner=make_learner(network, task or task_of(dataset), sparsifier),
         dataset=dataset,
-        columns=gate_columns(gates, lambda live: mlp_sizes(dataset.num_inputs, live, dataset.num_outputs)),
+        columns=gate_columns(gates, functools.partial(network_sizes, groups), inputs),
         **more,
     )
 
 
-def histories_of(gates: Sequence[str]) -> dict[str, Any]:
+def histories_of(gates: Sequence[str], inputs: Collection[str] = ()) -> dict[str, Any]:
     """Make the functions that read off an epoch's history what is kept of every step, for `Batch.histories`.
 
     It is the `loss` before the step and `observed`, the number of live units of all layers after it.
 
     Args:
         gates: names of the gates (see `jaxsize.gates.leaves.read_liveness`).
+        inputs: those of the gates that are gates of inputs, which are no units.
     """
-    return {**HISTORIES, "observed": lambda history: total_live_units(gates)(history["observed"])}
+    count = total_live_units(gates, inputs)
+    return {**HISTORIES, "observed": lambda history: count(history["observed"])}
 
 
 def save_networks(batch: Batch, trained: Trained, folder: Path, *, signed: bool = False) -> None:
@@ -118,7 +126,7 @@ def save_networks(batch: Batch, trained: Trained, folder: Path, *, signed: bool 
         >>> dataset = load("teacher", seed=0, num_rows=20, num_inputs=3, width=2, num_classes=3)
         >>> settings = {"penalties": (0.1,), "num_seeds": 1, "hparams": {"learning_rate": 0.01}}
         >>> settings |= {"name": "teacher", "label": {}, "first_run": 4, "config": Config(), "num_epochs": 1}
-        >>> batch = penalty_sweep(dataset, jaxsize.mlp((3, 8, 3)), [8], SparsifierConfig(), **settings)
+        >>> batch = penalty_sweep(dataset, jaxsize.mlp((3, 8, 3)), SparsifierConfig(), **settings)
         >>> trained = Trained([{"run": 4, "epoch": 1, "train_loss": 0.5}], [FinalNetwork(batch.init(0), {}, epoch=1)])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     save_networks(batch, trained, pathlib.Path(folder))

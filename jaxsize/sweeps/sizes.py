@@ -16,14 +16,16 @@ from jaxsize.errors import InputError
 from jaxsize.gates.leaves import read_sizes, with_sizes
 from jaxsize.gates.ramp import gray_zone
 from jaxsize.learners.flexible import FlexibleConfig, make_learner
-from jaxsize.learners.tasks import task_of
-from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
-from jaxsize.networks.mlp import mlp
+from jaxsize.learners.tasks import Task, task_of
+from jaxsize.networks.network import Network
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.buckets import bucket
 from jaxsize.resizing.widening import Widening
 from jaxsize.sweeps._grid import column, numbered
 from jaxsize.trees import Tree
+from jaxsize.units.groups import UnitGroups
+from jaxsize.units.reading import unit_groups
+from jaxsize.units.sizes import group_of, network_sizes
 
 DEFAULTS: dict[str, float] = {
     "penalty": 0.0,
@@ -35,13 +37,16 @@ DEFAULTS: dict[str, float] = {
 }
 """The values of settings that are not given; sizes move with learning rate 1, as in the journal. All settings are
 columns of every row."""
+MOST_UNITS = 2**24
+"""More units than any layer is widened to."""
 IGNORED_START = 1.0
 """The size at which the journal's layers started, whatever start size they were given ("Erratum")."""
 
 
 def size_sweep(
     dataset: Dataset,
-    hidden: Sequence[int],
+    network: Callable[[Sequence[int]], Network],
+    widths: Sequence[int],
     flexible: FlexibleConfig,
     settings: Sequence[Mapping[str, Any]],
     *,
@@ -51,13 +56,15 @@ def size_sweep(
     ignore_start: bool = False,
     start: Callable[[int], Tree] | None = None,
     widen: bool = False,
+    task: Task | None = None,
     **batch: Any,
 ) -> Batch:
     """Make one batch of runs, one per setting.
 
     Args:
         dataset: the data set to train on.
-        hidden: units allocated per hidden layer.
+        network: widths -> the network with so many units in each layer that has a `size`.
+        widths: units allocated per such layer.
         flexible: how weights and sizes are moved, and what a gate is.
         settings: for every run its `seed`, any of `DEFAULTS`, and any further columns of its rows.
         name: name of the batch, used as a file name.
@@ -67,6 +74,7 @@ def size_sweep(
         start: index of a run -> parameters to go on from; their sizes and slopes are replaced by those of the setting.
             None: parameters drawn from the run's seed.
         widen: whether more units are allocated when a size comes near the width.
+        task: the losses and scores; by default those of the data set's task.
         batch: further fields of `Batch`.
 
     Raises:
@@ -74,6 +82,7 @@ def size_sweep(
             slope is 0, for which no width is enough.
 
     Example:
+        >>> from jaxsize import mlp
         >>> from jaxsize.data import load
         >>> from jaxsize.learners.flexible import FlexibleConfig
         >>> from jaxsize.programs import Config
@@ -81,7 +90,10 @@ def size_sweep(
         >>> dataset = load("teacher", seed=0, num_rows=20, num_inputs=3, width=2, num_classes=3)
         >>> settings = [{"seed": 0, "start_size": size, "penalty": 0.01} for size in (1.0, 6.0)]
         >>> names = {"name": "sizes", "label": {}, "first_run": 0}
-        >>> batch = size_sweep(dataset, [8], FlexibleConfig(), settings, **names, config=Config(), num_epochs=1)
+        >>> network = lambda widths: mlp((3, *widths, 3), gate="size")
+        >>> batch = size_sweep(
+        ...     dataset, network, [8], FlexibleConfig(), settings, **names, config=Config(), num_epochs=1
+        ... )
         >>> [float(batch.init(run)["hidden"][0]["size"]) for run in range(len(batch))]
         [1.0, 6.0]
     """
@@ -91,9 +103,10 @@ def size_sweep(
             raise InputError(f"settings: expected sizes up to 1e6 and slopes from 0 to 1e4, got {dict(run)}")
         if widen and not run["slope"]:
             raise InputError(f"settings: at slope 0 no width is enough to widen to, got {dict(run)}")
-    widths = (dataset.num_inputs, *hidden, dataset.num_outputs)
-    network, fastest = mlp(widths, gate="size"), max(run["size_learning_rate"] for run in runs)
-    drawn = functools.cache(network.init)  # settings share the networks of their seeds
+    first, fastest = network(tuple(widths)), max(run["size_learning_rate"] for run in runs)
+    drawn = functools.cache(first.init)  # settings share the networks of their seeds
+    groups = unit_groups(first.apply, shapes := first.shapes(), dataset.network_inputs(1))
+    layers = list(read_sizes(shapes))
 
     def init(index: int) -> Tree:
         params = drawn(runs[index]["seed"]) if start is None else start(index)
@@ -104,25 +117,24 @@ def size_sweep(
         assert all(size == np.float32(begin) for size in read_sizes(params).values())  # the erratum's flaw
         return params
 
-    def init_wider(index: int, hidden: Sequence[int]) -> Tree:
-        wider = mlp((dataset.num_inputs, *hidden, dataset.num_outputs), gate="size")
-        return wider.init(runs[index]["seed"])
+    def init_wider(index: int, widths: Sequence[int]) -> Tree:
+        return network(tuple(widths)).init(runs[index]["seed"])
 
-    more: dict[str, Any] = {"histories": histories(len(hidden)), **batch}
+    more: dict[str, Any] = {"histories": histories(len(layers)), **batch}
     return Batch(
         name=name,
         labels=numbered(label, runs, first_run),
         init=init,
-        num_parameters=num_mlp_parameters(widths),
+        num_parameters=network_sizes(groups, {})["parameters"],
         hparams={
             "learning_rate": column(runs, "learning_rate"),
             "penalty_weight": column(runs, "penalty"),
             "weight_decay": column(runs, "weight_decay"),
             "size_learning_rate": column(runs, "size_learning_rate"),
         },
-        learner=make_learner(network, task_of(dataset), flexible),
+        learner=make_learner(first, task or task_of(dataset), flexible),
         dataset=dataset,
-        columns=size_columns(dataset),
+        columns=size_columns(groups, layers),
         shrinking=None,
         widening=Widening(lambda params: units_needed(params, fastest), init_wider) if widen else None,
         **more,
@@ -165,7 +177,7 @@ def units_needed(params: Tree, rate: float = 1.0) -> list[int]:
     is 1 where a size is not finite.
 
     Args:
-        params: NumPy parameters of one run of an `mlp(gate="size")`.
+        params: NumPy parameters of one run.
         rate: learning rate of sizes.
     """
     pairs, room = zip(read_sizes(params).values(), read_sizes(params, "slope").values(), strict=True), 64 * max(1, rate)
@@ -196,8 +208,12 @@ def first_width(settings: Sequence[Mapping[str, Any]]) -> int:
     return bucket(math.ceil(max(run["start_size"] + 2 * gray_zone(run["slope"]) for run in runs) + room))
 
 
-def size_columns(dataset: Dataset) -> Callable[..., dict[str, Any]]:
+def size_columns(groups: UnitGroups, layers: Sequence[str]) -> Callable[..., dict[str, Any]]:
     """Make the function that computes a row's columns about sizes, for `Batch.columns`.
+
+    Args:
+        groups: the unit groups of the network, of any widths.
+        layers: the layers with a size, as `gates.read_sizes` names them.
 
     Returns:
         A function of what the learner observes before and after an epoch, [3, gated layers] each. Its columns are
@@ -206,17 +222,15 @@ def size_columns(dataset: Dataset) -> Callable[..., dict[str, Any]]:
         `live_units_per_layer` is missing and the other three are NaN.
     """
 
+    wide = groups.resized({group_of(groups, layer): MOST_UNITS for layer in layers})  # layers may be widened
+
     def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
         sizes, slopes, widths = after.astype(float).tolist()
         row = {"size": sum(sizes), "size_per_layer": sizes, "slope_per_layer": slopes}
         if not np.isfinite(after).all():
             return row | dict.fromkeys(("live_units", "parameters", "multiply_adds"), math.nan)
         live = [live_units(*layer) for layer in zip(sizes, slopes, widths, strict=True)]
-        named = {f"hidden.{layer}": units for layer, units in enumerate(live)}
-        return (
-            row
-            | {"live_units": sum(live), "live_units_per_layer": live}
-            | mlp_sizes(dataset.num_inputs, named, dataset.num_outputs)
-        )
+        of_network = network_sizes(wide, dict(zip(layers, live, strict=True)))
+        return row | {"live_units": sum(live), "live_units_per_layer": live} | of_network
 
     return columns

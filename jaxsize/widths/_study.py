@@ -1,0 +1,225 @@
+"""The study behind `learn_widths`: a network at several prices of a unit, beside none, and beside its widths alone."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from jaxsize import plots
+from jaxsize.data import Dataset
+from jaxsize.gates.leaves import read_liveness, replace_liveness
+from jaxsize.learners.sparsifier import SparsifierConfig
+from jaxsize.learners.tasks import Task
+from jaxsize.networks.network import Network
+from jaxsize.programs.batch import Batch
+from jaxsize.resizing.shrinking import Shrinking
+from jaxsize.statistics import Estimate, Part, describe
+from jaxsize.studies import (
+    Arms,
+    ArmView,
+    Claim,
+    Learned,
+    Setup,
+    Study,
+    above,
+    any_part,
+    columns,
+    each,
+    gain,
+    per,
+)
+from jaxsize.sweeps.columns import in_order
+from jaxsize.sweeps.penalties import penalty_sweep
+from jaxsize.trees import Tree
+from jaxsize.widths._flags import WidthsFlags
+from jaxsize.widths._saved import save_params
+
+FRESH = 10_000
+"""Networks of a found width start from the weights of the run's seed plus this: weights that nothing was learned on."""
+
+
+def make_study(network: Network, task: Task, dataset: Dataset, name: str, config: SparsifierConfig) -> Study:
+    """Declare the study of a network on a data set.
+
+    Args:
+        network: the network; its gates are leaves named `liveness`.
+        task: what it learns.
+        dataset: the rows.
+        name: the name of the study, and of its results folder.
+        config: what a gate is and how it is trained.
+    """
+    gates = in_order(read_liveness(network.init(0)))
+
+    def learned(setup: Setup) -> Iterator[Batch]:
+        flags = setup.flags
+        yield penalty_sweep(
+            setup.dataset,
+            network,
+            config,
+            task=task,
+            penalties=(0.0, *flags.penalties),
+            num_seeds=flags.num_seeds,
+            hparams=flags.hparams(),
+            shrinking=Shrinking() if flags.shrink else None,
+            **setup.fields("learned"),
+        )
+
+    def from_scratch(setup: Setup, trained: Learned) -> Iterator[Batch]:
+        """Make the controls: networks of the widths found, with fresh weights, whose gates have no price.
+
+        A unit that was not found has a gate that is closed before training. A run whose units all live, or that ended
+        with a layer without any, or with a loss that is not finite, has no control.
+        """
+        ((batch, result),) = trained.values()
+        ends = [row for row in result.rows if row["epoch"] == setup.flags.epochs and row["penalty"]]
+        whole = {gate: np.size(leaf) for gate, leaf in read_liveness(network.init(0)).items()}
+        rows = [
+            row
+            for row in ends
+            if row["train_loss"] is not None
+            if all(row["live_units_per_layer"]) and row["live_units"] < sum(whole.values())
+        ]
+        if not rows:
+            return
+        fields = setup.fields("from_scratch")
+        named = {name: fields.pop(name) for name in ("label", "first_run")}
+        labels = [
+            named["label"] | {"run": named["first_run"] + number, "seed": row["seed"], "penalty": row["penalty"]}
+            for number, row in enumerate(rows)
+        ]
+
+        def init(index: int) -> Tree:
+            row = rows[index]
+            params = network.init(row["seed"] + FRESH)
+            width = dict(zip(gates, row["live_units_per_layer"], strict=True))
+            kept = {
+                gate: np.where(np.arange(np.size(leaf)).reshape(np.shape(leaf)) < width[gate], leaf, 0).astype("f4")
+                for gate, leaf in read_liveness(params).items()
+            }
+            return replace_liveness(params, kept)
+
+        yield dataclasses.replace(batch, **fields, labels=labels, init=init, hparams=setup.flags.hparams())
+
+    def units(view: ArmView) -> dict[str, Any]:
+        """Return the median of the live units of every gate."""
+        ends = [path[-1]["live_units_per_layer"] for path in view.paths.values()]
+        return dict(zip(gates, np.median(ends, axis=0).tolist(), strict=True)) if ends else {}
+
+    return Study(
+        name=name,
+        flags=WidthsFlags,
+        presets={},
+        data=lambda flags, form: [dataset],
+        arms=learned,
+        followers=from_scratch,
+        table=_table(units),
+        claims=CLAIMS,
+        pictures={"curves": curves, "sizes": sizes},
+        answer=answer,
+        checks=[save_params],
+    )
+
+
+def _table(units: Callable[[ArmView], Any]) -> Callable[[Arms], list[dict[str, Any]]]:
+    def rows(arms: Arms) -> list[dict[str, Any]]:
+        data = arms[0].data
+        scores = [f"{split}_score" for split in ("train", "validation", "test") if getattr(data, split) is not None]
+        return columns(
+            *("live_units", "parameters", "multiply_adds", *scores),
+            arms=("learned",),
+            by=("penalty",),
+            units=units,
+            gain_over_unpenalised=over_unpenalised,
+            gain_over_from_scratch=over_from_scratch,
+        )(arms)
+
+    return rows
+
+
+def over_unpenalised(one: ArmView) -> Estimate | None:
+    """Estimate by how much a price's test score is better than that without one."""
+    return gain(one, one.at(penalty=0.0)) if one.where["penalty"] else None
+
+
+def over_from_scratch(one: ArmView) -> Estimate | None:
+    """Estimate by how much a learned network's test score is better than that of its widths from scratch."""
+    other = one.at(arm="from_scratch")
+    return gain(one, other) if other.count else None
+
+
+def helps(learned: ArmView) -> Iterator[Part]:
+    """Yield by how much every price makes the test score better."""
+    for penalty, one in learned.by("penalty", skip=0.0).items():
+        yield above(gain(one, one.at(penalty=0.0)), penalty=penalty)
+
+
+def learned_is_better(learned: ArmView) -> Iterator[Part]:
+    """Yield by how much the test score of learned networks is better than that of their widths from scratch."""
+    for penalty, one in learned.by("penalty", skip=0.0).items():
+        if (estimate := over_from_scratch(one)) is not None:
+            yield above(estimate, penalty=penalty)
+
+
+CLAIMS = {
+    "price": Claim("some price gives a better test score than none", each("learned"), helps, decide=any_part),
+    "start large": Claim(
+        "networks that found their widths while they trained are better than networks of these widths from scratch",
+        each("learned"),
+        learned_is_better,
+        "no unit died, or all of a layer did",
+    ),
+}
+
+
+def answer(arms: Arms) -> Iterator[str]:
+    """Say how many units were left at every price, and what the networks were worth."""
+    learned = arms["learned"]
+    score, _ = learned.score()
+    for penalty, view in learned.by("penalty").items():
+        units, size, worth = (describe(view.end(name))["median"] for name in ("live_units", "parameters", score))
+        price = f"A price of {penalty:g} per unit" if penalty else "No price"
+        if units is None:
+            yield f"{price}: all runs diverged."
+        else:
+            yield f"{price} left {units:.4g} units and {size:.6g} parameters; {score.replace('_', ' ')} {worth:.4g}."
+    yield f"Numbers are medians over {learned.runs.num_seeds} seeds."
+
+
+def _by_penalty(arm: ArmView) -> dict[str, ArmView]:
+    return {f"{penalty:g}": one for penalty, one in arm.by("penalty").items()}
+
+
+@per("dataset")
+def curves(arms: Arms) -> Any:
+    """Scores and live units against epochs, a line per price of a unit: the median over seeds, and the range."""
+    learned = arms["learned"]
+    splits = [split for split in ("train", "validation", "test") if getattr(learned.data, split) is not None]
+    names = [*(learned.score(split)[0] for split in splits), "live_units"]
+    figure, panels = plots.subplots(1, len(names))
+    plots.curves(panels[0], _by_penalty(learned), names, log=["live_units"])
+    plots.legend(figure, panels[0, -1], "price of a unit")
+    figure.suptitle(f"{learned.dataset}, {learned.runs.num_seeds} seeds: median and range", x=0.01, ha="left")
+    return figure
+
+
+@per("dataset")
+def sizes(arms: Arms) -> Any:
+    """Where every run ended, by price: live units, and the test score beside that of the widths found from scratch.
+
+    Faint marks are runs, large ones their medians.
+    """
+    learned, (dark, light) = arms["learned"], plots.colors(2)
+    figure, ((left, right),) = plots.subplots(1, 2, width=4)
+    groups, score = _by_penalty(learned), learned.score()[0]
+    plots.ends(left, groups, "live_units", color=dark)
+    plots.log_axis(left, "y")
+    scratch = {name: one.at(arm="from_scratch") for name, one in groups.items()}
+    plots.ends(right, groups, score, color=dark, label="learned", shift=-0.1)
+    plots.ends(right, scratch, score, color=light, label="widths found, from scratch", marker="s", shift=0.1)
+    for axes in (left, right):
+        axes.set(xlabel="price of a unit")
+    if right.get_legend_handles_labels()[0]:
+        right.legend()
+    figure.suptitle(f"{learned.dataset}, {learned.runs.num_seeds} seeds: every seed and the median", x=0.01, ha="left")
+    return figure
