@@ -5,7 +5,7 @@ from jaxsize.studies.arms import Arms
 from jaxsize.studies.choosing import across, between, each, versus
 from jaxsize.studies.claims import Claim, any_part
 from jaxsize.studies.command_line import Command
-from jaxsize.studies.comparing import gain, gains
+from jaxsize.studies.comparing import better, gain, gains
 from jaxsize.studies.flags import Flags, flag, listing
 from jaxsize.studies.kinds_of_flags import DatasetFlags, FormsFlags, TrainingFlags
 from jaxsize.studies.parts import above, below, equal, exactly, listed, still_open, trending, unclear, within
@@ -34,6 +34,7 @@ __all__ = [
     "across",
     "any_part",
     "below",
+    "better",
     "between",
     "columns",
     "each",

@@ -1,8 +1,11 @@
 """How much better one arm is than another, paired over seeds: the one place for signs and ties of scores."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from jaxsize.statistics import Estimate, paired_difference
+from jaxsize.statistics import Estimate, Part, paired_difference
+from jaxsize.studies.parts import above
 from jaxsize.studies.views import ArmView
 
 TIES = {"accuracy": 6, "error": 12}
@@ -36,6 +39,17 @@ def gain(one: ArmView, other: ArmView, column: str = "test_score") -> Estimate:
     return paired_difference(
         gains(one, other, column), np.zeros(one.runs.num_seeds), missing=~(one.exists & other.exists)
     )
+
+
+def better(one: ArmView, other: ArmView) -> Iterator[Part]:
+    """Claim that one arm's test score is better than another's at the end: the measure of a `Claim` about `versus`.
+
+    Example:
+        >>> from jaxsize.studies import Claim, better, versus
+        >>> Claim("the new arm is better", versus("new", "old"), better).text
+        'the new arm is better'
+    """
+    yield above(gain(one, other))
 
 
 def gains(one: ArmView, other: ArmView, column: str = "test_score") -> np.ndarray:
