@@ -2,6 +2,7 @@
 
 from jaxsize.data import sets
 from jaxsize.data.dataset import Dataset, DatasetNotFoundError, Form, Split, Task
+from jaxsize.data.layout import as_images, flattened
 from jaxsize.data.registry import NAMES, load
 from jaxsize.data.splits import hold_out_batches
 
@@ -12,6 +13,8 @@ __all__ = [
     "Form",
     "Split",
     "Task",
+    "as_images",
+    "flattened",
     "hold_out_batches",
     "load",
     "sets",
