@@ -62,10 +62,10 @@ def _check_inputs(where: str, inputs: np.ndarray, dataset: Any) -> None:
         raise InputError(f"{where} inputs must be {wanted} with N >= 1, got {list(inputs.shape)}")
     if inputs.dtype not in (np.uint8, np.float32, np.int32):
         raise InputError(f"{where} inputs must be uint8 or float32, or int32 for tokens, got {inputs.dtype}")
-    if inputs.dtype != train.dtype:
-        raise InputError(f"{where} inputs must be {train.dtype} as those of train, got {inputs.dtype}")
     if inputs.dtype == np.float32 and not np.isfinite(inputs).all():
         raise InputError(f"{where} inputs are not all finite")
+    if inputs.dtype != train.dtype:
+        raise InputError(f"{where} inputs must be {train.dtype} as those of train, got {inputs.dtype}")
 
 
 def _check_targets(where: str, split: Any, task: str, num_outputs: int) -> None:
@@ -76,9 +76,7 @@ def _check_targets(where: str, split: Any, task: str, num_outputs: int) -> None:
         if targets is not None:
             raise InputError(f"{where} targets must be None in reconstruction: they are the inputs")
         if split.inputs.dtype == np.int32:
-            raise InputError(
-                f"{where} inputs are tokens, for which reconstruction has no loss; task='custom' has yours"
-            )
+            raise InputError(f"{where} inputs are tokens, which have no squared error; task='custom' reads them")
     elif task == "custom":
         if targets is not None and (targets.dtype not in (np.int32, np.float32) or len(targets) != len(split)):
             got = f"{targets.dtype} {list(targets.shape)}"

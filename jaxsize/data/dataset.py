@@ -109,7 +109,7 @@ class Dataset:
     """None in the `original` form."""
     test: Split
     input_scale: np.ndarray | None
-    """float32 [], or as long as the last axis of the inputs: [D] for flat rows, [C] for images [H, W, C]. None: tokens."""
+    """float32 [], or as long as the last axis of the inputs: [D] of flat rows, [C] of images. None for tokens."""
     input_shift: np.ndarray | None
     """As `input_scale`."""
     input_shape: tuple[int, ...]
