@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.data import Dataset, Split
+from jaxsize.data import Dataset
 from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
 from jaxsize.learners import mean_over_rows, task_of
 from jaxsize.learners.flexible import FORMS, FlexibleConfig
@@ -98,8 +98,8 @@ def arms(setup: Setup) -> Iterator[Arm]:
 
 
 def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:
-    train = Split(dataset.train.inputs[:num_rows], dataset.train.targets[:num_rows])
-    return dataclasses.replace(dataset, train=train)
+    rows = np.arange(min(num_rows, len(dataset.train)))
+    return dataclasses.replace(dataset, train=dataset.train.rows(rows))
 
 
 def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable:

@@ -101,7 +101,7 @@ def from_arrays(
     standardize = not tokens if standardize is None else standardize
     if tokens and standardize:
         raise InputError(f"{name}: tokens are never scaled, got standardize=True")
-    scale, shift = feature_scaling(train.inputs, standardize=standardize) if not tokens else (None, None)
+    scale, shift = _feature_scaling(train.inputs, standardize=standardize) if not tokens else (None, None)
     info = encoded.info | (_target_moments(name, train.targets) if encoded.task == "regression" else {})
     row_shape = rows[0].shape[1:]
     return Dataset(
@@ -119,7 +119,7 @@ def from_arrays(
     )
 
 
-def feature_scaling(inputs: np.ndarray, *, standardize: bool) -> tuple[np.ndarray, np.ndarray]:
+def _feature_scaling(inputs: np.ndarray, *, standardize: bool) -> tuple[np.ndarray, np.ndarray]:
     """Compute the scale and the shift that standardise each feature of the last axis, or 1 and 0."""
     if not standardize:
         return np.asarray(1, np.float32), np.asarray(0, np.float32)

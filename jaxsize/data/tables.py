@@ -17,7 +17,7 @@ from jaxsize.data.arrays import from_arrays
 from jaxsize.data.dataset import Dataset
 from jaxsize.errors import InputError, require_path
 
-_SPLITS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+SPLITS = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 
 
 def from_table(
@@ -159,9 +159,9 @@ def _splits(table: Table, name: str, validation: float) -> dict[str, Any]:
     """Which rows validate and test, by a column; the share `validation` where that has no row to validate."""
     found = []
     for row, text in zip(table.rows, table.column(name), strict=True):
-        if text.lower() not in _SPLITS:
+        if text.lower() not in SPLITS:
             raise InputError(f"{row.place}: {name} must be train, validation or test, got {text!r}", field="split")
-        found.append(_SPLITS[text.lower()])
+        found.append(SPLITS[text.lower()])
     rows = {part: np.flatnonzero(np.array(found) == part) for part in ("train", "validation", "test")}
     for part in ("train", "test"):
         if not rows[part].size:

@@ -37,9 +37,10 @@ class Table(NamedTuple):
         """
         if name in self.names:
             return name
-        close = get_close_matches(name, self.names, n=1)
-        meant = f"; did you mean {close[0]!r}?" if close else ""
-        raise InputError(f"{self.path} has no column {name!r}{meant} It has {listed(self.names)}", field=field)
+        lower = {own.lower(): own for own in reversed(self.names)}
+        close = get_close_matches(name.lower(), lower, n=1)
+        meant = f" (did you mean {lower[close[0]]!r}?)" if close else ""
+        raise InputError(f"{self.path}: no column {name!r}{meant}; there are {listed(self.names)}", field=field)
 
 
 def listed(names: Sequence[str]) -> str:
