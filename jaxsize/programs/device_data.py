@@ -67,9 +67,10 @@ class Data(NamedTuple):
         """
         inputs = jnp.take(self.rows.inputs, index, axis=0, mode="clip")
         if self.scale is not None and self.shift is not None:
+            inputs = inputs.astype(jnp.float32)
             last = (1,) * (inputs.ndim - 1) + (-1,)  # [1, 1] or [1, D] for flat rows
             scale, shift = jnp.reshape(self.scale, last), jnp.reshape(self.shift, last)
-            inputs = inputs.astype(jnp.float32) * scale + shift
+            inputs = inputs * scale + shift
         if self.rows.targets is None:
             return inputs, inputs
         return inputs, jnp.take(self.rows.targets, index, axis=0, mode="clip")
