@@ -34,7 +34,7 @@ def as_array(values: Any, where: str) -> np.ndarray:
         raise InputError(f"{where}: expected an array, got rows that differ in length ({error})") from None
     if array.dtype == object:
         flat = array.ravel()
-        missing = [n for n, value in enumerate(flat) if value is None or value != value]
+        missing = [n for n, value in enumerate(flat) if _is_missing(value)]
         if missing:
             raise InputError(f"{where}: row {missing[0] // max(1, flat.size // len(array))} has no value")
         if all(isinstance(value, str) for value in flat):
@@ -99,6 +99,13 @@ def encode_targets(array: np.ndarray | None, where: str, task: str | None) -> Ta
     if array.ndim != 1:
         raise InputError(f"{where}: expected one class per row, [N], got {list(array.shape)}; task='custom' takes any")
     return _labels(array, where, told=task is not None)
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # the missing value of pandas is equal to nothing, and not different either
+        return True
 
 
 def _labels(array: np.ndarray, where: str, *, told: bool) -> Targets:

@@ -57,7 +57,7 @@ def from_arrays(
         source: where the arrays came from, in words.
 
     Raises:
-        InputError: in one line, when shapes contradict each other, a value is missing, not finite or not to be held by
+        InputError: in one line that counts rows from 0, when shapes contradict each other, a value is missing, not finite or not to be held by
             float32, there is one class only, a class has no training row, all regression targets are alike, or there
             are too few rows.
 

@@ -30,7 +30,7 @@ def from_table(
     drop: str | Sequence[str] = (),
     split: str | None = None,
     weights: str | None = None,
-    validation: float = 0.15,
+    validation: float | None = 0.15,
     test: float = 0.15,
     seed: int = 0,
     name: str | None = None,
@@ -54,7 +54,7 @@ def from_table(
         split: the column that says train, validation (or val, valid) or test. By default one called "split", if there
             is one. Without validation rows in it, the share `validation` of the training rows is drawn.
         weights: the column with the weights of the rows. By default all count alike.
-        validation: the share of the rows that validates.
+        validation: the share of the rows that validates. None: no rows, unless a column names some.
         test: the share of the rows that tests, if no column says so.
         seed: draws these rows, and the order of the training rows.
         name: names the data set in results and messages. Default: that of the file.
@@ -155,7 +155,7 @@ def _numbers(table: Table, name: str) -> np.ndarray:
     return values
 
 
-def _splits(table: Table, name: str, validation: float) -> dict[str, Any]:
+def _splits(table: Table, name: str, validation: float | None) -> dict[str, Any]:
     """Which rows validate and test, by a column; the share `validation` where that has no row to validate."""
     found = []
     for row, text in zip(table.rows, table.column(name), strict=True):

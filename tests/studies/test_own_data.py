@@ -53,7 +53,7 @@ def test_small_own_data_have_the_defaults_of_digits_and_large_ones_those_of_larg
 def test_own_data_are_trained_in_the_corrected_form(table):
     for flags in (FormsFlags, RandomSlopeFlags, InputScalingFlags):
         assert flags(dataset=(table,)).defaults()["form"] == ("corrected",)
-    with pytest.raises(InputError, match="form: own data have no original form, .* got original corrected"):
+    with pytest.raises(InputError, match=r"form: own data have no original form, .* got original corrected"):
         FormsFlags(dataset=(table,)).check()
     FormsFlags(dataset=(table,), form=("corrected",)).check()
 
