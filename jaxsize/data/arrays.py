@@ -57,9 +57,9 @@ def from_arrays(
         source: where the arrays came from, in words.
 
     Raises:
-        InputError: in one line that counts rows from 0, when shapes contradict each other, a value is missing, not finite or not to be held by
-            float32, there is one class only, a class has no training row, all regression targets are alike, or there
-            are too few rows.
+        InputError: in one line that counts rows from 0, when shapes contradict each other, a value is missing, not
+            finite or not to be held by float32, there is one class only, a class has no training row, all regression
+            targets are alike, or there are too few rows.
 
     Example:
         >>> import numpy as np
@@ -69,7 +69,7 @@ def from_arrays(
         >>> dataset.task, dataset.info["classes"], len(dataset.train), len(dataset.validation), len(dataset.test)
         ('classification', ['high', 'low'], 140, 30, 30)
         >>> network_inputs = dataset.train.inputs * dataset.input_scale + dataset.input_shift
-        >>> abs(network_inputs.mean(axis=0)).max() < 1e-5
+        >>> bool(abs(network_inputs.mean(axis=0)).max() < 1e-5)
         True
     """
     seed = _whole_seed(seed, name)
