@@ -100,13 +100,24 @@ def test_wrong_own_data_are_one_line(command, table, tmp_path, monkeypatch, argu
     assert not (tmp_path / "out").exists()
 
 
-def test_a_table_and_arrays_are_studied_side_by_side(command, table, tmp_path):
+def test_a_table_and_arrays_are_loaded_side_by_side(table, tmp_path):
     np.savez(tmp_path / "waves.npz", x=np.random.default_rng(0).normal(size=(60, 3)), y=np.arange(60) % 2)
+    names = (table, str(tmp_path / "waves.npz"), "digits")
+    loaded = load_datasets(SparsifierFlags(dataset=names, target="price", drop=("sold",)), "corrected")
+    assert [dataset.name for dataset in loaded] == ["my_houses", "waves", "digits"]
+    assert [dataset.task for dataset in loaded] == ["regression", "classification", "classification"]
+    assert loaded[0].info["input_names"] == ["area", "area missing", "city missing", "city=Bonn", "city=Rome"]
+
+
+def test_a_table_is_studied_and_its_folder_is_known_again(command, table, tmp_path):
     out = tmp_path / "out"
-    arguments = ["--dataset", table, str(tmp_path / "waves.npz"), "--target", "price", "--smoke", "--epochs", "1"]
-    status, _, _ = command(*arguments, "--penalties", "0.1", "--out", str(out))
-    assert status == 0
+    arguments = ["--dataset", table, "--target", "price", "--smoke", "--epochs", "1", "--num-seeds", "1"]
+    arguments += ["--penalties", "0.1", "--start-widths", "3", "--out", str(out)]
+    assert command(*arguments)[0] == 0
     summary = json.loads((out / "summary.json").read_text())
-    assert {row["dataset"] for row in summary["results"]} == {"my_houses", "waves"}
+    assert {row["dataset"] for row in summary["results"]} == {"my_houses"}
+    assert summary["data"]["my_houses"]["source"] == "table my houses.csv"
     assert str(tmp_path) not in (out / "config.json").read_text()
-    assert command(*arguments, "--penalties", "0.1", "--out", str(out))[0] == 0  # the folder holds this study
+    status, printed, _ = command(*arguments)
+    assert status == 0
+    assert "holds the finished run" in printed
