@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from experiments.common.networks import compress_networks
-from experiments.common.scales import BATCH_SIZES, penalty_scale
+from experiments.common.scales import batch_size, penalty_scale
 from experiments.common.start_widths import START_DOES_NOT_MATTER
 from experiments.flags.penalty import PenaltyFlags
 from jaxsize import plots
@@ -81,7 +81,7 @@ class StartSizeFlags(PenaltyFlags):
 
     def config(self, dataset: Dataset) -> Config:
         """Return how a data set's runs are trained."""
-        return Config(batch_size=BATCH_SIZES.get(dataset.name, 128))
+        return Config(batch_size=batch_size(dataset))
 
 
 def arms(setup: Setup) -> list[Batch]:

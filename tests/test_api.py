@@ -21,7 +21,8 @@ DOORS = {
     " gated_matmul gates group_norms init_conv init_dense init_gate learners liveness_gate liveness_penalty"
     " load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
     " size_penalty statistics studies sweeps training unit_gates unit_groups units",
-    "data": "Dataset DatasetNotFoundError Form NAMES Split Task hold_out_batches load sets",
+    "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images flattened from_arrays from_image_folder"
+    " from_npz from_table hold_out_batches load sets",
     "export": "ACTIVATIONS SavedNetwork fold_gates load_network save_network",
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms liveness_gate"
     " liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"

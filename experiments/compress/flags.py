@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Any, ClassVar, Literal, get_args
 
-from experiments.common.scales import BATCH_SIZES
+from experiments.common.scales import batch_size
 from experiments.flags.penalty import PenaltyFlags
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
@@ -38,7 +38,7 @@ class CompressFlags(PenaltyFlags):
     As in the source, the numbers are multiplied by 1e4 for add10 and airfoil (for a sum over the batch).
     For poker they are multiplied by .1."""
     batch_size: int = 0
-    """Rows per step. 0: add10 100, airfoil 50, poker 1000, digits and teacher 32, others 128."""
+    """Rows per step. 0: add10 100, airfoil 50, poker 1000, digits, teacher and small own data 32, others 128."""
     penalty_decay: float = 1.0
     """The penalty is divided by this after every epoch.
     The source names 2^(1/10), which halves it in 10 epochs, and used 1."""
@@ -83,12 +83,10 @@ class CompressFlags(PenaltyFlags):
         Raises:
             InputError: when the data set has fewer training rows than a batch.
         """
-        batch_size = self.batch_size or BATCH_SIZES.get(dataset.name, 128)
-        if batch_size > len(dataset.train):
-            raise InputError(
-                f"{dataset.name} has {len(dataset.train)} train rows, got {batch_size}", field="batch_size"
-            )
-        return Config(batch_size=batch_size)
+        rows = self.batch_size or batch_size(dataset)
+        if rows > len(dataset.train):
+            raise InputError(f"{dataset.name} has {len(dataset.train)} train rows, got {rows}", field="batch_size")
+        return Config(batch_size=rows)
 
     def sparsifier(self, form: str, *, unit_norm: bool = False) -> SparsifierConfig:
         """Return what a gate is and how it is trained; with `unit_norm` the penalty is a group lasso."""

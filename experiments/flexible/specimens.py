@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common.networks import mlps
-from jaxsize.data import Dataset, Split
+from jaxsize.data import Dataset
 from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
 from jaxsize.learners import task_of
 from jaxsize.learners.flexible import FORMS, FlexibleConfig
@@ -99,8 +99,8 @@ def arms(setup: Setup) -> Iterator[Arm]:
 
 
 def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:
-    train = Split(dataset.train.inputs[:num_rows], dataset.train.targets[:num_rows])
-    return dataclasses.replace(dataset, train=train)
+    rows = np.arange(min(num_rows, len(dataset.train)))
+    return dataclasses.replace(dataset, train=dataset.train.rows(rows))
 
 
 def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable:

@@ -58,8 +58,12 @@ class InputScalingFlags(TrainingFlags, FormsFlags):
     def defaults(self) -> dict[str, Any]:
         """Return the defaults that depend on other flags; see `Flags.defaults`."""
         if self.dataset == ("cifar_like",):
-            return {}
-        return {"epochs": 20, "long_epochs": 100, "sweep_scales": tuple(2.0**power for power in range(1, 8))}
+            return super().defaults()
+        return super().defaults() | {
+            "epochs": 20,
+            "long_epochs": 100,
+            "sweep_scales": tuple(2.0**power for power in range(1, 8)),
+        }
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -111,7 +111,7 @@ def outgoing_weights(folder: Folder, setup: Setup, learned: Learned) -> dict[str
     """Write the outgoing weights beside the rows, and count the steps that a weight without a gradient lives."""
     write_norms(folder, setup, learned)
     flags: PlateauFlags = setup.flags
-    if (setup.dataset.name, setup.form) != (flags.dataset[0], flags.form[0]):  # the steps are the same for all
+    if (setup.dataset.name, setup.form) != (flags.names[0], flags.form[0]):  # the steps are the same for all
         return {}
     rates = {name: flags.weight_rate(config) for name, config in OPTIMIZERS.items()}
     return {STEPS: steps_to_a_tenth(OPTIMIZERS, rates, flags.weight_decays, flags.width)}

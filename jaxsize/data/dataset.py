@@ -1,16 +1,18 @@
 """What every data set looks like once it is loaded: `Dataset`, three `Split`s and how to scale the inputs."""
 
 import dataclasses
-import json
 import math
 import zlib
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+import jax
 import numpy as np
 
+from jaxsize.data._checks import check_dataset
 from jaxsize.errors import InputError
 
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "regression", "reconstruction", "custom"]
+"""What the targets are: labels; numbers; the network's inputs themselves; whatever a loss of the user's own reads."""
 Form = Literal["corrected", "original"]
 """`original`: splits and scaling of the experiments that are reproduced. `corrected`: with validation rows."""
 
@@ -32,7 +34,7 @@ class DatasetNotFoundError(InputError):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a data set, N of them with D inputs each; `len` is N.
+    """Rows of a data set, N of them, each of the same shape; `len` is N.
 
     Example:
         >>> import numpy as np
@@ -42,21 +44,34 @@ class Split:
     """
 
     inputs: np.ndarray
-    """[N, D] uint8 (images, raw pixels) or float32."""
-    targets: np.ndarray
-    """[N] int32 class labels or, in regression, [N] float32."""
+    """[N, ...] uint8 (images, raw pixels) or float32, which are scaled; or int32 (tokens), which never are."""
+    targets: np.ndarray | None
+    """classification: int32 [N] class labels. regression: float32 [N], or [N, O] with several outputs. custom: int32 or
+    float32 [N, ...]. None in reconstruction, and where a custom loss compares with the inputs: the targets are then the
+    network's inputs."""
     clean_targets: np.ndarray | None = None
-    """[N] float32: in regression, the targets before noise was added, where they are known."""
+    """As `targets`, float32: in regression, the targets before noise was added, where they are known."""
+    weights: np.ndarray | None = None
+    """[N] float32, 0 or more and not all 0: how much each row counts in losses and scores. None: all alike."""
 
     def __len__(self) -> int:
         return self.inputs.shape[0]
+
+    def rows(self, index: np.ndarray) -> "Split":
+        """Pick some rows.
+
+        Args:
+            index: integers [M], numbers of rows.
+        """
+        columns = (getattr(self, field.name) for field in dataclasses.fields(self))
+        return Split(*(None if column is None else column[index] for column in columns))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     """A data set split into train, validation and test rows.
 
-    A network's input is `inputs.astype(float32) * input_scale + input_shift`.
+    A network's input is `inputs.astype(float32) * input_scale + input_shift`, or the tokens as they are.
 
     Raises:
         InputError: when the arrays contradict what is said of the fields here or in `Split`, naming the data set and
@@ -80,96 +95,69 @@ class Dataset:
         ... )
         >>> (dataset.train.inputs.astype(np.float32) * dataset.input_scale + dataset.input_shift).tolist()
         [[0.0, 1.0], [1.0, 0.0]]
+        >>> dataset.row_shape, dataset.network_inputs(32)
+        ((2,), ShapeDtypeStruct(shape=(32, 2), dtype=float32))
     """
 
     name: str
-    """As `load` knows it."""
+    """As `load` knows it, or chosen by the user."""
     task: Task
     num_outputs: int
-    """Number of classes, or 1 in regression."""
+    """Number of classes; of numbers to be predicted in regression; D in reconstruction."""
     train: Split
     validation: Split | None
     """None in the `original` form."""
     test: Split
-    input_scale: np.ndarray
-    """float32 [] or [D]."""
-    input_shift: np.ndarray
-    """float32 [] or [D]."""
+    input_scale: np.ndarray | None
+    """float32 [], or as long as the last axis of the inputs: [D] of flat rows, [C] of images. None for tokens."""
+    input_shift: np.ndarray | None
+    """As `input_scale`."""
     input_shape: tuple[int, ...]
-    """Shape of one row before flattening; its product is D.
+    """Shape of one row, before flattening if it is flat; its product is D.
 
-    Grey images: height, width, 1. Colour images, whose rows are channel-major: 3, height, width.
+    Grey images: height, width, 1. Colour images: height, width, channels, or the other way round: see `channels_first`.
     """
     source: str
     """Where the arrays came from, in words."""
     info: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Facts that fit in JSON, such as the width of a teacher."""
+    channels_first: bool = False
+    """Whether flat rows hold all of the first channel, then all of the second, ...; `input_shape` is then channels,
+    height, width."""
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row as the arrays hold it: [D], or [H, W, C], ..."""
+        return self.train.inputs.shape[1:]
 
     @property
     def num_inputs(self) -> int:
-        """D, the length of a row."""
+        """D, how many numbers a row has."""
         return math.prod(self.input_shape)
 
+    def network_inputs(self, batch_size: int) -> jax.ShapeDtypeStruct:
+        """Tell the shape and the dtype of a batch of network inputs: float32, or int32 for tokens, [B, ...].
+
+        Args:
+            batch_size: B, the rows of a batch.
+        """
+        dtype = np.dtype(np.int32 if self.input_scale is None else np.float32)
+        return jax.ShapeDtypeStruct((batch_size, *self.row_shape), dtype)
+
     def fingerprint(self) -> dict[str, int]:
-        """Compute the CRC-32 of inputs and targets of every split.
+        """Compute the CRC-32 of inputs, targets and weights of every split.
 
         Two loads that gave the same rows in the same order have the same fingerprint.
         """
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {
-            name: zlib.crc32(split.targets.tobytes(), zlib.crc32(split.inputs.tobytes()))
-            for name, split in splits.items()
-            if split is not None
-        }
+        return {name: _crc(split) for name, split in splits.items() if split is not None}
 
     def __post_init__(self) -> None:
-        if self.task not in get_args(Task):
-            raise InputError(f"{self.name}: task must be one of {', '.join(get_args(Task))}, got {self.task!r}")
-        if self.num_outputs < 1 or (self.task == "regression" and self.num_outputs != 1):
-            raise InputError(f"{self.name}: {self.num_outputs} outputs do not fit {self.task}")
-        num_inputs = self.num_inputs
-        for field in ("input_scale", "input_shift"):
-            _check_scaling(f"{self.name}: {field}", getattr(self, field), num_inputs)
-        for field in ("train", "validation", "test"):
-            split = getattr(self, field)
-            if split is not None:
-                _check_split(f"{self.name}: {field}", split, self.task, num_inputs, self.num_outputs)
-        try:
-            json.dumps(self.info, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{self.name}: info does not fit in JSON: {error}") from None
+        check_dataset(self)
 
 
-def _check_scaling(where: str, value: np.ndarray, num_inputs: int) -> None:
-    if value.dtype != np.float32 or value.shape not in ((), (num_inputs,)):
-        raise InputError(f"{where} must be float32 [] or [{num_inputs}], got {value.dtype} {list(value.shape)}")
-    if not np.isfinite(value).all():
-        raise InputError(f"{where} is not finite")
-
-
-def _check_split(where: str, split: Split, task: Task, num_inputs: int, num_outputs: int) -> None:
-    inputs, targets, clean = split.inputs, split.targets, split.clean_targets
-    if inputs.ndim != 2 or inputs.shape[1] != num_inputs or inputs.shape[0] < 1:
-        raise InputError(f"{where} inputs must be [N, {num_inputs}] with N >= 1, got {list(inputs.shape)}")
-    if inputs.dtype not in (np.uint8, np.float32):
-        raise InputError(f"{where} inputs must be uint8 or float32, got {inputs.dtype}")
-    if inputs.dtype == np.float32 and not np.isfinite(inputs).all():
-        raise InputError(f"{where} inputs are not all finite")
-    if task == "classification":
-        _check_column(f"{where} targets", targets, np.int32, len(split))
-        if targets.min() < 0 or targets.max() >= num_outputs:
-            raise InputError(f"{where} labels must lie in 0..{num_outputs - 1}, got {targets.min()}..{targets.max()}")
-        if clean is not None:
-            raise InputError(f"{where} clean_targets are for regression only")
-        return
-    for field, column in (("targets", targets), ("clean_targets", clean)):
-        if column is not None:
-            _check_column(f"{where} {field}", column, np.float32, len(split))
-            if not np.isfinite(column).all():
-                raise InputError(f"{where} {field} are not all finite")
-
-
-def _check_column(where: str, column: np.ndarray, dtype: type, num_rows: int) -> None:
-    if column.dtype != dtype or column.shape != (num_rows,):
-        wanted = f"{np.dtype(dtype)} [{num_rows}]"
-        raise InputError(f"{where} must be {wanted}, got {column.dtype} {list(column.shape)}")
+def _crc(split: Split) -> int:
+    crc = 0
+    for column in (split.inputs, split.targets, split.weights):
+        crc = crc if column is None else zlib.crc32(column.tobytes(), crc)
+    return crc

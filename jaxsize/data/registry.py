@@ -1,14 +1,18 @@
-"""`load`: one name, one data set."""
+"""`load`: one name or path, one data set."""
 
 import inspect
 import operator
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
+from jaxsize.data._files.own_names import ENDINGS, ending_of, is_own
 from jaxsize.data._files.places import data_directory
 from jaxsize.data.dataset import Dataset, Form
+from jaxsize.data.image_folders import from_image_folder
+from jaxsize.data.npz import from_npz
 from jaxsize.data.sets.add10 import load_add10
 from jaxsize.data.sets.airfoil import load_airfoil, load_airfoil_iid
 from jaxsize.data.sets.census import load_census
@@ -18,6 +22,7 @@ from jaxsize.data.sets.digits import load_digits
 from jaxsize.data.sets.mnist import load_images
 from jaxsize.data.sets.poker import load_poker
 from jaxsize.data.sets.teacher import load_teacher
+from jaxsize.data.tables import from_table
 from jaxsize.errors import InputError
 
 # Loaders are called with `seed`, `form` and, where they have that parameter, `directory`. Other parameters are options.
@@ -38,26 +43,31 @@ NAMES: tuple[str, ...] = tuple(_LOADERS)
 
 
 def load(
-    name: str,
+    name: str | os.PathLike[str],
+    /,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     form: Form = "corrected",
     seed: int = 0,
     **options: Any,
 ) -> Dataset:
-    """Load a data set, the same for the same name, form, seed, options and files.
+    """Load a data set by its name, or one's own by its path; the same for equal names, forms, seeds, options and files.
 
     `digits`, `teacher`, `add10` and `cifar_like` need no files. The others are read from `data_dir`, else from the
     directory in the environment variable JAXSIZE_DATA_DIR, else from the user's cache directory. Files that are missing
     there are downloaded to there (tables from OpenML), except those of `cifar10`.
 
+    Own data are a table (.csv, .tsv, or these with .gz: `from_table`), arrays (.npz: `from_npz`), or a folder of images
+    (`from_image_folder`). They are in no `original` form: that is what reproduced experiments did with known data.
+
     Args:
-        name: one of `NAMES`.
-        data_dir: an existing directory.
+        name: one of `NAMES`, or a path. A folder that is called as a known data set is "./mnist".
+        data_dir: an existing directory; own data are not looked for there.
         form: "corrected", or "original" for the splits and scaling of the experiments that are reproduced.
         seed: a whole number, not negative; draws the splits and whatever is synthetic.
         **options: settings of this data set, see `load_teacher`, `load_airfoil`, `load_poker` and `load_cifar10` (whose
-            options `cifar_like` has too); the other data sets have none.
+            options `cifar_like` has too); the other known ones have none. Own data have those of the function that
+            reads them, such as `target`.
 
     Raises:
         InputError: in one line, when the name, the form or an option is unknown, the seed is no such number, `data_dir`
@@ -76,8 +86,10 @@ def load(
         ...     print(str(error).split(";")[0])
         unknown data set 'digit'
     """
-    if name not in _LOADERS:
-        raise InputError(f"unknown data set {name!r}; there are {', '.join(NAMES)}")
+    name = os.fspath(name)
+    if name not in _LOADERS and not is_own(name):
+        files = f"{', '.join(ENDINGS)} or a folder of images"
+        raise InputError(f"unknown data set {name!r}; there are {', '.join(NAMES)}, and own data: {files}")
     if form not in get_args(Form):
         raise InputError(f"{name}: form must be one of {', '.join(get_args(Form))}, got {form!r}")
     try:
@@ -87,7 +99,7 @@ def load(
     if seed < 0:
         raise InputError(f"{name}: seed must not be negative, got {seed}")
 
-    loader = _LOADERS[name]
+    loader = _LOADERS.get(name) or _own_loader(name, form)
     settings: dict[str, Any] = {"seed": seed, "form": form}
     parameters = inspect.signature(loader).parameters
     needs_files = "directory" in parameters
@@ -100,3 +112,23 @@ def load(
     elif data_dir is not None:
         data_directory(data_dir)  # a misspelt directory is an error even where it would not be read
     return loader(**settings, **options)
+
+
+def _own_loader(name: str, form: Form) -> Callable[..., Dataset]:
+    """The function that reads a user's own data."""
+    if form == "original":
+        raise InputError(f"{name}: own data have no original form, only the corrected one", field="form")
+    path = Path(name).expanduser()
+    ending = ending_of(path)
+    if not ending and not path.is_dir():
+        what = "is a file of another kind" if path.exists() else "does not exist"
+        raise InputError(f"{name} {what}; expected {', '.join(ENDINGS)} or a folder of images", field="dataset")
+    read = from_image_folder if path.is_dir() else from_npz if ending == ".npz" else from_table
+
+    def loader(*, seed: int, form: Form, **options: Any) -> Dataset:
+        return read(path, seed=seed, **options)
+
+    known = [one for one in inspect.signature(read).parameters.values() if one.name not in ("path", "seed")]
+    own = [one for one in inspect.signature(loader).parameters.values() if one.name != "options"]
+    loader.__signature__ = inspect.Signature([*own, *known])  # type: ignore[attr-defined]
+    return loader

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from jaxsize.data.dataset import Dataset, Split
+from jaxsize.data.dataset import Dataset
 from jaxsize.errors import InputError
 
 
@@ -38,11 +38,6 @@ def hold_out_batches(dataset: Dataset, batch_size: int, *, share: float = 0.1, s
             f" to validate, got {rows} rows"
         )
     order = np.random.default_rng(seed).permutation(rows)
-
-    def split(index: np.ndarray) -> Split:
-        train = dataset.train
-        clean = None if train.clean_targets is None else train.clean_targets[index]
-        return Split(train.inputs[index], train.targets[index], clean)
-
+    train, validation = dataset.train.rows(order[:kept]), dataset.train.rows(order[kept:])
     info = dataset.info | {"validation": f"the last {rows - kept} of {rows} rows in a random order"}
-    return dataclasses.replace(dataset, train=split(order[:kept]), validation=split(order[kept:]), info=info)
+    return dataclasses.replace(dataset, train=train, validation=validation, info=info)

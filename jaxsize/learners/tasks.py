@@ -130,14 +130,14 @@ TASKS = {
 
 
 def mean_over_rows(values: jax.Array, weights: jax.Array) -> jax.Array:
-    """Average values over the rows whose weight is 1.
+    """Average values over rows by their weights.
 
     Args:
         values: floating [B].
-        weights: [B], 1 for rows that count and 0 for rows that pad a batch.
+        weights: [B], 0 or more; 0 for rows that pad a batch.
 
     Returns:
-        The mean, [].
+        The mean, []; 0 where all weights are 0, so that such a batch has no gradient.
 
     Example:
         >>> import jax.numpy as jnp
@@ -145,7 +145,7 @@ def mean_over_rows(values: jax.Array, weights: jax.Array) -> jax.Array:
         >>> float(mean_over_rows(jnp.array([1.0, 3.0, 100.0]), jnp.array([1.0, 1.0, 0.0])))
         2.0
     """
-    return jnp.sum(values * weights) / jnp.sum(weights)
+    return jnp.sum(values * weights) / jnp.maximum(jnp.sum(weights), np.finfo(np.float32).tiny)
 
 
 def task_of(dataset: Dataset) -> Task:

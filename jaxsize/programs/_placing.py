@@ -10,9 +10,15 @@ from jaxsize.programs.run_axis import RunAxis
 
 def place_data(batch: Batch, axis: RunAxis) -> Data:
     """Copy the rows of a batch's data set to every device of an axis, as the programs of the batch read them."""
-    dataset, splits = batch.dataset, splits_of(batch.dataset).values()
-    inputs, targets = (np.concatenate(leaves) for leaves in zip(*splits, strict=True))
-    return axis.replicate(Data(Rows(inputs, targets), dataset.input_scale, dataset.input_shift))
+    dataset, splits = batch.dataset, list(splits_of(batch.dataset).values())
+    inputs = np.concatenate([rows.inputs for rows in splits])
+    targets = [rows.targets for rows in splits if rows.targets is not None]
+    weights = None
+    if any(rows.weights is not None for rows in splits):
+        alike = (np.ones(rows.num_rows, np.float32) if rows.weights is None else rows.weights for rows in splits)
+        weights = np.concatenate(list(alike))
+    rows = Rows(inputs, np.concatenate(targets) if targets else None, weights)
+    return axis.replicate(Data(rows, dataset.input_scale, dataset.input_shift))
 
 
 def splits_of(dataset: Dataset) -> dict[str, Rows]:
@@ -24,7 +30,7 @@ def splits_of(dataset: Dataset) -> dict[str, Rows]:
     """
     train, validation, test = dataset.train, dataset.validation, dataset.test
     splits = {"train": train, "test": test} | ({} if validation is None else {"validation": validation})
-    rows = {name: Rows(split.inputs, split.targets) for name, split in splits.items()}
+    rows = {name: Rows(split.inputs, split.targets, split.weights) for name, split in splits.items()}
     if test.clean_targets is not None:
-        rows["test_noiseless"] = Rows(test.inputs, test.clean_targets)
+        rows["test_noiseless"] = Rows(test.inputs, test.clean_targets, test.weights)
     return rows

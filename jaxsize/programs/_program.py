@@ -119,7 +119,7 @@ class Program:
         epoch_of_run = make_epoch(batch.learner, batch.config)
         evaluate = make_evaluate(batch.learner, batch.config)
         splits = splits_of(batch.dataset)
-        ends = dict(zip(splits, np.cumsum([len(rows.targets) for rows in splits.values()]).tolist(), strict=True))
+        ends = dict(zip(splits, np.cumsum([rows.num_rows for rows in splits.values()]).tolist(), strict=True))
 
         def start(run, hparams, shared):
             params, seed = run

@@ -125,8 +125,8 @@ class Batch:
 
     @property
     def input_shape(self) -> jax.ShapeDtypeStruct:
-        """Shape and dtype of the rows of one step, as the network reads them: float32 [batch_size, D]."""
-        return jax.ShapeDtypeStruct((self.config.batch_size, self.dataset.num_inputs), np.dtype(np.float32))
+        """Shape and dtype of the rows of one step, as the network reads them: float32 or int32 [batch_size, ...]."""
+        return self.dataset.network_inputs(self.config.batch_size)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -159,7 +159,7 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
     def epoch(state: TrainState, hparams: Hparams, data: Data, order: jax.Array | None = None):
         settings, key = learner.schedule(hparams, state.epoch), _key(state.seed, state.epoch)
         if order is None:
-            order = row_order(state.seed, state.epoch, data.rows.targets.shape[0])
+            order = row_order(state.seed, state.epoch, data.rows.num_rows)
         optimizer = learner.optimizer(settings)
 
         def step(carry, batch):
@@ -167,6 +167,8 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
             number, (index, weights) = batch
             hparams = settings.replace(key=jax.random.fold_in(key, number))
             inputs, targets = data.batch(index)
+            if (of_rows := data.weights(index)) is not None:
+                weights = weights * of_rows
             gradient_of = jax.value_and_grad(learner.objective, has_aux=True)
             (objective, recorded), gradient = gradient_of(params, inputs, targets, weights, hparams)
             updates, opt_state = optimizer.update(gradient, opt_state, params)

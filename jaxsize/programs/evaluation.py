@@ -11,6 +11,9 @@ from jaxsize.programs.config import Config
 from jaxsize.programs.device_data import Data
 from jaxsize.trees import Tree
 
+TOTAL = "weights of rows"
+"""Beside the scores, where rows have weights: their sum."""
+
 
 def make_evaluate(learner: Learner, config: Config) -> Callable:
     """Make the pure function that evaluates the network of one run on all splits.
@@ -20,11 +23,11 @@ def make_evaluate(learner: Learner, config: Config) -> Callable:
         config: rows evaluated at a time, and how many of the training rows.
 
     Returns:
-        evaluate(params, data, ends) -> {split: {score name: []}}, to be jitted, or mapped over runs. `ends`
-        gives for each split, in the order of the rows of `data`, the number of the row after its last one (Python
-        integers). Scores are means over all rows of a split; of the first split, the training rows, over
-        the last `config.evaluated_train_rows` if there are more. Where the loss is not finite, the other
-        scores are NaN.
+        evaluate(params, data, ends) -> {split: {score name: []}}, to be jitted, or mapped over runs. `ends` gives for
+        each split, in the order of the rows of `data`, the number of the row after its last one (Python integers).
+        Scores are means over all rows of a split, by their weights where they have some; of the first split, the
+        training rows, over the last `config.evaluated_train_rows` if there are more. Where the loss is not finite, the
+        other scores are NaN.
 
     Example:
         >>> import jax
@@ -52,14 +55,14 @@ def make_evaluate(learner: Learner, config: Config) -> Callable:
         def sums(index):  # [splits] each
             inputs, targets = data.batch(index)
             inside = (starts[:, None] <= index[None, :]) & (index[None, :] < stops[:, None])
-            return {
-                name: jnp.sum(jnp.where(inside, rows[None, :], 0), axis=1)
-                for name, rows in learner.scores(params, inputs, targets).items()
-            }
+            scores, weights = learner.scores(params, inputs, targets), data.weights(index)
+            if weights is not None:
+                scores = {name: rows * weights for name, rows in scores.items()} | {TOTAL: weights}
+            return {name: jnp.sum(jnp.where(inside, rows[None, :], 0), axis=1) for name, rows in scores.items()}
 
-        means = {
-            name: jnp.sum(of, axis=0) / (stops - starts) for name, of in jax.lax.map(sums, jnp.asarray(batches)).items()
-        }
+        totals = {name: jnp.sum(of, axis=0) for name, of in jax.lax.map(sums, jnp.asarray(batches)).items()}
+        count = totals.pop(TOTAL, stops - starts)
+        means = {name: of / count for name, of in totals.items()}
         # A network that has diverged always names class 0: that would look like an accuracy.
         finite = jnp.isfinite(means["loss"])
         scores = {name: of if name == "loss" else jnp.where(finite, of, jnp.nan) for name, of in means.items()}

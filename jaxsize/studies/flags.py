@@ -130,8 +130,7 @@ class Flags:
             'python -m experiments.count --num-seeds 3 --dataset digits teacher'
         """
         plain = type(self)()
-        differing = {name: value for name, value in self.settings().items() if value != getattr(plain, name)}
-        default = type(self)(**differing).defaults()
+        default = self.defaults()
         words = shlex.split(program)
         for name, value in self.settings().items():
             if value == default.get(name, getattr(plain, name)) or value is None:

@@ -1,9 +1,11 @@
 """Opening what a study reads and writes: its data sets and its results folder."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from jaxsize import data
+from jaxsize.data._files.own_names import ENDINGS, ending_of
 from jaxsize.errors import InputError, require_package
 from jaxsize.programs import run_axis
 from jaxsize.results.folder import Folder, open_folder
@@ -12,23 +14,41 @@ from jaxsize.studies.kinds_of_flags import DatasetFlags
 
 
 def load_datasets(flags: DatasetFlags, form: data.Form) -> list[data.Dataset]:
-    """Load the data sets that the flags name, in their order.
+    """Load the data sets that the flags name, in their order, with flat rows.
 
     Args:
-        flags: `dataset`, `data_dir` and the flags of the data set teacher are read.
+        flags: `dataset`, `data_dir` and the flags of the data set teacher and of own data are read.
         form: how the data are prepared.
 
     Raises:
         InputError: when no name is given, or a name is unknown or given twice; and when files of a data set are missing
-            or damaged.
+            or damaged; for own data in the original form, and as the function that reads them, see `data.load`.
     """
     if len(set(flags.dataset)) < len(flags.dataset) or not flags.dataset:
         raise InputError(f"expected different names, got {listing(flags.dataset)}", field="dataset")
-    unknown = [name for name in flags.dataset if name not in data.NAMES]
+    unknown = [name for name in flags.dataset if name not in (*data.NAMES, *flags.own)]
     if unknown:
-        raise InputError(f"expected some of {', '.join(data.NAMES)}, got {unknown[0]!r}", field="dataset")
-    options = {"teacher": {"width": flags.teacher_width, "task": flags.teacher_task}}
-    return [data.load(name, data_dir=flags.data_dir, form=form, **options.get(name, {})) for name in flags.dataset]
+        wanted = f"{', '.join(data.NAMES)}, or paths of own data ({', '.join(ENDINGS)}, a folder of images)"
+        raise InputError(f"expected some of {wanted}, got {unknown[0]!r}", field="dataset")
+    loaded = []
+    for path, name in zip(flags.dataset, flags.names, strict=True):
+        options: dict[str, Any] = {}
+        if path in flags.own:
+            options = _own_options(flags, path) | {"name": name}
+        elif path == "teacher":
+            options = {"width": flags.teacher_width, "task": flags.teacher_task}
+        loaded.append(data.flattened(data.load(path, data_dir=flags.data_dir, form=form, **options)))
+    return loaded
+
+
+def _own_options(flags: DatasetFlags, path: str) -> dict[str, Any]:
+    """What the flags say of a user's own data, by what the function that reads them takes."""
+    ending = ending_of(Path(path))
+    if ending == ".npz":
+        return {"task": flags.task}
+    if not ending:
+        return {}
+    return {name: getattr(flags, name) for name in ("target", "task", "categorical", "drop")}
 
 
 def open_results(

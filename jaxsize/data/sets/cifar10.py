@@ -122,6 +122,7 @@ def colour_dataset(
         input_shape=IMAGE_SHAPE,
         source=source,
         info=info,
+        channels_first=True,
     )
 
 
