@@ -161,7 +161,9 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
         if config.slope == "random":
             params = draw_slopes(hparams.key, params, *config.gray_zones)
         if config.gate == "bernoulli":
-            outputs, log_p = sampled_outputs(params, inputs, jax.random.fold_in(hparams.key, 1), config.estimator)
+            outputs, log_p = sampled_outputs(
+                network.apply, params, inputs, jax.random.fold_in(hparams.key, 1), config.estimator
+            )
         else:
             outputs, log_p = network.apply(params, inputs), jnp.zeros(targets.shape[0])
         rows = task.loss(outputs, targets)

@@ -7,6 +7,7 @@ from jaxsize.units.prices import Per, unit_prices
 from jaxsize.units.pruning import prune_by_magnitude
 from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
+from jaxsize.units.sizes import network_sizes
 
 __all__ = [
     "Compacted",
@@ -15,6 +16,7 @@ __all__ = [
     "Place",
     "UnitGroups",
     "compact",
+    "network_sizes",
     "prune_by_magnitude",
     "reorder_units",
     "unit_groups",
