@@ -29,7 +29,7 @@ DOORS = {
     "learners": "Hparams Learner Start TASKS Task flexible for_scaled_inputs importance leaf_rates mean_over_rows plain"
     " rebalance regression sampled_gates sparsifier supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
-    " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters pad_mlp unit_gates"
+    " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "STYLE band colors curves ends growth legend log_axis points save style subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
@@ -46,8 +46,8 @@ DOORS = {
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
-    "units": "Compacted Group Per Place UnitGroups compact network_sizes prune_by_magnitude reorder_units unit_groups"
-    " unit_prices",
+    "units": "Compacted Group Per Place UnitGroups compact network_sizes pad_units prune_by_magnitude reorder_units"
+    " unit_groups unit_prices",
 }
 
 

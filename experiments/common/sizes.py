@@ -9,6 +9,7 @@ import numpy as np
 from jaxsize import plots
 from jaxsize.gates import read_sizes
 from jaxsize.learners.flexible import FlexibleConfig
+from jaxsize.networks import mlp
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.statistics import describe
@@ -46,8 +47,9 @@ def cuts(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[
     """Measure how far outputs on test rows move when every network is cut to the units that are on."""
     dataset = setup.dataset
     rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
+    apply = mlp((dataset.num_inputs, dataset.num_outputs), gate="size").apply  # it takes its widths from its parameters
     moved = [
-        cut(network.params, rows)[1]
+        cut(apply, network.params, rows)[1]
         for batch, trained in learned.values()
         for network in trained.networks
         if read_sizes(network.params)

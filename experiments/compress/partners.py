@@ -1,17 +1,20 @@
 """The networks of fixed widths that every compressed network is compared with."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.common.networks import compress_network
 from experiments.compress.flags import shared
-from jaxsize.networks import num_mlp_multiply_adds
+from jaxsize.export import fold_gates
+from jaxsize.networks import mlp, num_mlp_multiply_adds
 from jaxsize.programs import Batch
 from jaxsize.studies import Learned, Setup
 from jaxsize.sweeps import Partner, partner_batches, random_widths
 from jaxsize.training import Trained
-from jaxsize.units import prune_by_magnitude
+from jaxsize.trees import Tree
+from jaxsize.units import prune_by_magnitude, unit_groups
 
 COPIED = ("dataset", "form", "depth", "seed", "penalty", "start_width")
 
@@ -34,7 +37,7 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
         widths, seed = tuple(row["live_units_per_layer"]), row["seed"]
         arms: dict[str, Any] = {  # a compressed network may still hold dead units (--no-shrink)
             "from_scratch": (widths, None),
-            "from_found": (widths, lambda run=run, widths=widths: prune_by_magnitude(networks[run], widths)),
+            "from_found": (widths, lambda run=run, widths=widths: _pruned(networks[run], widths)),
             "half_widths": (tuple(max(1, width // 2) for width in widths), None),
             "double_widths": (tuple(2 * width for width in widths), None),
         }
@@ -42,7 +45,7 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
             arms["random_widths"] = random_widths(sum(widths), len(widths), run), None
         layers = dense[seed]["hidden"] if seed in dense else []
         if layers and all(width <= len(layer["bias"]) for width, layer in zip(widths, layers, strict=True)):
-            arms["pruned"] = widths, lambda seed=seed, widths=widths: prune_by_magnitude(dense[seed], widths)
+            arms["pruned"] = widths, lambda seed=seed, widths=widths: _pruned(dense[seed], widths)
         for arm in (arm for arm in flags.partners if arm in arms):
             hidden, start = arms[arm]
             label = {"arm": arm, "run": setup.first_run + len(made), "partner": run} | {key: row[key] for key in COPIED}
@@ -51,6 +54,14 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
             made.append(Partner(label, hidden, init, static_epochs if arm == "from_scratch" else flags.epochs))
     more = shared(setup) | {"name": setup.name("partners"), "gated": setup.form == "original"}
     return partner_batches(made, dataset, flags.sparsifier(setup.form), **more)
+
+
+def _pruned(params: Tree, widths: Sequence[int]) -> Tree:
+    """Fold the gates of an `mlp` into its weights, and keep the units of every layer that have the largest ones."""
+    folded = fold_gates(params)
+    num_inputs = folded["hidden"][0]["kernel"].shape[0]
+    groups = unit_groups(mlp((num_inputs, 1), gate=None).apply, folded, np.zeros((1, num_inputs), np.float32))
+    return prune_by_magnitude(groups, folded, {f"hidden.{layer}": width for layer, width in enumerate(widths)})
 
 
 def best_rows(batch: Batch, trained: Trained) -> dict[int, dict[str, Any]]:

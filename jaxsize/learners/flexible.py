@@ -28,6 +28,7 @@ from jaxsize.learners.sampled_gates import Estimator, draw_slopes, sampled_outpu
 from jaxsize.learners.tasks import Task, mean_over_rows
 from jaxsize.networks.network import Network
 from jaxsize.trees import Tree
+from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
 
 Optimizer = Literal["adam", "adamax", "sgd"]
@@ -180,10 +181,11 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
         return params, bookkeeping | _observed(params)
 
     def after_epoch(params, opt_state, bookkeeping, inputs, targets, hparams):
+        groups = unit_groups(network.apply, params, inputs[:1])
         measured = measure_units(config.order, network, task, params, inputs, targets)
         spread = {name: 0.9 * bookkeeping["order"][name] + 0.1 * value for name, value in measured.items()}
         score = spread if config.order == "spread" else measured
-        params, opt_state, order = reorder_units(make_optimizer(config, hparams), params, opt_state, score)
+        params, opt_state, order = reorder_units(make_optimizer(config, hparams), groups, params, opt_state, score)
         return params, opt_state, bookkeeping | {"order": {name: spread[name][order[name]] for name in order}}
 
     def init_bookkeeping(params):

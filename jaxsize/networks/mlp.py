@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax
+import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.gates.liveness import relu
@@ -93,3 +94,24 @@ def mlp(
         return dense(params["output"], activations, gates)
 
     return Network(init, apply, signed if has_liveness else None)
+
+
+def with_gates(params: Tree) -> Tree:
+    """Add relu gates at 1, which change no output, to the parameters of an ungated `mlp`.
+
+    Args:
+        params: of an `mlp` with gate=None, in NumPy.
+
+    Returns:
+        Parameters of the same `mlp` with gate="liveness".
+
+    Example:
+        >>> from jaxsize.networks import mlp, with_gates
+        >>> params = with_gates(mlp((2, 3, 1), gate=None).init(0))
+        >>> params["hidden"][0]["liveness"].tolist()
+        [1.0, 1.0, 1.0]
+    """
+    gates = [np.ones_like(layer["kernel"][0]) for layer in params["hidden"]]
+    return params | {
+        "hidden": [layer | {"liveness": gate} for layer, gate in zip(params["hidden"], gates, strict=True)]
+    }

@@ -16,11 +16,12 @@ from jaxsize.learners.learner import Hparams
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.learners.tasks import task_of
 from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
-from jaxsize.networks.mlp import mlp
-from jaxsize.networks.padding import pad_mlp, with_gates
+from jaxsize.networks.mlp import mlp, with_gates
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.buckets import bucket
 from jaxsize.trees import Tree
+from jaxsize.units.padding import pad_units
+from jaxsize.units.reading import unit_groups
 
 
 class Partner(NamedTuple):
@@ -99,14 +100,16 @@ def partner_batches(
     def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
         widths = (dataset.num_inputs, *padded, dataset.num_outputs)
         batch_name = f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else "")
+        network = mlp(widths, gate="liveness" if gated else None)
+        groups = unit_groups(network.apply, network.init(0), np.zeros((1, dataset.num_inputs), np.float32))
         more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
         return Batch(
             name=batch_name,
             labels=[partner.label | {"batch": batch_name} | sizes_of(partner.widths, dataset) for partner in group],
-            init=lambda index: pad_mlp((with_gates if gated else dict)(group[index].init()), padded),
+            init=lambda index: pad_units(groups, (with_gates if gated else dict)(group[index].init())),
             num_parameters=num_mlp_parameters(widths),
             hparams=Hparams(**hparams),
-            learner=make_learner(mlp(widths, gate="liveness" if gated else None), task_of(dataset), sparsifier),
+            learner=make_learner(network, task_of(dataset), sparsifier),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,

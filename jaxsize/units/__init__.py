@@ -3,6 +3,7 @@
 from jaxsize.units._places import Place
 from jaxsize.units.compaction import Compacted, compact
 from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units.padding import pad_units
 from jaxsize.units.prices import Per, unit_prices
 from jaxsize.units.pruning import prune_by_magnitude
 from jaxsize.units.reading import unit_groups
@@ -17,6 +18,7 @@ __all__ = [
     "UnitGroups",
     "compact",
     "network_sizes",
+    "pad_units",
     "prune_by_magnitude",
     "reorder_units",
     "unit_groups",
