@@ -24,13 +24,13 @@ DOORS = {
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images flattened from_arrays from_image_folder"
     " from_npz from_table hold_out_batches load sets",
     "export": "ACTIVATIONS SavedNetwork fold_gates load_network save_network",
-    "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms liveness_gate"
-    " liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
-    " size_penalty slope_of threshold with_sizes",
+    "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
+    " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
+    " size_penalty slope_of threshold units_beside with_sizes",
     "learners": "Hparams Learner Start TASKS Task flexible for_scaled_inputs importance leaf_rates mean_over_rows plain"
     " rebalance regression sampled_gates sparsifier supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
-    " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters pad_mlp unit_gates"
+    " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "STYLE band colors curves ends growth legend log_axis points save style subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
@@ -47,7 +47,8 @@ DOORS = {
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
-    "units": "Compacted Group Per Place UnitGroups compact prune_by_magnitude reorder_units unit_groups unit_prices",
+    "units": "Compacted Group Per Place UnitGroups compact network_sizes pad_units prune_by_magnitude reorder_units"
+    " unit_groups unit_prices",
 }
 
 

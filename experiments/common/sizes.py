@@ -49,8 +49,9 @@ def cuts(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[
     """Measure how far outputs on test rows move when every network is cut to the units that are on."""
     dataset = setup.dataset
     rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
+    apply = mlps(dataset, gate="size")([]).apply  # it takes its widths from its parameters
     moved = [
-        cut(network.params, rows)[1]
+        cut(apply, network.params, rows)[1]
         for batch, trained in learned.values()
         for network in trained.networks
         if read_sizes(network.params)

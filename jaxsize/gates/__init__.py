@@ -7,7 +7,7 @@ value per unit; `size_gate` a trained width. `gated_matmul` and `gated_conv` fus
 from jaxsize.gates.deaths import DeathRule, SignMoments, absorbing, count_live, sign_variance, threshold
 from jaxsize.gates.fused import gated_conv, gated_matmul
 from jaxsize.gates.group_lasso import group_norms
-from jaxsize.gates.leaves import read_liveness, read_sizes, replace_liveness, with_sizes
+from jaxsize.gates.leaves import hand_in, read_liveness, read_sizes, replace_liveness, units_beside, with_sizes
 from jaxsize.gates.liveness import liveness_gate, liveness_penalty, relu
 from jaxsize.gates.ramp import gray_zone, size_gate, size_gates, size_penalty, slope_of
 
@@ -20,6 +20,7 @@ __all__ = [
     "gated_matmul",
     "gray_zone",
     "group_norms",
+    "hand_in",
     "liveness_gate",
     "liveness_penalty",
     "read_liveness",
@@ -32,5 +33,6 @@ __all__ = [
     "size_penalty",
     "slope_of",
     "threshold",
+    "units_beside",
     "with_sizes",
 ]

@@ -17,6 +17,7 @@ from jax import lax
 
 from jaxsize.errors import InputError
 from jaxsize.gates._checks import dtype_and_shape, require_kernel, require_units, wide_dtype
+from jaxsize.gates._handed import factors_of, per_row
 from jaxsize.gates._scale import raw_scale
 
 
@@ -103,7 +104,7 @@ def gated_matmul(activations: jax.Array, gate: jax.Array, kernel: jax.Array) -> 
     Args:
         activations: floating [..., U].
         gate: floating [U] of any values, negative ones and exact zeros included: relu(liveness), size_gates(...), or
-            liveness itself.
+            liveness itself. For activations [B, ..., U] also [B, U], gates of each row, which are not fused.
         kernel: [U, O] in the dtype of `activations`.
 
     Returns:
@@ -122,6 +123,11 @@ def gated_matmul(activations: jax.Array, gate: jax.Array, kernel: jax.Array) -> 
         >>> jax.jit(jax.grad(lambda gate: gated_matmul(activations, gate, kernel).sum()))(gate).tolist()
         [1.0, 2.0]
     """
+    gate = factors_of(gate)
+    if gate.ndim == 2:
+        activations = per_row("gated_matmul", activations, gate)
+        require_kernel("gated_matmul", "[U, O]", 2, activations, kernel)
+        return activations @ kernel
     require_units("gated_matmul", "gate", activations, gate)
     require_kernel("gated_matmul", "[U, O]", 2, activations, kernel)
     return _gated(_matmul, activations, gate, kernel)
@@ -141,7 +147,7 @@ def gated_conv(
 
     Args:
         activations: floating [N, H, W, U].
-        gate: floating [U] of any values, as in `gated_matmul`.
+        gate: floating [U] or [N, U] of any values, as in `gated_matmul`.
         kernel: [h, w, U, O] in the dtype of `activations`.
         strides: one number, or one per spatial axis.
         padding: "SAME", "VALID", or (before, after) per spatial axis.
@@ -159,10 +165,16 @@ def gated_conv(
         >>> gated_conv(images, jnp.array([5.0, 0.0]), kernel).ravel().tolist()
         [5.0, 5.0, 5.0]
     """
-    require_units("gated_conv", "gate", activations, gate)
+    gate = factors_of(gate)
+    if gate.ndim == 2:
+        activations = per_row("gated_conv", activations, gate)
+    else:
+        require_units("gated_conv", "gate", activations, gate)
     if activations.ndim != 4:
         raise InputError(f"gated_conv: `activations` must be [N, H, W, U], got {dtype_and_shape(activations)}")
     require_kernel("gated_conv", "[h, w, U, O]", 4, activations, kernel)
     pair = (strides, strides) if isinstance(strides, int) else tuple(strides)
     pads = padding if isinstance(padding, str) else tuple((before, after) for before, after in padding)
+    if gate.ndim == 2:
+        return _conv(pair, pads, activations, kernel)
     return _gated(functools.partial(_conv, pair, pads), activations, gate, kernel)

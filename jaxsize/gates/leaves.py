@@ -6,14 +6,17 @@ is relu(liveness), a signed gate is the value itself. A trained width has the le
 by the path that leads to them, too.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 from jax.tree_util import tree_map_with_path
 
 from jaxsize.errors import InputError
-from jaxsize.gates._names import gate_name, is_gate, is_liveness
-from jaxsize.trees import Tree, leaf_name, named_leaves
+from jaxsize.gates._handed import Handed
+from jaxsize.gates._names import LEAF, gate_name, is_gate, is_liveness
+from jaxsize.trees import Tree, leaf_name, named_leaves, with_leaves
 
 
 def read_liveness(params: Tree) -> dict[str, jax.Array]:
@@ -103,3 +106,82 @@ def with_sizes(params: Tree, leaf: Literal["size", "slope"], values: dict[str, A
         return values.get(name.removesuffix(ending), value) if name.endswith(ending) else value
 
     return jax.tree_util.tree_map_with_path(replaced, params)
+
+
+def units_beside(params: Tree, name: str) -> int:
+    """Return how many units a gate has: the length of the last axis of all arrays that stand beside it.
+
+    A `size` is one number for all units of a layer, so that their number is that of the kernel and the bias beside it.
+
+    Args:
+        params: a pytree of parameters, of one run.
+        name: the name of the gate, such as `hidden.0`.
+
+    Raises:
+        InputError: when no array stands beside the gate, or their last axes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxsize.gates import units_beside
+        >>> layer = {"kernel": np.ones((3, 3, 2, 8)), "bias": np.ones(8), "size": np.array(5.0)}
+        >>> units_beside({"blocks": [layer]}, "blocks.0")
+        8
+    """
+    shapes = {leaf: jnp.shape(array) for leaf, array in named_leaves(params).items()}
+    beside = {leaf: shape for leaf, shape in shapes.items() if shape and _owner(leaf) == name}
+    if len({shape[-1] for shape in beside.values()}) != 1:
+        got = ", ".join(f"{leaf} {list(shape)}" for leaf, shape in beside.items()) or "none"
+        raise InputError(
+            f"expected arrays beside the gate that share their last axis, the units, got {got}", field=name
+        )
+    return next(iter(beside.values()))[-1]
+
+
+def _owner(leaf: str) -> str:
+    return leaf.removesuffix(".value").rpartition(".")[0]
+
+
+def hand_in(params: Tree, gates: Mapping[str, jax.Array]) -> Tree:
+    """Put given factors in place of a network's own gates.
+
+    The function of the network takes the result in place of its parameters, and multiplies the units by these factors
+    exactly as they are: there is no relu on top, a factor may be 0 or negative, and gradients flow through all of them.
+    It works for every network whose gates are applied by functions of jaxsize: `liveness_gate`, `size_gate`, `relu` and
+    `size_gates` with `gated_matmul` and `gated_conv`, `unit_gates` with `dense` and `conv`.
+
+    Args:
+        params: parameters of a network with leaves `liveness`, or `size` and `slope`.
+        gates: by name of the gate, as `read_liveness` and `read_sizes` give it: floating [U], or [B, U] for factors of
+            each row of the inputs. Gates that are not named stay.
+
+    Returns:
+        `params` with a `gates._handed.Handed` in place of every leaf `liveness` or `size` that is replaced, a pytree.
+
+    Raises:
+        InputError: when there is no gate of a name, or factors are not floating [U] or [B, U]; when the network is
+            called, also where it computes with the leaf itself, or where U differs.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxsize.gates import hand_in
+        >>> from jaxsize.networks import mlp
+        >>> network = mlp((1, 2, 1), gate="size", bias="zeros")
+        >>> params = network.init(0)
+        >>> closed = hand_in(params, {"hidden.0": jnp.zeros(2)})
+        >>> network.apply(closed, jnp.ones((3, 1))).ravel().tolist()
+        [0.0, 0.0, 0.0]
+    """
+    leaves = named_leaves(params)
+    names = {leaf.removesuffix(".value"): leaf for leaf in leaves}
+    for gate, given in gates.items():
+        factors = jnp.asarray(given)
+        if factors.ndim not in (1, 2) or not jnp.issubdtype(factors.dtype, jnp.floating):
+            got = f"{factors.dtype}{list(factors.shape)}"
+            raise InputError(f"hand_in: expected floating [U] or [B, U] for {gate!r}, got {got}")
+        owned = [f"{gate}.{LEAF}", f"{gate}.size", *([gate] if gate == LEAF else [])]
+        leaf = next((names[name] for name in owned if name in names), None)
+        if leaf is None:
+            known = ", ".join([*read_liveness(params), *read_sizes(params)]) or "none"
+            raise InputError(f"hand_in: expected gates of the network ({known}), got {gate!r}")
+        leaves[leaf] = Handed(factors)
+    return with_leaves(params, leaves)

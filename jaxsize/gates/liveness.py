@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from jaxsize.errors import InputError
 from jaxsize.gates._checks import dtype_and_shape, require_floating, require_units, wide_dtype
+from jaxsize.gates._handed import Handed, scale_by
 from jaxsize.gates._scale import scale
 
 
@@ -57,6 +58,8 @@ def relu(x: jax.Array) -> jax.Array:
         >>> jax.jit(jax.grad(lambda x: relu(x).sum()))(x).tolist()
         [0.0, 0.0, 1.0]
     """
+    if isinstance(x, Handed):  # gates that `hand_in` put in place of liveness count as they are
+        return x.factors
     require_floating("relu", "x", x)
     return _relu(x)
 
@@ -91,6 +94,8 @@ def liveness_gate(activations: jax.Array, liveness: jax.Array) -> jax.Array:
         >>> jax.jit(jax.grad(lambda liveness: liveness_gate(activations, liveness).sum()))(liveness).tolist()
         [1.0, 0.0, 0.0]
     """
+    if isinstance(liveness, Handed):
+        return scale_by("liveness_gate", activations, liveness.factors)
     require_units("liveness_gate", "liveness", activations, liveness)
     return scale(activations, _relu(liveness))
 

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxsize.errors import InputError
 from jaxsize.gates import _ramp_integral
 from jaxsize.gates._checks import dtype_and_shape, require_floating, wide_dtype
+from jaxsize.gates._handed import Handed, scale_by
 from jaxsize.gates._scale import scale
 
 
@@ -157,6 +158,8 @@ def size_gates(size: jax.Array, slope: ArrayLike, width: int) -> jax.Array:
     """
     if width < 0:
         raise InputError(f"size_gates: `width` must be at least 0, got {width}")
+    if isinstance(size, Handed):  # gates that `hand_in` put in place of the size count as they are
+        return size.factors
     return _wide_ramp("size_gates", size, slope, width).astype(jnp.asarray(size).dtype)
 
 
@@ -190,6 +193,8 @@ def size_gate(activations: jax.Array, size: jax.Array, slope: ArrayLike) -> jax.
     require_floating("size_gate", "activations", activations)
     if activations.ndim < 1:
         raise InputError(f"size_gate: `activations` must be [..., U], got {dtype_and_shape(activations)}")
+    if isinstance(size, Handed):
+        return scale_by("size_gate", activations, size.factors)
     return scale(activations, _wide_ramp("size_gate", size, slope, activations.shape[-1]))
 
 

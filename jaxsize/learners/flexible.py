@@ -21,7 +21,7 @@ from flax.core import FrozenDict
 
 from jaxsize.errors import InputError, require_choice
 from jaxsize.gates._names import is_size, is_slope
-from jaxsize.gates.leaves import read_sizes, with_sizes
+from jaxsize.gates.leaves import read_sizes, units_beside, with_sizes
 from jaxsize.gates.ramp import size_penalty
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.importance import Measure, measure_units
@@ -30,6 +30,7 @@ from jaxsize.learners.sampled_gates import Estimator, draw_slopes, sampled_outpu
 from jaxsize.learners.tasks import Task, mean_over_rows
 from jaxsize.networks.network import Network
 from jaxsize.trees import Tree
+from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
 
 Optimizer = Literal["adam", "adamax", "sgd"]
@@ -98,15 +99,8 @@ def penalty(params: Tree) -> jax.Array:
     """Return the sum of `size_penalty` over gated layers, [], in units (D1). Lambda times it is in the objective."""
     slopes, prices = read_sizes(params, "slope"), []
     for name, size in read_sizes(params).items():
-        prices.append(size_penalty(size, slopes[name], _layer(params, name)["bias"].shape[0]))
+        prices.append(size_penalty(size, slopes[name], units_beside(params, name)))
     return sum(prices, start=jnp.zeros(()))
-
-
-def _layer(params: Tree, name: str) -> dict[str, Any]:
-    """Find the dict that holds the leaves of a layer, by the layer's name."""
-    for key in name.split("."):
-        params = params[int(key) if isinstance(params, (list, tuple)) else key]
-    return params
 
 
 def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTransformation:
@@ -141,10 +135,11 @@ def make_optimizer(config: FlexibleConfig, hparams: Hparams) -> optax.GradientTr
 
 
 def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learner:
-    """Make the learner for an `mlp(gate="size")` of any number of hidden layers.
+    """Make the learner of a network some layers of which have a trained size.
 
     Args:
-        network: the network to train.
+        network: the network to train; `size` and `slope` stand beside the arrays of their layer, whose last axis is
+            that of its units, as in an `mlp(gate="size")`.
         task: what it learns.
         config: how weights and sizes are moved, and what a gate is.
 
@@ -166,7 +161,9 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
         if config.slope == "random":
             params = draw_slopes(hparams.key, params, *config.gray_zones)
         if config.gate == "bernoulli":
-            outputs, log_p = sampled_outputs(params, inputs, jax.random.fold_in(hparams.key, 1), config.estimator)
+            outputs, log_p = sampled_outputs(
+                network.apply, params, inputs, jax.random.fold_in(hparams.key, 1), config.estimator
+            )
         else:
             outputs, log_p = network.apply(params, inputs), jnp.zeros(targets.shape[0])
         recorded = task.of_batch(outputs, targets, weights)
@@ -182,16 +179,17 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
         return params, bookkeeping | _observed(params)
 
     def after_epoch(params, opt_state, bookkeeping, inputs, targets, hparams):
+        groups = unit_groups(network.apply, params, inputs[:1])
         measured = measure_units(config.order, network, task, params, inputs, targets)
         spread = {name: 0.9 * bookkeeping["order"][name] + 0.1 * value for name, value in measured.items()}
         score = spread if config.order == "spread" else measured
-        params, opt_state, order = reorder_units(make_optimizer(config, hparams), params, opt_state, score)
+        params, opt_state, order = reorder_units(make_optimizer(config, hparams), groups, params, opt_state, score)
         return params, opt_state, bookkeeping | {"order": {name: spread[name][order[name]] for name in order}}
 
     def init_bookkeeping(params):
         if config.order == "none":
             return _observed(params)
-        order = {name: jnp.zeros(_layer(params, name)["bias"].shape) for name in read_sizes(params)}
+        order = {name: jnp.zeros(units_beside(params, name)) for name in read_sizes(params)}
         return _observed(params) | {"order": order}
 
     return Learner(
@@ -210,7 +208,7 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
 
 def _observed(params: Tree) -> dict[str, jax.Array]:
     gates = {leaf: jnp.stack(list(map(jnp.asarray, read_sizes(params, leaf).values()))) for leaf in ("size", "slope")}
-    widths = [_layer(params, name)["bias"].shape[0] for name in read_sizes(params)]
+    widths = [units_beside(params, name) for name in read_sizes(params)]
     return gates | {"width": jnp.array(widths, gates["size"].dtype)}
 
 

@@ -4,17 +4,20 @@ The source is seed `003_d2c286111c329776.txt`, "Pre-Task": units are ordered by 
 running spread of their outputs. Both are measured on rows at the end of an epoch.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
 from jaxsize.errors import InputError
+from jaxsize.gates.leaves import hand_in, read_sizes, units_beside
 from jaxsize.gates.liveness import relu
+from jaxsize.gates.ramp import size_gates
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.layers import dense, unit_gates
 from jaxsize.networks.network import Network
-from jaxsize.trees import Tree, named_leaves, with_leaves
+from jaxsize.trees import Tree
 
 Measure = Literal["spread", "leave_one_out"]
 UNITS_AT_ONCE = 32
@@ -69,10 +72,10 @@ def leave_one_out(
 ) -> dict[str, jax.Array]:
     """Compute by how much the mean loss grows when one unit is removed, for each unit in turn.
 
-    The other units keep their gates.
+    A unit is removed by a gate of 0 in place of its own; the other units keep their gates.
 
     Args:
-        network: the `mlp(gate="size")`.
+        network: a network with ramp gates, of any kind.
         task: the task whose loss counts.
         params: parameters of the network.
         inputs: floating [B, D].
@@ -81,17 +84,22 @@ def leave_one_out(
     Returns:
         By layer, such as `hidden.0`, the growth of the loss [U]; it is below 0 where the loss falls.
     """
-    whole = jnp.mean(task.loss(network.apply(params, inputs), targets))
-    kernels = [*(layer["kernel"] for layer in params["hidden"]), params["output"]["kernel"]]
-    growth_of_layer = {}
-    for index in range(len(params["hidden"])):
-        name = f"hidden.{index}"
-        reader = "output.kernel" if index + 1 == len(params["hidden"]) else f"hidden.{index + 1}.kernel"
+    own = {name: size_gates(size, slope, units_beside(params, name)) for name, (size, slope) in _ramps(params).items()}
 
-        def loss_without(unit: jax.Array, reader: str = reader, kernel: jax.Array = kernels[index + 1]) -> jax.Array:
-            silenced = with_leaves(params, named_leaves(params) | {reader: jnp.asarray(kernel).at[unit].set(0)})
-            return jnp.mean(task.loss(network.apply(silenced, inputs), targets))
+    def loss_with(gates: Mapping[str, jax.Array]) -> jax.Array:
+        return jnp.mean(task.loss(network.apply(hand_in(params, gates), inputs), targets))
 
-        units = jnp.arange(kernels[index].shape[1])
-        growth_of_layer[name] = jax.lax.map(loss_without, units, batch_size=UNITS_AT_ONCE) - whole
-    return growth_of_layer
+    def growth(name: str) -> jax.Array:
+        def loss_without(unit: jax.Array) -> jax.Array:
+            return loss_with({name: own[name].at[unit].set(0)})
+
+        return jax.lax.map(loss_without, jnp.arange(own[name].size), batch_size=UNITS_AT_ONCE) - whole
+
+    whole = loss_with({})
+    return {name: growth(name) for name in own}
+
+
+def _ramps(params: Tree) -> dict[str, tuple[jax.Array, jax.Array]]:
+    """Return size and slope of every ramp gate, by name."""
+    slopes = read_sizes(params, "slope")
+    return {name: (jnp.asarray(size), slopes[name]) for name, size in read_sizes(params).items()}

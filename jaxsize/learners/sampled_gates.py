@@ -4,16 +4,14 @@ The source is seed `003_d2c286111c329776.txt`, "Random Slope" and "Random activa
 """
 
 import itertools
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
-from jaxsize.gates.leaves import read_sizes, with_sizes
-from jaxsize.gates.liveness import relu
+from jaxsize.gates.leaves import hand_in, read_sizes, units_beside, with_sizes
 from jaxsize.gates.ramp import size_gates, slope_of
-from jaxsize.networks.layers import dense
 from jaxsize.trees import Tree
 
 Estimator = Literal["none", "straight_through", "score_function"]
@@ -43,14 +41,17 @@ def _without_1() -> Iterator[int]:
     return (index for index in itertools.count() if index != 1)
 
 
-def sampled_outputs(params: Tree, inputs: jax.Array, key: jax.Array, estimator: Estimator) -> tuple[jax.Array, Any]:
-    """Compute the outputs of an `mlp` whose units are on or off at random, each on with the probability of its gate.
+def sampled_outputs(
+    apply: Callable[..., jax.Array], params: Tree, inputs: jax.Array, key: jax.Array, estimator: Estimator
+) -> tuple[jax.Array, jax.Array]:
+    """Compute the outputs of a network whose units are on or off at random, each on with the probability of its gate.
 
-    Every row draws its own units.
+    Every row draws its own units. They are handed in in place of the network's gates (`gates.hand_in`).
 
     Args:
-        params: parameters of an `mlp(gate="size")`.
-        inputs: floating [B, D].
+        apply: the function of the network.
+        params: its parameters, with a `size` and a `slope` in some layers.
+        inputs: [B, ...].
         key: random key of the draw.
         estimator: how the gradient passes the draw.
             `none`: the draw has derivative 0 (D2, J11), and so has the size.
@@ -59,19 +60,19 @@ def sampled_outputs(params: Tree, inputs: jax.Array, key: jax.Array, estimator: 
             (Williams 1992).
 
     Returns:
-        Outputs [B, O], and the logarithm of the probability of each row's draw, log p [B].
+        Outputs [B, ...], and the logarithm of the probability of each row's draw, log p [B].
     """
-    activations, log_p = inputs, jnp.zeros(inputs.shape[0])
-    for index, layer in enumerate(params["hidden"]):
-        activations = relu(dense(layer, activations))
-        size, slope, width = layer["size"], layer["slope"], activations.shape[-1]
+    slopes, units = read_sizes(params, "slope"), {}
+    log_p = jnp.zeros(inputs.shape[0])
+    for index, (name, size) in enumerate(read_sizes(params).items()):
+        slope, width = slopes[name], units_beside(params, name)
         gates = jnp.expand_dims(size_gates(size, slope, width), 0)
-        drawn = jax.random.bernoulli(jax.random.fold_in(key, index), gates, activations.shape)
-        on = jax.lax.stop_gradient(drawn.astype(activations.dtype))
+        drawn = jax.random.bernoulli(jax.random.fold_in(key, index), gates, (inputs.shape[0], width))
+        on = jax.lax.stop_gradient(drawn.astype(gates.dtype))
         if estimator == "straight_through":
             on = on + gates - jax.lax.stop_gradient(gates)
-        level = jnp.expand_dims(slope * (size - jnp.arange(width, dtype=activations.dtype)), 0)
+        level = jnp.expand_dims(slope * (size - jnp.arange(width, dtype=gates.dtype)), 0)
         signs = jax.lax.stop_gradient(2 * on - 1)
         log_p = log_p + jnp.sum(jax.nn.log_sigmoid(signs * level), axis=-1)
-        activations = activations * on
-    return dense(params["output"], activations), log_p
+        units[name] = on
+    return apply(hand_in(params, units), inputs), log_p

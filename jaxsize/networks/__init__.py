@@ -3,9 +3,8 @@
 from jaxsize.networks.counts import mlp_sizes, num_mlp_multiply_adds, num_mlp_parameters
 from jaxsize.networks.initializers import BiasInitializer, Initializer, init_bias, init_kernel, init_liveness
 from jaxsize.networks.layers import Gate, Params, conv, dense, init_conv, init_dense, init_gate, unit_gates
-from jaxsize.networks.mlp import mlp
+from jaxsize.networks.mlp import mlp, with_gates
 from jaxsize.networks.network import Network
-from jaxsize.networks.padding import pad_mlp, with_gates
 
 __all__ = [
     "BiasInitializer",
@@ -25,7 +24,6 @@ __all__ = [
     "mlp_sizes",
     "num_mlp_multiply_adds",
     "num_mlp_parameters",
-    "pad_mlp",
     "unit_gates",
     "with_gates",
 ]

@@ -1,7 +1,8 @@
 """Layers as pure functions of explicit parameters: an `init_*` draws the parameters, another function applies them.
 
 The parameters of a layer are a dict of arrays. The leaf that sets the size of the layer stands beside the kernel:
-`liveness` [U] (one trained gate per unit), or `size` [] with `slope` [] (one trained edge for the whole layer). A gate
+`liveness` [U] (one trained gate per unit), or `size` [] with `slope` [] (one trained edge for the whole layer, whose
+units are the last axis of all arrays beside it, see `gates.units_beside`). A gate
 multiplies the *outputs* of its layer, after the activation, but the layer that reads these outputs applies it: fused
 there, the gate needs no second copy of the activations for the backward pass. So a layer takes the gate of its own
 inputs as an argument.
@@ -15,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsize.errors import InputError
+from jaxsize.gates._handed import factors_of
 from jaxsize.gates.fused import gated_conv, gated_matmul
 from jaxsize.gates.liveness import relu
 from jaxsize.gates.ramp import size_gates
@@ -81,7 +83,8 @@ def unit_gates(params: Params, num_units: int, signed: bool = False) -> jax.Arra
         signed: whether the gate is liveness itself, so that a gate of 0 has a gradient, rather than relu(liveness).
 
     Returns:
-        Floating [num_units], or None where the parameters hold no gate.
+        Floating [num_units], or None where the parameters hold no gate. Gates of each row, [B, num_units], where those
+        were handed in (`gates.hand_in`).
 
     Example:
         >>> import jax.numpy as jnp
@@ -91,7 +94,7 @@ def unit_gates(params: Params, num_units: int, signed: bool = False) -> jax.Arra
         ([2.0, 0.0], [2.0, -1.0])
     """
     if "liveness" in params:
-        return params["liveness"] if signed else relu(params["liveness"])
+        return factors_of(params["liveness"]) if signed else relu(params["liveness"])
     if "size" in params:
         return size_gates(params["size"], params["slope"], num_units)
     return None
@@ -139,7 +142,7 @@ def dense(params: Params, inputs: jax.Array, gate: jax.Array | None = None) -> j
     Args:
         params: `kernel` [D, U] and, optionally, `bias` [U].
         inputs: floating [..., D].
-        gate: floating [D], the gate of the layer before (see `unit_gates`), or None.
+        gate: floating [D], the gate of the layer before (see `unit_gates`), or None; [B, D] for gates of each row.
 
     Returns:
         [..., U], in the dtype of the inputs.
@@ -213,7 +216,7 @@ def conv(
     Args:
         params: `kernel` [h, w, D, U] and, optionally, `bias` [U].
         inputs: floating [B, H, W, D].
-        gate: floating [D], the gate of the layer before (see `unit_gates`), or None.
+        gate: floating [D], the gate of the layer before (see `unit_gates`), or None; [B, D] for gates of each row.
         strides: one number per spatial axis.
         padding: "SAME" or "VALID".
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax
+import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.gates.liveness import relu
@@ -84,6 +85,17 @@ def mlp(
         params["output"] = init_dense(seed, "output", last_fan_in, widths[-1], initializer=initializer, bias=bias)
         return params
 
+    def structure() -> Tree:
+        def layer(fan_in: int, width: int, gates: Gate | None) -> dict[str, jax.ShapeDtypeStruct]:
+            shapes = {"kernel": (fan_in, width)} | ({} if bias is None else {"bias": (width,)})
+            shapes |= {"size": (), "slope": ()} if gates == "size" else {"liveness": (width,)} if gates else {}
+            return {name: jax.ShapeDtypeStruct(shape, np.dtype(np.float32)) for name, shape in shapes.items()}
+
+        hidden = [layer(*fans, gate) for fans in zip(fans_in, hidden_widths, strict=True)]
+        inputs = jax.ShapeDtypeStruct((widths[0],), np.dtype(np.float32))
+        gated = {"inputs": {"liveness": inputs}} if gate_inputs else {}
+        return {"hidden": hidden, "output": layer(last_fan_in, widths[-1], None)} | gated
+
     def apply(params: Tree, inputs: jax.Array) -> jax.Array:
         activations = inputs
         gates = unit_gates(params.get("inputs", {}), inputs.shape[-1], signed)
@@ -92,4 +104,25 @@ def mlp(
             gates = unit_gates(layer, activations.shape[-1], signed)
         return dense(params["output"], activations, gates)
 
-    return Network(init, apply, signed if has_liveness else None)
+    return Network(init, apply, signed if has_liveness else None, structure)
+
+
+def with_gates(params: Tree) -> Tree:
+    """Add relu gates at 1, which change no output, to the parameters of an ungated `mlp`.
+
+    Args:
+        params: of an `mlp` with gate=None, in NumPy.
+
+    Returns:
+        Parameters of the same `mlp` with gate="liveness".
+
+    Example:
+        >>> from jaxsize.networks import mlp, with_gates
+        >>> params = with_gates(mlp((2, 3, 1), gate=None).init(0))
+        >>> params["hidden"][0]["liveness"].tolist()
+        [1.0, 1.0, 1.0]
+    """
+    gates = [np.ones_like(layer["kernel"][0]) for layer in params["hidden"]]
+    return params | {
+        "hidden": [layer | {"liveness": gate} for layer, gate in zip(params["hidden"], gates, strict=True)]
+    }

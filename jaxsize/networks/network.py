@@ -28,3 +28,16 @@ class Network(NamedTuple):
     signed: bool | None = None
     """Whether leaves named `liveness` are signed gates (True) or relu gates (False); None where there are none, or
     nothing is known."""
+    structure: Callable[[], Tree] | None = None
+    """Function that returns the shapes and dtypes of the parameters without drawing any; None: they are drawn."""
+
+    def shapes(self) -> Tree:
+        """Tell the shapes and dtypes of the parameters: jax.ShapeDtypeStruct in place of every leaf.
+
+        Example:
+            >>> from jaxsize import mlp
+            >>> mlp((4, 8, 3)).shapes()["output"]["kernel"]
+            ShapeDtypeStruct(shape=(8, 3), dtype=float32)
+        """
+        like = self.init(0) if self.structure is None else self.structure()
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)

@@ -5,7 +5,6 @@ widths allow. Partners whose widths fall into the same buckets share a program: 
 inert.
 """
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -104,33 +103,23 @@ def partner_batches(
         padded = tuple(bucket(width, factor=factor) for width in partner.widths)
         together.setdefault((partner.epochs, padded), []).append(partner)
 
-    @functools.cache
-    def groups_of(widths: tuple[int, ...]) -> UnitGroups:
-        made = network(widths)
-        return unit_groups(made.apply, made.shapes(), dataset.network_inputs(1))
-
     def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
         batch_name = f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else "")
-        more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
-        groups = groups_of(padded)
+        padded_network = network(padded)
+        groups = unit_groups(padded_network.apply, padded_network.shapes(), dataset.network_inputs(1))
         sizes = [network_sizes(groups, _by_group(groups, partner.widths)) for partner in group]
-
-        def init(index: int) -> Tree:
-            own = groups_of(group[index].widths)
-            return pad_units(own, group[index].init(), _by_group(own, padded))
-
+        units = [{"live_units": sum(one.widths), "live_units_per_layer": list(one.widths)} for one in group]
+        more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
         return Batch(
             name=batch_name,
             labels=[
-                partner.label
-                | {"batch": batch_name, "live_units": sum(partner.widths), "live_units_per_layer": list(partner.widths)}
-                | size
-                for partner, size in zip(group, sizes, strict=True)
+                partner.label | {"batch": batch_name} | number | size
+                for partner, number, size in zip(group, units, sizes, strict=True)
             ],
-            init=init,
+            init=lambda index: pad_units(groups, group[index].init()),
             num_parameters=network_sizes(groups, {})["parameters"],
             hparams=hparams,
-            learner=make_learner(network(padded), task_of(dataset), sparsifier),
+            learner=make_learner(padded_network, task_of(dataset), sparsifier),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,

@@ -23,9 +23,10 @@ from jaxsize.resizing.buckets import bucket
 from jaxsize.resizing.widening import Widening
 from jaxsize.sweeps._grid import column, numbered
 from jaxsize.trees import Tree
+from jaxsize.units._naming import group_of
 from jaxsize.units.groups import UnitGroups
 from jaxsize.units.reading import unit_groups
-from jaxsize.units.sizes import group_of, network_sizes
+from jaxsize.units.sizes import network_sizes
 
 DEFAULTS: dict[str, float] = {
     "penalty": 0.0,
@@ -222,7 +223,8 @@ def size_columns(groups: UnitGroups, layers: Sequence[str]) -> Callable[..., dic
         `live_units_per_layer` is missing and the other three are NaN.
     """
 
-    wide = groups.resized({group_of(groups, layer): MOST_UNITS for layer in layers})  # layers may be widened
+    names = [group_of(groups, layer, where="size_columns") for layer in layers]
+    wide = groups.resized(dict.fromkeys(names, MOST_UNITS))  # layers may be widened
 
     def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
         sizes, slopes, widths = after.astype(float).tolist()

@@ -3,10 +3,12 @@
 from jaxsize.units._places import Place
 from jaxsize.units.compaction import Compacted, compact
 from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units.padding import pad_units
 from jaxsize.units.prices import Per, unit_prices
 from jaxsize.units.pruning import prune_by_magnitude
 from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
+from jaxsize.units.sizes import input_gates, network_sizes
 
 __all__ = [
     "Compacted",
@@ -15,6 +17,9 @@ __all__ = [
     "Place",
     "UnitGroups",
     "compact",
+    "input_gates",
+    "network_sizes",
+    "pad_units",
     "prune_by_magnitude",
     "reorder_units",
     "unit_groups",

@@ -11,7 +11,7 @@ from jaxsize.text_tables import format_table
 from jaxsize.trees import Array, Tree, named_leaves
 from jaxsize.units._places import Place, places_of
 from jaxsize.units._program.axes import Axis
-from jaxsize.units._program.entries import resized, size_with, units_of
+from jaxsize.units._program.entries import closed_units, resized, size_with
 from jaxsize.units._program.gate_sets import Gate, GateSets
 from jaxsize.units._program.multiply_adds import Cost, total
 from jaxsize.units._program.retrace import shapes_with
@@ -53,6 +53,10 @@ class Group:
     """Why removing a unit would change what the function computes, or empty."""
     ordered: str
     """What counts the units by position, so that only the last ones can be removed, or empty."""
+    read_at: frozenset[tuple[str, int]] = frozenset()
+    """Where weights read the units: (leaf, axis) of those of `places` that are outgoing weights."""
+    not_inert: str = ""
+    """Why units whose weights are all 0 would not stay so in training, or empty."""
 
     @property
     def exact(self) -> bool:
@@ -158,7 +162,7 @@ class UnitGroups:
         """
 
         def unit_closed(name: str, gate: Gate) -> np.ndarray:
-            return _closed_units(closed(gate), self.axes[gate.leaf], self.atoms[name])
+            return closed_units(closed(gate), self.axes[gate.leaf], self.atoms[name])
 
         def unit_open(name: str, gate_sets: GateSets) -> np.ndarray:
             by_gate_set = [np.all([unit_closed(name, gate) for gate in gate_set], axis=0) for gate_set in gate_sets]
@@ -228,23 +232,3 @@ class UnitGroups:
     def _by_atom(self, sizes: Mapping[str, int] | None) -> dict[Axis, int]:
         """Give sizes by the atom of a group in place of its name."""
         return {self.atoms[self[name].name]: size for name, size in (sizes or {}).items()}
-
-
-def _closed_units(closed: np.ndarray, axes: tuple[Axis, ...], atom: Axis) -> np.ndarray:
-    """Tell which units of an atom have no open entry in a gate.
-
-    Args:
-        closed: which entries of the gate are closed: bool [*gate], or [R, *gate] for a batch of runs.
-        axes: the axes of the gate.
-        atom: the atom, which one of these axes has.
-
-    Returns: bool [U], or [R, U].
-    """
-    if closed.ndim == len(axes) + 1:
-        return np.stack([_closed_units(of_run, axes, atom) for of_run in closed])
-    for dim, axis in enumerate(axes):
-        units = units_of(axis, atom)
-        if (units >= 0).any():
-            entries = np.moveaxis(closed, dim, 0).reshape(len(units), -1).all(axis=1)
-            return np.bincount(units[(units >= 0) & ~entries], minlength=atom.size) == 0
-    raise AssertionError("a gate has no axis of its group")

@@ -7,9 +7,7 @@ price for a unit of a 3 x 3 convolution, and the true price in no layer.
 from collections.abc import Iterable
 from typing import Literal
 
-from jaxsize.errors import InputError
-from jaxsize.gates._names import gate_name, is_gate
-from jaxsize.units._program.axes import atoms
+from jaxsize.units._naming import group_of
 from jaxsize.units.groups import UnitGroups
 
 Per = Literal["unit", "parameter", "multiply_add"]
@@ -45,17 +43,8 @@ def unit_prices(groups: UnitGroups, gates: Iterable[str], *, per: Per) -> dict[s
     count = {"unit": None, "parameter": groups.num_parameters, "multiply_add": groups.num_multiply_adds}[per]
     sizes, saved = {}, {}
     for gate in gates:
-        group = groups[_group_of(groups, gate)]
+        group = groups[group_of(groups, gate, where="unit_prices")]
         sizes[gate] = group.size
         saved[gate] = 1.0 if count is None else float(count() - count({group.name: group.size - 1}))
     mean = sum(saved[gate] * size for gate, size in sizes.items()) / max(1, sum(sizes.values()))
     return {gate: cost / mean for gate, cost in saved.items()}
-
-
-def _group_of(groups: UnitGroups, gate: str) -> str:
-    """Find the name of the group whose units a gate multiplies."""
-    for leaf, axes in groups.axes.items():
-        if is_gate(leaf) and gate_name(leaf) == gate:
-            atoms_of_gate = {atom for axis in axes for atom in atoms(axis)}
-            return next(name for name, atom in groups.atoms.items() if atom in atoms_of_gate)
-    raise InputError(f"unit_prices: expected gates of the function, got {gate!r}")

@@ -7,6 +7,7 @@ close them (`zeros`). Then it traces the function again at other sizes, to see t
 from its parameters and computes no constant from them.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from jaxsize.units._program.flatten import flatten
 from jaxsize.units._program.gate_sets import ALWAYS, NEVER
 from jaxsize.units._program.multiply_adds import costs_of
 from jaxsize.units._program.retrace import Difference, changes_at_other_sizes
+from jaxsize.units._program.sources import read_places, reasons_against_zeros
 from jaxsize.units._program.zeros import Consumer, closed_by, facts_of, find_consumers
 from jaxsize.units.groups import Group, UnitGroups
 
@@ -82,10 +84,19 @@ def unit_groups(
     removable = [atom for atom in unit_atoms if not atom.fixed]
     changes = changes_at_other_sizes(apply, params, inputs, program, axes, removable)
     consumers = find_consumers(program, facts_of(values, filter(is_gate, values)))
+    read_at = read_places(program, values, frozenset(filter(is_gate, values)))
+    against_zeros = reasons_against_zeros(program, values, read_at)
     groups: dict[str, Group] = {}
     by_name: dict[str, Axis] = {}
     for atom in unit_atoms:
-        group = _group(atom, axes, consumers, changes.get(atom, Difference()), groups)
+        change = changes.get(atom, Difference())
+        group = _group(atom, axes, consumers, change, groups)
+        if any(find(consumer.atom) is atom for consumer in consumers):
+            not_inert = change.changes or against_zeros.get(atom, "")
+        else:
+            not_inert = "no step sums over these units"
+        places = frozenset((place.leaf, place.axis) for place in group.places)
+        group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert)
         groups[group.name], by_name[group.name] = group, atom
     return UnitGroups(groups, axes, by_name, tuple(costs_of(program)))
 

@@ -1,59 +1,104 @@
 """Units put in another order, in parameters and optimiser state."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxsize.gates.leaves import read_sizes
+from jaxsize.errors import InputError
 from jaxsize.trees import Tree, named_leaves, with_leaves
+from jaxsize.units._naming import group_of, is_single_unit
 from jaxsize.units._optimizer_states import map_parameter_like
+from jaxsize.units._program.axes import Axis, find
+from jaxsize.units.groups import UnitGroups
 
 
 def reorder_units(
-    optimizer: Any, params: Tree, opt_state: Tree, scores: Mapping[str, jax.Array]
+    optimizer: Any, groups: UnitGroups, params: Tree, opt_state: Tree, scores: Mapping[str, jax.Array]
 ) -> tuple[Tree, Tree, dict[str, jax.Array]]:
-    """Put the units with the largest scores first, in every layer of an `mlp` that has a size gate.
+    """Put the units with the largest scores first.
 
-    Whatever belongs to a unit moves with it: its incoming weights, its bias, its outgoing weights, and what the
-    optimiser keeps of them. The gates stay where they are. Units with equal scores keep their order.
+    Whatever belongs to a unit moves with it: its incoming weights, its bias, its outgoing weights, its liveness, and
+    what the optimiser keeps of them. A ramp gate stays where it is, so that other units are at its edge. Units with
+    equal scores keep their order.
 
     Args:
         optimizer: the optax transformation that made `opt_state`.
-        params: parameters of an `mlp` with size gates.
+        groups: the unit groups of the network, at its present size.
+        params: the parameters of the network.
         opt_state: the optimiser's state.
-        scores: floating [U], for every layer with a size gate, by its name (`hidden.0`).
+        scores: floating [U] by name of the group, of the gate or of the layer (`hidden.0`). Units of other groups keep
+            their places.
 
     Returns:
-        The parameters, the optimiser's state, and for every layer with a size gate the original index of every unit,
-        int [U].
+        The parameters, the optimiser's state, and by each name in `scores` the original index of every unit, int [U].
 
     Raises:
-        InputError: when optax cannot tell which leaves of the state belong to parameters (as for L-BFGS).
+        InputError: when a name is unknown, two names mean the same units, these units cannot change places, or there is
+            not a score for each; when optax cannot tell which leaves of the state belong to parameters (as for L-BFGS).
 
     Example:
         >>> import jaxsize, numpy as np, optax
         >>> from jaxsize.units import reorder_units
-        >>> params, optimizer = jaxsize.mlp((2, 3, 2), gate="size", bias=None).init(0), optax.sgd(0.1)
+        >>> network, optimizer = jaxsize.mlp((2, 3, 2), gate="size", bias=None), optax.sgd(0.1)
+        >>> params = network.init(0)
+        >>> groups = jaxsize.unit_groups(network.apply, params, np.ones((1, 2), np.float32))
         >>> scores = {"hidden.0": np.array([2.0, 9.0, 5.0])}
-        >>> ordered, _, order = reorder_units(optimizer, params, optimizer.init(params), scores)
+        >>> ordered, _, order = reorder_units(optimizer, groups, params, optimizer.init(params), scores)
         >>> order["hidden.0"].tolist()
         [1, 2, 0]
         >>> ordered["output"]["kernel"].tolist() == params["output"]["kernel"][[1, 2, 0]].tolist()
         True
     """
-    order = {name: jnp.argsort(-scores[name], stable=True) for name in read_sizes(params)}
-    layers = [f"hidden.{index}" for index in range(len(params["hidden"]))] + ["output"]
+    order: dict[str, jax.Array] = {}
+    by_atom: dict[Axis, jax.Array] = {}
+    for name, score in scores.items():
+        order[name] = jnp.argsort(-score, stable=True)
+        if is_single_unit(groups, name):
+            continue
+        group = groups[group_of(groups, name, where="reorder_units")]
+        atom = find(groups.atoms[group.name])
+        if group.fixed:
+            raise InputError(f"reorder_units: the units of {name} cannot change places: {group.fixed}")
+        if atom in by_atom:
+            raise InputError(f"reorder_units: expected one score for each unit of {group.name}, got {name!r} as well")
+        if jnp.shape(score) != (group.size,):
+            raise InputError(f"reorder_units: expected scores [{group.size}], got {list(jnp.shape(score))}", field=name)
+        by_atom[atom] = order[name]
+    plans = {leaf: [_entries(axis, by_atom) for axis in axes] for leaf, axes in groups.axes.items()}
 
     def moved(leaf: jax.Array, name: str) -> jax.Array:
-        layer, kind = name.rsplit(".", 1)
-        if kind in ("kernel", "bias") and layer in order:
-            leaf = jnp.take(leaf, order[layer], axis=-1)
-        before = layers[layers.index(layer) - 1] if layers.index(layer) else None
-        return jnp.take(leaf, order[before], axis=0) if kind == "kernel" and before in order else leaf
+        for dim, entries in enumerate(plans[name]):
+            if entries is not None:
+                leaf = jnp.take(leaf, entries, axis=dim)
+        return leaf
 
     leaves = named_leaves(params)
     names = with_leaves(params, {name: name for name in leaves})
     params = with_leaves(params, {name: moved(leaf, name) for name, leaf in leaves.items()})
     return params, map_parameter_like(optimizer, moved, opt_state, names), order
+
+
+def _entries(axis: Axis, order: Mapping[Axis, jax.Array]) -> jax.Array | None:
+    """Compute which entry of an axis comes where, when the entries of some atoms change places; None if all stay.
+
+    Args:
+        axis: the axis.
+        order: per atom whose entries change places, the former index of each, int [n].
+    """
+    axis = find(axis)
+    if axis.kind == "atom":
+        return order.get(axis)
+    parts = [_entries(part, order) for part in axis.parts]
+    if all(part is None for part in parts):
+        return None
+    entries = [jnp.arange(part.size) if by is None else by for part, by in zip(axis.parts, parts, strict=True)]
+    if axis.kind == "sum":
+        starts = itertools.accumulate((part.size for part in axis.parts), initial=0)
+        return jnp.concatenate([start + by for start, by in zip(starts, entries, strict=False)])
+    index = jnp.zeros(1, int)
+    for part, by in zip(axis.parts, entries, strict=True):
+        index = jnp.ravel(jnp.expand_dims(index * part.size, 1) + jnp.expand_dims(by, 0))
+    return index

@@ -19,14 +19,17 @@ from helpers.flexible import (
     some_data,
     train_together,
 )
+from helpers.groups import conv
 from helpers.hparams import flexible_hparams
 from helpers.training import normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxsize.gates.ramp import size_gate
 from jaxsize.learners.flexible import FlexibleConfig, make_optimizer
 from jaxsize.learners.importance import leave_one_out, measure_units, spreads
 from jaxsize.networks.mlp import mlp
+from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
 
 DATA = some_data()
@@ -40,6 +43,10 @@ def random_params(widths, seed=0):
     for n, layer in enumerate(params["hidden"]):
         layer["size"], layer["slope"] = np.float32(1e4), np.float32(1 + n)
     return params
+
+
+def groups_of(params):
+    return unit_groups(TWO.apply, params, np.zeros((1, D), np.float32))
 
 
 def permuted(leaves, orders):
@@ -71,7 +78,7 @@ def test_what_belongs_to_a_unit_moves_with_it_and_outputs_stay(network, seed, co
         lambda leaf: normal(seed + leaf.size, *leaf.shape) if leaf.ndim else leaf + 7, optimizer.init(params)
     )
     scores = {f"hidden.{n}": jnp.asarray(level, jnp.float32) for n, level in enumerate(levels)}
-    moved, moved_state, permutations = reorder_units(optimizer, params, state, scores)
+    moved, moved_state, permutations = reorder_units(optimizer, groups_of(params), params, state, scores)
     orders = [sorted(range(len(level)), key=lambda unit, level=level: -level[unit]) for level in levels]  # stable
     assert [order.tolist() for order in permutations.values()] == orders and list(permutations) == list(scores)
     expected = permuted(named(params), orders)
@@ -105,7 +112,8 @@ def test_units_in_another_order_train_on_alike_where_all_gates_are_equal():
     states, _ = train_together(learner, [params] * 2, DATA, settings)
     half = run_of(states, 0)
     scores = {f"hidden.{n}": jnp.asarray(normal(n, width)) for n, width in enumerate((7, 6))}
-    moved, state, order = reorder_units(make_optimizer(FlexibleConfig(), hparams), half.params, half.opt_state, scores)
+    optimizer = make_optimizer(FlexibleConfig(), hparams)
+    moved, state, order = reorder_units(optimizer, groups_of(half.params), half.params, half.opt_state, scores)
     pair = [half, half.replace(params=moved, opt_state=state)]
     ends = go_on(learner, pair, settings)
     expected = permuted(named(run_of(ends.params, 0)), [np.asarray(order[name]) for name in scores])
@@ -203,3 +211,30 @@ def test_after_every_epoch_the_units_that_matter_most_come_first(measure):
             # 0 before, then 0.9 of it and 0.1 of the spread, twice; it moves with its unit
             np.testing.assert_allclose(running, (1 - 0.9**2) * score[orders[n]], rtol=1e-5, atol=1e-7)
         np.testing.assert_array_equal(named(run_of(states.params, 0))[0, "kernel"], expected[0, "kernel"])
+
+
+def two_branches(params, images):
+    """Channels and dense units with sizes, under other names, one after the other."""
+    hidden = size_gate(jax.nn.relu(conv(images, params["eye"]["w"])), params["eye"]["size"], params["eye"]["slope"])
+    hidden = jnp.tanh(hidden.reshape(len(images), -1) @ params["mind"]["w"])
+    return size_gate(hidden, params["mind"]["size"], params["mind"]["slope"]) @ params["top"]
+
+
+def test_leaving_out_channels_and_units_of_a_network_with_other_names():
+    ramp = {"size": np.float32(2.3), "slope": np.float32(0.7)}
+    params = {"eye": {"w": normal(0, 3, 3, 2, 5)} | ramp, "mind": {"w": 0.1 * normal(1, 80, 6)} | ramp}
+    params["top"] = normal(2, 6, K)
+    network = TWO._replace(apply=two_branches)
+    images, targets = jnp.asarray(normal(3, 9, 4, 4, 2)), jnp.arange(9) % K
+    costs = jax.jit(lambda params: leave_one_out(network, CLASSIFICATION, params, images, targets))(params)
+    assert {name: len(cost) for name, cost in costs.items()} == {"eye": 5, "mind": 6}
+
+    def loss(params):
+        return cross_entropy(np.asarray(two_branches(params, images), float), np.asarray(targets))
+
+    for unit in range(5):  # a channel's entries in the reader: every fifth row
+        less = params["mind"] | {"w": np.where(np.arange(80)[:, None] % 5 == unit, 0, params["mind"]["w"])}
+        np.testing.assert_allclose(costs["eye"][unit], loss(params | {"mind": less}) - loss(params), atol=1e-5)
+    for unit in range(6):
+        less = params | {"top": np.where(np.arange(6)[:, None] == unit, 0, params["top"])}
+        np.testing.assert_allclose(costs["mind"][unit], loss(less) - loss(params), atol=1e-5)

@@ -4,6 +4,7 @@ against expectations over all patterns."""
 import dataclasses
 import itertools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,14 +27,17 @@ from helpers.flexible import (
     some_data,
     train_together,
 )
+from helpers.groups import conv
 from helpers.hparams import flexible_hparams
 from helpers.training import normal
 
 from jaxsize.gates._names import is_size, is_slope
 from jaxsize.gates.leaves import read_sizes, with_sizes
-from jaxsize.gates.ramp import gray_zone, slope_of
+from jaxsize.gates.liveness import relu
+from jaxsize.gates.ramp import gray_zone, size_gate, size_gates, slope_of
 from jaxsize.learners.flexible import FlexibleConfig, make_learner
 from jaxsize.learners.sampled_gates import sampled_outputs
+from jaxsize.networks.layers import dense
 from jaxsize.networks.mlp import mlp
 
 RANDOM = FlexibleConfig(slope="random")
@@ -127,7 +131,9 @@ def draws(params, inputs, key):
         ones = [(other, np.ones_like(other["bias"])) for other in params["hidden"][: index + 1]]
         shown = [other | {"kernel": 0 * other["kernel"], "bias": bias} for other, bias in ones]
         output = {"kernel": np.eye(width, dtype="f4"), "bias": np.zeros(width, "f4")}
-        masks.append(np.asarray(sampled_outputs({"hidden": shown, "output": output}, inputs, key, "none")[0]))
+        masks.append(
+            np.asarray(sampled_outputs(TWO.apply, {"hidden": shown, "output": output}, inputs, key, "none")[0])
+        )
     return masks
 
 
@@ -150,7 +156,7 @@ def test_outputs_and_gradients_at_the_units_drawn(estimator):
     sent = normal(6, 16, K)  # the loss is the sum of outputs times these
 
     def loss(params):
-        outputs, log_p = sampled_outputs(params, inputs, jax.random.clone(key), estimator)
+        outputs, log_p = sampled_outputs(TWO.apply, params, inputs, jax.random.clone(key), estimator)
         return jnp.sum(outputs * sent), (outputs, log_p)
 
     gradient, (outputs, log_p) = jax.jit(jax.grad(loss, has_aux=True))(params)
@@ -253,3 +259,61 @@ def test_the_score_function_is_right_on_average_over_all_patterns(num_rows):
             exact[place] = (sides[0] - sides[1]) / 2e-5
         assert_mean(samples, exact)
         assert leaf[1] != "size" or abs(exact) > 10 * np.std(samples) / np.sqrt(num_keys)  # there is something to find
+
+
+# Any network, and to the bit
+
+
+def walked(params, inputs, key, estimator):
+    """The draw of an `mlp` layer by layer, as it was first written."""
+    activations, log_p = inputs, jnp.zeros(inputs.shape[0])
+    for index, layer in enumerate(params["hidden"]):
+        activations = relu(dense(layer, activations))
+        size, slope, width = layer["size"], layer["slope"], activations.shape[-1]
+        gates = jnp.expand_dims(size_gates(size, slope, width), 0)
+        drawn = jax.random.bernoulli(jax.random.fold_in(key, index), gates, activations.shape)
+        on = jax.lax.stop_gradient(drawn.astype(activations.dtype))
+        if estimator == "straight_through":
+            on = on + gates - jax.lax.stop_gradient(gates)
+        level = jnp.expand_dims(slope * (size - jnp.arange(width, dtype=activations.dtype)), 0)
+        log_p = log_p + jnp.sum(jax.nn.log_sigmoid(jax.lax.stop_gradient(2 * on - 1) * level), axis=-1)
+        activations = activations * on
+    return dense(params["output"], activations), log_p
+
+
+@pytest.mark.parametrize("estimator", BERNOULLI)
+def test_an_mlp_draws_and_learns_to_the_bit_as_if_it_were_walked_by_hand(estimator):
+    network = mlp((D, 70, 33, K), gate="size")
+    params, inputs, sent = network.init(3), jnp.asarray(normal(5, 40, D)), normal(6, 40, K)
+
+    def results(outputs_of):
+        def loss(params):
+            outputs, log_p = outputs_of(params, inputs, jax.random.key(7), estimator)
+            return jnp.sum(outputs * sent) + jnp.sum(log_p), (outputs, log_p)
+
+        return jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+
+    ours = results(lambda *given: sampled_outputs(network.apply, *given))
+    chex.assert_trees_all_equal(ours, results(walked), strict=True)
+
+
+def test_channels_of_a_convolution_are_drawn_once_for_every_row():
+    """A convolution with a size gate, flattened before a dense layer; the parameters have other names."""
+
+    def apply(params, images):
+        hidden = size_gate(
+            jax.nn.relu(conv(images, params["conv"]["w"])), params["conv"]["size"], params["conv"]["slope"]
+        )
+        return hidden.reshape(len(images), -1) @ params["top"]
+
+    layer = {"w": normal(0, 3, 3, 2, 5), "size": np.float32(2), "slope": np.float32(0.5)}
+    params, images = {"conv": layer, "top": np.ones((16 * 5, 1), "f4")}, jnp.asarray(normal(1, 6, 4, 4, 2))
+    outputs, log_p = sampled_outputs(apply, params, images, jax.random.key(2), "none")
+    gates = ramp(2.0, 0.5, 5)
+    hidden = np.asarray(jax.nn.relu(conv(images, params["conv"]["w"]))).sum(axis=(1, 2))
+    by_pattern = {}
+    for on in itertools.product((0, 1), repeat=5):
+        by_pattern[on] = np.log(np.where(on, gates, 1 - np.array(gates))).sum()
+    for row in range(6):  # each row's output is that of one pattern, whose probability is the one given
+        (on,) = [p for p in by_pattern if np.isclose(hidden[row] @ np.array(p), outputs[row, 0], rtol=1e-4)]
+        np.testing.assert_allclose(log_p[row], by_pattern[on], rtol=1e-4)

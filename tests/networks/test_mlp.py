@@ -4,12 +4,10 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 from jaxsize.networks.counts import num_mlp_parameters
-from jaxsize.networks.mlp import mlp
-from jaxsize.networks.padding import pad_mlp
+from jaxsize.networks.mlp import mlp, with_gates
 
 WIDTHS = st.lists(st.integers(1, 8), min_size=2, max_size=5).map(tuple)  # 0 to 3 hidden layers
 
@@ -149,39 +147,11 @@ def test_gradients_are_the_finite_differences_of_the_network_written_out(gate):
         np.testing.assert_allclose(gradient, expected, rtol=2e-3, atol=2e-5)
 
 
-@pytest.mark.parametrize("gate", [None, "liveness"])
-def test_padded_network_trains_like_the_original(gate):
-    widths, wide = (3, 5, 4, 2), [8, 9]
-    network = mlp(widths, gate=gate, initializer="he_normal")
-    small = network.init(0)
-    inputs, targets = jnp.asarray(normal(1, 16, 3)), jnp.asarray(normal(2, 16, 2))
-    optimizer = optax.adamw(1e-2, weight_decay=0.1)
-
-    @jax.jit
-    def step(params, state):
-        gradient = jax.grad(lambda params: jnp.mean((network.apply(params, inputs) - targets) ** 2))(params)
-        updates, state = optimizer.update(gradient, state, params)
-        return optax.apply_updates(params, updates), state
-
-    ends = []
-    for params in (small, pad_mlp(small, wide)):
-        state = optimizer.init(params)
-        for _ in range(20):
-            params, state = step(params, state)
-        ends.append(jax.tree.map(np.asarray, params))
-    trained, padded = ends
-    assert np.abs(trained["hidden"][0]["kernel"] - small["hidden"][0]["kernel"]).max() > 0.05
-    chex.assert_trees_all_close(padded, pad_mlp(trained, wide), rtol=1e-4, atol=1e-6, strict=True)
-    masks = jax.tree.leaves(pad_mlp(jax.tree.map(np.ones_like, trained), wide))
-    for leaf, mask in zip(jax.tree.leaves(padded), masks, strict=True):
-        assert not leaf[mask == 0].any()  # exactly 0
-
-
-def test_padding_refuses_sizes_and_narrower_widths():
-    params = mlp((3, 5, 2), gate=None).init(0)
-    chex.assert_trees_all_equal(pad_mlp(params, [5]), params, strict=True)
-    for bad, widths in ((params, [4]), (mlp((3, 5, 2), gate="size").init(0), [8])):
-        with pytest.raises(ValueError, match="expected layers without a size, no wider than"):
-            pad_mlp(bad, widths)
-    with pytest.raises(ValueError):
-        pad_mlp(params, [8, 8])
+@pytest.mark.parametrize("bias", ["pytorch", None])
+def test_gates_at_one_change_no_output(bias):
+    widths, inputs = (3, 9, 7, 4), np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    params = mlp(widths, gate=None, bias=bias).init(1)
+    gated = with_gates(params)
+    assert [layer["liveness"].tolist() for layer in gated["hidden"]] == [[1] * 9, [1] * 7]
+    assert "liveness" not in params["hidden"][0] and gated["hidden"][0]["liveness"].dtype == np.float32
+    np.testing.assert_array_equal(mlp(widths).apply(gated, inputs), mlp(widths, gate=None).apply(params, inputs))

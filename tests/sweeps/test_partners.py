@@ -13,8 +13,7 @@ from scipy import stats
 from experiments.common.networks import compress_network
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
-from jaxsize.networks.mlp import mlp
-from jaxsize.networks.padding import with_gates
+from jaxsize.networks.mlp import mlp, with_gates
 from jaxsize.programs.config import Config
 from jaxsize.sweeps.partners import Partner, partner_batches, random_widths, sizes_of
 from jaxsize.training import _train as training

@@ -178,7 +178,7 @@ def test_a_network_cut_to_its_sizes_puts_out_nearly_the_same(hidden):
     for n, layer in enumerate(params["hidden"]):
         layer["size"], layer["slope"] = np.float32(6.3 + 4 * n), np.float32(1.0 + 0.5 * n)
     inputs = normal(0, 50, 3)
-    small, moved = cut(params, inputs)
+    small, moved = cut(mlp((3, 2), gate="size").apply, params, inputs)
     widths = [len(layer["bias"]) for layer in small["hidden"]]
     assert widths == [math.ceil(6.3 + 4 * n + 9.19024 / (1.0 + 0.5 * n)) for n in range(len(hidden))]
     before = named(params)
@@ -195,7 +195,7 @@ def test_a_network_cut_to_its_sizes_puts_out_nearly_the_same(hidden):
 
 def test_a_network_larger_than_its_layers_is_not_cut():
     params = mlp((3, 12, 2), gate="size", size=11.0).init(1)
-    small, moved = cut(params, normal(0, 50, 3))
+    small, moved = cut(mlp((3, 2), gate="size").apply, params, normal(0, 50, 3))
     assert moved == 0 and {leaf: value.shape for leaf, value in named(small).items()} == {
         leaf: value.shape for leaf, value in named(params).items()
     }

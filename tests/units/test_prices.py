@@ -79,5 +79,5 @@ def test_a_learner_pays_the_prices():
 
 def test_an_unknown_gate_is_told():
     groups, _ = mlp_groups()
-    with pytest.raises(ValueError, match=r"^unit_prices: expected gates of the function, got 'hidden.7'$"):
+    with pytest.raises(ValueError, match=r"^unit_prices: expected a group, a gate or a layer .* got 'hidden.7'$"):
         unit_prices(groups, ["hidden.7"], per="parameter")

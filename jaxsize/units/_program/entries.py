@@ -92,3 +92,23 @@ def layout(axis: Axis, atom: Axis) -> str:
     if axis.kind == "sum":
         return " + ".join(texts)
     return " * ".join(f"({text})" if " + " in text else text for text in texts)
+
+
+def closed_units(closed: np.ndarray, axes: tuple[Axis, ...], atom: Axis) -> np.ndarray:
+    """Tell which units of an atom have no open entry in a gate.
+
+    Args:
+        closed: which entries of the gate are closed: bool [*gate], or [R, *gate] for a batch of runs.
+        axes: the axes of the gate.
+        atom: the atom, which one of these axes has.
+
+    Returns: bool [U], or [R, U].
+    """
+    if closed.ndim == len(axes) + 1:
+        return np.stack([closed_units(of_run, axes, atom) for of_run in closed])
+    for dim, axis in enumerate(axes):
+        units = units_of(axis, atom)
+        if (units >= 0).any():
+            entries = np.moveaxis(closed, dim, 0).reshape(len(units), -1).all(axis=1)
+            return np.bincount(units[(units >= 0) & ~entries], minlength=atom.size) == 0
+    raise AssertionError("a gate has no axis of its group")
