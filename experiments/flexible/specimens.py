@@ -18,10 +18,9 @@ import numpy as np
 
 from experiments.common.networks import mlps
 from jaxsize.data import Dataset
-from jaxsize.gates import read_sizes, relu, size_gates, size_penalty
+from jaxsize.gates import hand_in, read_sizes, size_gates, size_penalty, units_beside
 from jaxsize.learners import task_of
 from jaxsize.learners.flexible import FORMS, FlexibleConfig
-from jaxsize.networks import dense
 from jaxsize.programs import Batch
 from jaxsize.studies import Arm, Setup
 from jaxsize.sweeps import size_sweep
@@ -48,19 +47,24 @@ def naive_gates(size: jax.Array, slope: jax.Array, width: int) -> jax.Array:
     return 1 - 1 / (1 + jnp.exp(slope * (size - jnp.arange(width, dtype=size.dtype))))
 
 
+def all_naive_gates(params: Tree) -> dict[str, jax.Array]:
+    """Return the naive gates of every layer with a size, by name: [width] each."""
+    slopes = read_sizes(params, "slope")
+    return {
+        name: naive_gates(size, slopes[name], units_beside(params, name)) for name, size in read_sizes(params).items()
+    }
+
+
 def naive_price(params: Tree) -> jax.Array:
     """Return the sum of all naive gates, []."""
-    gates = [naive_gates(layer["size"], layer["slope"], layer["bias"].shape[0]) for layer in params["hidden"]]
-    return sum((jnp.sum(of_layer) for of_layer in gates), start=jnp.zeros(()))
+    return sum((jnp.sum(gates) for gates in all_naive_gates(params).values()), start=jnp.zeros(()))
 
 
-def naive_outputs(params: Tree, inputs: jax.Array) -> jax.Array:
-    """Return the outputs [B, O] of an `mlp(gate="size")` with naive gates in place of its own."""
-    activations = inputs
-    for layer in params["hidden"]:
-        gates = naive_gates(layer["size"], layer["slope"], layer["bias"].shape[0])
-        activations = relu(dense(layer, activations)) * jnp.expand_dims(gates, 0)
-    return dense(params["output"], activations)
+def naive_outputs(apply: Callable, params: Tree, inputs: jax.Array) -> jax.Array:
+    """Return the outputs [B, O] of a network with naive gates in place of its own."""
+    gates = {name: jnp.expand_dims(gates, 0) for name, gates in all_naive_gates(params).items()}
+    rows = {name: jnp.broadcast_to(of_layer, (len(inputs), of_layer.shape[1])) for name, of_layer in gates.items()}
+    return apply(hand_in(params, rows), inputs)
 
 
 def size_price(params: Tree) -> jax.Array:
@@ -76,6 +80,7 @@ def arms(setup: Setup) -> Iterator[Arm]:
     gates = [shared | {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY} for start in starts]
     prices = [shared | {"start_size": START, "slope": slope, "penalty": price} for price in PRICES]
     sized = mlps(dataset, gate="size")
+    stable = sized([flags.width]).apply
     trained = dataclasses.replace(FORMS[form], slope="trained")
 
     def make_with(config: FlexibleConfig, objective: Callable | None) -> Callable[..., Batch]:
@@ -89,9 +94,9 @@ def arms(setup: Setup) -> Iterator[Arm]:
         return make
 
     for name, settings, config, objective in (
-        ("naive_gate", gates, trained, _objective(dataset, naive_outputs, naive_price)),
+        ("naive_gate", gates, trained, _objective(dataset, functools.partial(naive_outputs, stable), naive_price)),
         ("stable_gate", gates, trained, None),
-        ("size_price", prices, FORMS[form], _objective(dataset, sized([flags.width]).apply, size_price)),
+        ("size_price", prices, FORMS[form], _objective(dataset, stable, size_price)),
         ("integral_price", prices, FORMS[form], None),
     ):
         make = make_with(config, objective)

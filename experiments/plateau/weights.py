@@ -9,19 +9,34 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxsize.gates import gray_zone
+from jaxsize.gates import gray_zone, read_sizes
 from jaxsize.learners import Hparams
 from jaxsize.learners.flexible import DEFAULTS, FlexibleConfig, make_optimizer
 from jaxsize.results import Folder, write_arrays
 from jaxsize.studies import ArmView, Learned, Setup
+from jaxsize.trees import Tree, named_leaves
+from jaxsize.units import UnitGroups, unit_groups
 
 MOST_STEPS = 20_000
 """The most steps that are simulated."""
 
 
-def outgoing(params: Any, width: int) -> np.ndarray:
-    """Return the sum over outputs of |outgoing weight| of the first `width` units, [width], as the journal plots it."""
-    return np.abs(np.asarray(params["output"]["kernel"], float)[:width]).sum(-1)
+def outgoing(groups: UnitGroups, params: Tree, width: int) -> np.ndarray:
+    """Return the sum of |outgoing weight| of each of the first units of a network with one size, as the journal plots.
+
+    Args:
+        groups: the unit groups of the network.
+        params: its parameters.
+        width: the number of units.
+
+    Returns:
+        [width]. Outgoing weights are those of the group's units that do not stand beside its size.
+    """
+    (layer,), leaves = read_sizes(params), named_leaves(params)
+    (group,) = (one for one in groups.groups.values() if one.ordered and not one.fixed)  # counted by the size
+    readers = [place for place in group.places if not place.leaf.startswith(f"{layer}.")]
+    weights = [np.moveaxis(np.abs(np.asarray(leaves[leaf], float)), axis, 0) for leaf, axis, *_ in readers]
+    return sum((of.reshape(len(of), -1)[:width].sum(-1) for of in weights), start=np.zeros(width))
 
 
 def write_norms(folder: Folder, setup: Setup, learned: Learned) -> None:
@@ -32,10 +47,11 @@ def write_norms(folder: Folder, setup: Setup, learned: Learned) -> None:
     """
     runs, before, after = [], [], []
     for batch, trained in learned.values():
+        groups = unit_groups(batch.learner.outputs, batch.init(0), batch.input_shape)
         for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
             runs.append(label["run"])
-            before.append(outgoing(batch.init(index), setup.flags.width))
-            after.append(outgoing(network.params, setup.flags.width))
+            before.append(outgoing(groups, batch.init(index), setup.flags.width))
+            after.append(outgoing(groups, network.params, setup.flags.width))
     path = folder.path / f"norms_{setup.dataset.name}_{setup.form}.npz"
     write_arrays(path, run=np.array(runs), before=np.array(before, "f4"), after=np.array(after, "f4"))
 

@@ -1,18 +1,20 @@
 """What every unit adds to the gradient of a trained layer's size, and a check that frozen weights did not move."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.gates import relu, size_gates
+from jaxsize.gates import hand_in, read_sizes, size_gates, units_beside
 from jaxsize.learners import Task, task_of
-from jaxsize.networks import dense
 from jaxsize.programs import Batch
 from jaxsize.results import Folder, write_arrays
 from jaxsize.studies import ArmView, Setup
 from jaxsize.training import Trained
+from jaxsize.trees import Tree, named_leaves
 
 ROWS = 10_000
 """The most training rows that the terms are means over."""
@@ -28,15 +30,10 @@ def require_frozen(batch: Batch, trained: Trained) -> int:
     for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
         if label["learning_rate"]:
             continue
-        before, after = batch.init(index), network.params
-        (layer,), (moved,) = before["hidden"], after["hidden"]
-        width = len(layer["bias"])
-        pairs = (
-            (layer["kernel"], moved["kernel"][:, :width]),
-            (layer["bias"], moved["bias"][:width]),
-            (before["output"]["kernel"], after["output"]["kernel"][:width]),
-            (before["output"]["bias"], after["output"]["bias"]),
-        )
+        before, after = (named_leaves(params) for params in (batch.init(index), network.params))
+        frozen = [name for name in before if name.rpartition(".")[2] not in ("size", "slope")]
+        # a layer that was widened has more units behind those that it had
+        pairs = [(before[name], after[name][tuple(map(slice, np.shape(before[name])))]) for name in frozen]
         if not all(np.isfinite(leaf).all() for leaf, _ in pairs):  # diverged before it was frozen
             continue
         count += 1
@@ -45,22 +42,21 @@ def require_frozen(batch: Batch, trained: Trained) -> int:
     return count
 
 
-def unit_terms(params: Any, inputs: jax.Array, targets: jax.Array, task: Task) -> jax.Array:
-    """Return what each unit of a one-layer network adds to -dL/dsize, [U].
+def unit_terms(apply: Callable, params: Tree, inputs: jax.Array, targets: jax.Array, task: Task) -> jax.Array:
+    """Return what each unit of a network with one trained size adds to -dL/dsize, [U].
 
     The sum over units is the gradient that training uses. The term of unit i is -dL/ds_i k s_i (1 - s_i), with its gate
     s_i and the slope k (D1).
     """
-    (layer,) = params["hidden"]
-    activations = relu(dense(layer, inputs))
-    width = activations.shape[-1]
+    ((name, size),) = read_sizes(params).items()
+    slope = read_sizes(params, "slope")[name]
 
     def loss(gates: jax.Array) -> jax.Array:
-        return jnp.mean(task.loss(dense(params["output"], activations, gates), targets))
+        return jnp.mean(task.loss(apply(hand_in(params, {name: gates}), inputs), targets))
 
-    gates = size_gates(layer["size"], layer["slope"], width)
-    level = layer["slope"] * (layer["size"] - jnp.arange(width, dtype=gates.dtype))
-    return -jax.grad(loss)(gates) * layer["slope"] * jax.nn.sigmoid(level) * jax.nn.sigmoid(-level)
+    gates = size_gates(size, slope, units_beside(params, name))
+    level = slope * (size - jnp.arange(len(gates), dtype=gates.dtype))
+    return -jax.grad(loss)(gates) * slope * jax.nn.sigmoid(level) * jax.nn.sigmoid(-level)
 
 
 def write_terms(folder: Folder, setup: Setup, batch: Batch, trained: Trained) -> None:
@@ -71,7 +67,7 @@ def write_terms(folder: Folder, setup: Setup, batch: Batch, trained: Trained) ->
     """
     dataset, rows = setup.dataset, setup.dataset.train
     inputs = np.asarray(rows.inputs[:ROWS], np.float32) * dataset.input_scale + dataset.input_shift
-    terms = jax.jit(unit_terms, static_argnums=3)
+    terms = jax.jit(functools.partial(unit_terms, batch.learner.outputs), static_argnums=3)
     arrays: dict[str, list[Any]] = {name: [] for name in ("slope", "seed", "random", "trained")}
     for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
         arrays["slope"].append(label["slope"])

@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from experiments.common.networks import mlps
 from jaxsize import plots
 from jaxsize.gates import read_liveness
 from jaxsize.studies import Arms, ArmView, per
+from jaxsize.units import input_gates, unit_groups
 
 
 def by_penalty(arm: ArmView) -> dict[str, ArmView]:
@@ -105,18 +107,27 @@ def deaths(arms: Arms) -> Any:
     return figure
 
 
+def gates_of_inputs(arm: ArmView) -> list[str]:
+    """Name the gates that are those of inputs."""
+    if not arm.settings["gate_inputs"]:
+        return []
+    network = mlps(arm.data, gate_inputs=True)([arm.where["start_width"]])
+    groups = unit_groups(network.apply, network.shapes(), arm.data.network_inputs(1))
+    return input_gates(groups, read_liveness(network.shapes()))
+
+
 @per("dataset", "form", "start_width")
 def gates(arms: Arms) -> Any:
     """The gates of every run at the end, sorted, a line per run; colours are penalties."""
     learned, signed = arms["learned"], arms.settings["gate"] == "signed"
     figure, ((axes,),) = plots.subplots(1, 1, width=6.5)
-    groups = by_penalty(learned)
-    for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
+    groups, of_inputs = by_penalty(learned), gates_of_inputs(learned)
+    for color, (price, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
         for index, network in enumerate(one.networks):
-            end = read_liveness(network)["hidden.0"]  # not that of inputs, where they are gated
+            end = np.concatenate([gate for name, gate in read_liveness(network).items() if name not in of_inputs])
             ordered = np.sort(np.abs(end) if signed else np.maximum(end, 0))[::-1]
             rank = np.arange(1, ordered.size + 1)
-            axes.plot(rank, ordered, color=color, alpha=0.7, label=None if index else name)
+            axes.plot(rank, ordered, color=color, alpha=0.7, label=None if index else price)
     axes.set(xlabel="units, by gate", ylabel="|liveness|" if signed else "relu(liveness)", xscale="log")
     axes.set_yscale("symlog", linthresh=1e-2)
     axes.set_ylim(bottom=0)

@@ -1,11 +1,13 @@
 """Compress training: its validation batches, its penalties and losses in the units of the journal, its networks."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.common.networks import compress_network
+from experiments.common.networks import compress_networks
 from experiments.common.scales import penalty_scale
 from jaxsize.data import Dataset, Split, load
 from jaxsize.data.splits import hold_out_batches
@@ -107,7 +109,8 @@ def test_regression_learns_standardised_targets_and_scores_raw_ones():
 
 
 def test_the_network_is_the_journals_linear_gate_relu():
-    params = compress_network((3, 500, 40, 2)).init(3)
+    plane = types.SimpleNamespace(num_inputs=3, num_outputs=2)
+    params = compress_networks(plane)([500, 40]).init(3)
     for layer, fan_in in zip([*params["hidden"], params["output"]], (3, 500, 40), strict=True):
         assert np.abs(layer["kernel"]).max() <= np.sqrt(6 / fan_in)
         assert layer["kernel"].std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.2)
@@ -119,9 +122,9 @@ def test_the_network_is_the_journals_linear_gate_relu():
         linear = activations @ layer["kernel"].astype(float) + layer["bias"]
         activations = np.maximum(linear * np.maximum(layer["liveness"], 0), 0)
     expected = activations @ params["output"]["kernel"].astype(float) + params["output"]["bias"]
-    outputs = compress_network((3, 500, 40, 2)).apply(params, jnp.asarray(inputs))
+    outputs = compress_networks(plane)([500, 40]).apply(params, jnp.asarray(inputs))
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
-    assert "liveness" not in compress_network((3, 5, 2), gated=False).init(0)["hidden"][0]
+    assert "liveness" not in compress_networks(plane, gated=False)([5]).init(0)["hidden"][0]
 
 
 def test_original_data_give_validation_rows_and_whole_batches():

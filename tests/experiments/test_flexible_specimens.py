@@ -26,7 +26,9 @@ def test_naive_outputs_are_those_of_the_network():
     network = mlp((3, 7, 2), gate="size", size=4.0, slope=0.5)
     params = network.init(0)
     inputs = jnp.linspace(-1, 1, 12).reshape(4, 3)
-    np.testing.assert_allclose(specimens.naive_outputs(params, inputs), network.apply(params, inputs), atol=1e-6)
+    np.testing.assert_allclose(
+        specimens.naive_outputs(network.apply, params, inputs), network.apply(params, inputs), atol=1e-6
+    )
     assert float(specimens.size_price(params)) == 4
     expected = np.sum(1 / (1 + np.exp(-0.5 * (4 - np.arange(7)))))
     np.testing.assert_allclose(specimens.naive_price(params), expected, rtol=1e-5)

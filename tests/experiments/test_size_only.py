@@ -73,7 +73,7 @@ def test_terms_are_the_programs_own_gradient_unit_by_unit():
     network, task = mlp((5, 40, 3), gate="size", size=17.3, slope=0.7), TASKS["classification"]
     params = jax.tree.map(jnp.asarray, network.init(0))
     inputs, targets = jnp.asarray(normal(1, 32, 5)), jnp.arange(32) % 3
-    terms = unit_terms.unit_terms(params, inputs, targets, task)
+    terms = unit_terms.unit_terms(network.apply, params, inputs, targets, task)
 
     def loss(params):
         return jnp.mean(task.loss(network.apply(params, inputs), targets))

@@ -168,4 +168,8 @@ def small_batch(settings, *, hidden=(12,), flexible=FORMS["corrected"], dataset=
     """Runs of a small teacher, one per setting, with seed 0 where none is given."""
     settings = [{"seed": 0, **setting} for setting in settings]
     defaults = {"name": "teacher", "label": {"group": "tests"}, "first_run": 0, "config": Config(batch_size=16)}
-    return size_sweep(dataset, hidden, flexible, settings, num_epochs=num_epochs, **defaults | more)
+
+    def network(widths):
+        return mlp((dataset.num_inputs, *widths, dataset.num_outputs), gate="size")
+
+    return size_sweep(dataset, network, hidden, flexible, settings, num_epochs=num_epochs, **defaults | more)

@@ -102,9 +102,8 @@ def test_columns_are_counted_in_the_order_of_layers():
     live = {name: 10 + index for index, name in enumerate(names)}
     order = sorted(names)  # that of liveness.count_live
     after = np.array([live[name] for name in order])
-    row = gate_columns(names, lambda counts: {"parameters": 1000 * counts["hidden.11"] + counts["inputs"]})(
-        after + 2, after
-    )
+    sizes = lambda counts: {"parameters": 1000 * counts["hidden.11"] + counts["inputs"]}  # noqa: E731
+    row = gate_columns(names, sizes, inputs=["inputs"])(after + 2, after)
     assert row == {
         "live_units": sum(range(10, 22)),
         "live_units_per_layer": list(range(10, 22)),

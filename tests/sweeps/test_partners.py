@@ -10,12 +10,12 @@ import pytest
 from helpers.shrinking import TEACHER, Counter, assert_rows_agree, folder_in, rows_of
 from scipy import stats
 
-from experiments.common.networks import compress_network
+from experiments.common.networks import compress_networks
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp, with_gates
 from jaxsize.programs.config import Config
-from jaxsize.sweeps.partners import Partner, partner_batches, random_widths, sizes_of
+from jaxsize.sweeps.partners import Partner, partner_batches, random_widths
 from jaxsize.training import _train as training
 
 
@@ -40,7 +40,9 @@ def test_units_too_few_to_share_are_refused(total, num_layers):
 def test_sizes_are_counted_leaf_by_leaf(widths):
     params = mlp((3, *widths, 3), gate=None).init(0)
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    assert sizes_of(widths, TEACHER) == {
+    ((label,),) = (batch.labels for batch in batches_of([(widths, 1)]))
+    names = ("live_units", "live_units_per_layer", "parameters", "multiply_adds")
+    assert {name: label[name] for name in names} == {
         "live_units": sum(len(layer["bias"]) for layer in params["hidden"]),
         "live_units_per_layer": [len(layer["bias"]) for layer in params["hidden"]],
         "parameters": sum(leaf.size for _, leaf in leaves),
@@ -48,17 +50,19 @@ def test_sizes_are_counted_leaf_by_leaf(widths):
     }
 
 
-def partners_of(described):
+def partners_of(described, gated=False):
     """[(hidden widths, epochs), ...] -> partners; run and seed are their place in the list."""
     for run, (widths, epochs) in enumerate(described):
-        network = compress_network((3, *widths, 3), gated=False)
+        network = compress_networks(TEACHER, gated=False)(widths)
         label = {"run": run, "seed": run, "arm": "from_scratch", "partner": 100 + run}
-        yield Partner(label, widths, lambda network=network, run=run: network.init(run), epochs)
+        whole = with_gates if gated else dict
+        yield Partner(label, widths, lambda network=network, run=run, whole=whole: whole(network.init(run)), epochs)
 
 
-def batches_of(described, **more):
+def batches_of(described, gated=False, **more):
     settings = {"name": "p", "hparams": {"learning_rate": 0.02}, "config": Config(batch_size=16)}
-    return partner_batches(list(partners_of(described)), TEACHER, FORMS["corrected"], **settings | more)
+    network = compress_networks(TEACHER, gated=gated)
+    return partner_batches(list(partners_of(described, gated)), TEACHER, FORMS["corrected"], network, **settings | more)
 
 
 def test_partners_of_the_same_buckets_and_epochs_share_a_batch():
@@ -81,12 +85,12 @@ def test_a_padded_partner_trains_to_the_same_numbers_as_alone(tmp_path, gated):
     described, devices = [((5, 3), 3), ((2, 6), 3)], jax.devices()[:1]
     (batch,) = batches_of(described, gated=gated, select="validation_loss")
     together = rows_of(training.train(batch, folder_in(tmp_path / "together"), Counter(), devices=devices))
-    for partner in partners_of(described):
+    for partner in partners_of(described, gated):
         run, network = partner.label["run"], mlp((3, *partner.widths, 3), gate="liveness" if gated else None)
         alone = dataclasses.replace(
             batch,
             labels=[batch.labels[run]],
-            init=lambda index, partner=partner: (with_gates if gated else dict)(partner.init()),
+            init=lambda index, partner=partner: partner.init(),
             learner=make_learner(network, TASKS["classification"], FORMS["corrected"]),
             hparams=jax.tree.map(lambda values: values[:1], batch.hparams),
         )

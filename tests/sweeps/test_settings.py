@@ -10,7 +10,9 @@ from jaxsize.programs import Config
 from jaxsize.sweeps import setting_sweep
 
 DATASET = load("teacher", seed=0, num_rows=20, num_inputs=3, width=2, num_classes=3)
-LEARNER = supervised(lambda params, x: x @ params, task_of(DATASET), lambda hparams: optax.sgd(hparams.learning_rate))
+LEARNER = supervised(
+    lambda params, x: x @ params, task_of(DATASET), lambda hparams: optax.sgd(hparams.learning_rate), weight_decay=0.0
+)
 
 
 def init(seed):
@@ -28,7 +30,7 @@ def test_runs_have_their_settings_and_the_network_of_their_seed():
     assert [batch.init(run)[0, 0] for run in range(4)] == [0, 2, 0, 2]
     assert batch.labels[3] == {"arm": "all", "run": 7, "seed": 2, "learning_rate": 0.25, "note": "n"}
     assert batch.num_parameters == 9 and batch.shrinking is None
-    assert batch.hparams.weight_decay.tolist() == [0] * 4  # as Hparams has it
+    assert batch.hparams.weight_decay.tolist() == [0] * 4  # the default of the learner
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from jaxsize.programs._program import Program
 from jaxsize.sweeps.cutting import cut
 from jaxsize.sweeps.sizes import DEFAULTS, IGNORED_START, live_units, size_columns
 from jaxsize.training import _train as training
+from jaxsize.units.reading import unit_groups
 
 GRID = {
     "penalty": (0.0, 1e-3, 0.1),
@@ -111,7 +112,9 @@ def test_live_units_end_a_gray_zone_beyond_the_size():
 
 
 def test_of_a_size_that_is_not_finite_nothing_is_counted():
-    columns = size_columns(TEACHER)
+    network = mlp((3, 12, 9, 3), gate="size")
+    groups = unit_groups(network.apply, network.init(0), TEACHER.network_inputs(1))
+    columns = size_columns(groups, ["hidden.0", "hidden.1"])
     for broken in (np.nan, np.inf):
         row = columns(np.zeros((3, 2)), np.array([[broken, 2.0], [1.0, 1.0], [12.0, 9.0]]))
         counts = [row[name] for name in ("live_units", "parameters", "multiply_adds")]
