@@ -13,6 +13,8 @@ from jaxsize.errors import InputError
 
 Task = Literal["classification", "regression", "reconstruction", "custom"]
 """What the targets are: labels; numbers; the network's inputs themselves; whatever a loss of the user's own reads."""
+_MaybeArray = Any
+"""An array, or None: whoever knows the task, or that inputs are no tokens, need not ask which."""
 Form = Literal["corrected", "original"]
 """`original`: splits and scaling of the experiments that are reproduced. `corrected`: with validation rows."""
 
@@ -45,7 +47,7 @@ class Split:
 
     inputs: np.ndarray
     """[N, ...] uint8 (images, raw pixels) or float32, which are scaled; or int32 (tokens), which never are."""
-    targets: np.ndarray | None
+    targets: _MaybeArray
     """classification: int32 [N] class labels. regression: float32 [N], or [N, O] with several outputs. custom: int32 or
     float32 [N, ...]. None in reconstruction, and where a custom loss compares with the inputs: the targets are then the
     network's inputs."""
@@ -63,8 +65,8 @@ class Split:
         Args:
             index: integers [M], numbers of rows.
         """
-        columns = (getattr(self, field.name) for field in dataclasses.fields(self))
-        return Split(*(None if column is None else column[index] for column in columns))
+        columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Split(**{name: None if column is None else column[index] for name, column in columns.items()})
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,9 +110,9 @@ class Dataset:
     validation: Split | None
     """None in the `original` form."""
     test: Split
-    input_scale: np.ndarray | None
+    input_scale: _MaybeArray
     """float32 [], or as long as the last axis of the inputs: [D] of flat rows, [C] of images. None for tokens."""
-    input_shift: np.ndarray | None
+    input_shift: _MaybeArray
     """As `input_scale`."""
     input_shape: tuple[int, ...]
     """Shape of one row, before flattening if it is flat; its product is D.

@@ -1,6 +1,6 @@
 """A data set on the devices, as programs read it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +21,8 @@ class Rows(NamedTuple):
 
     inputs: Array
     """[N, ...] float32 or uint8, or int32 tokens; `Data` says how they become network inputs."""
-    targets: Array | None
-    """[N] int32 class labels, or int32 or float32 [N, ...]. None: the targets are the network inputs."""
+    targets: Any
+    """Array [N] int32 class labels, or int32 or float32 [N, ...]. None: the targets are the network inputs."""
     weights: Array | None = None
     """[N] float32, how much each row counts. None: all alike."""
 
@@ -50,12 +50,12 @@ class Data(NamedTuple):
 
     rows: Rows
     """The rows of all splits, one split after the other."""
-    scale: Array | None
-    """float32 [], or as long as the last axis of the inputs. None: tokens, which are not scaled."""
-    shift: Array | None
+    scale: Any
+    """Array float32 [], or as long as the last axis of the inputs. None: tokens, which are not scaled."""
+    shift: Any
     """As `scale`."""
 
-    def batch(self, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def batch(self, index: Array) -> tuple[jax.Array, jax.Array]:
         """Gather some rows.
 
         Args:
@@ -75,7 +75,7 @@ class Data(NamedTuple):
             return inputs, inputs
         return inputs, jnp.take(self.rows.targets, index, axis=0, mode="clip")
 
-    def weights(self, index: jax.Array) -> jax.Array | None:
+    def weights(self, index: Array) -> jax.Array | None:
         """Gather the weights of some rows.
 
         Args:

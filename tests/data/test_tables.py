@@ -56,7 +56,7 @@ def by_hand(columns):
     numeric = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     transformer = ColumnTransformer([("numbers", numeric, [0, 1]), ("texts", encoder, [2, 3])], sparse_threshold=0)
-    return transformer.fit(both[columns["split"] == "train"]).transform(both).astype(np.float32)
+    return np.asarray(transformer.fit(both[columns["split"] == "train"]).transform(both), np.float32)
 
 
 def matched(split, columns, part):
@@ -142,6 +142,7 @@ def test_weights_and_categories_that_look_like_numbers_are_told(tmp_path):
     columns = {"zip": np.arange(60) % 3 + 100, "w": np.arange(60) + 1.0, "y": np.arange(60) / 7}
     dataset = from_table(write(tmp_path / "a.csv", columns), target="y", categorical="zip", weights="w")
     assert dataset.info["input_names"] == ["zip=100", "zip=101", "zip=102"]
+    assert dataset.train.weights is not None
     np.testing.assert_allclose(dataset.train.weights, dataset.train.targets * 7 + 1, rtol=1e-6)
 
 

@@ -28,7 +28,7 @@ def test_flat_rows_have_the_program_that_they_always_had(dtype, shape):
     rows = Rows(rng.integers(0, 9, (3, 4)).astype(dtype), np.arange(3, dtype=np.int32))
     data = Data(rows, np.full(shape, 0.3, np.float32), np.full(shape, -1, np.float32))
     now = jax.make_jaxpr(lambda data, index: data.batch(index))(data, INDEX)
-    then = jax.make_jaxpr(lambda data, index: flat_batch(*data, index))(data, INDEX)
+    then = jax.make_jaxpr(lambda data, index: flat_batch(data.rows, data.scale, data.shift, index))(data, INDEX)
     assert str(now) == str(then)
 
 
