@@ -32,9 +32,11 @@ def make_evaluate(learner: Learner, task: Task, config: Config) -> Callable:
         >>> import numpy as np
         >>> from jaxsize.learners import TASKS
         >>> from jaxsize.learners.plain import PlainConfig, make_learner
+        >>> from jaxsize.networks import Network
         >>> from jaxsize.programs import Config, Data, Rows, make_evaluate
         >>> task = TASKS["regression"]
-        >>> learner = make_learner(task, PlainConfig())._replace(outputs=lambda params, inputs: inputs)  # for brevity
+        >>> network = Network(lambda seed: {}, lambda params, inputs: inputs)  # for brevity
+        >>> learner = make_learner(network, task, PlainConfig())
         >>> evaluate = make_evaluate(learner, task, Config())
         >>> rows = Rows(np.array([[0], [0], [7], [7]], np.uint8), np.array([1, 3, 7, 9], np.float32))
         >>> data = Data(rows, np.float32(1), np.float32(0))

@@ -35,7 +35,8 @@ def activations(
         params: its parameters.
         inputs: its further arguments.
         names: which units are wanted, by name of the group, of the gate or of the layer. None: of all groups that a
-            step sums over, except of the inputs.
+            step sums over, except of the inputs, and of those that are windows or positions rather than units: along
+            which a convolution slides, or which a step takes by position.
 
     Returns:
         By group, or by the names given, the units' values with the units last, [B, ..., U]. It is what the last step
@@ -60,7 +61,7 @@ def activations(
     leaves, tree = jax.tree.flatten((params, inputs))
     shapes = tuple((np.shape(leaf), jax.numpy.result_type(leaf)) for leaf in leaves)
     plan = _plan(apply, tree, shapes)
-    wanted = dict.fromkeys(plan.taps) if names is None else dict.fromkeys(names)
+    wanted = plan.usual if names is None else dict.fromkeys(names)
     taps: dict[str, _Tap] = {}
     for name in wanted:
         group = group_of(plan.groups, name, where="activations")
@@ -85,6 +86,8 @@ class _Plan(NamedTuple):
     jaxpr: ClosedJaxpr
     groups: UnitGroups
     taps: dict[str, _Tap]
+    usual: tuple[str, ...]
+    """The groups whose values are handed out where none are asked for by name."""
 
 
 @functools.lru_cache(maxsize=64)
@@ -100,6 +103,7 @@ def _plan(apply: Callable[..., Any], tree: Any, shapes: tuple) -> _Plan:
     tie_axes(program)
     finder = _Finder(program, values)
     taps: dict[str, _Tap] = {}
+    usual: list[str] = []
     for name, group in groups.groups.items():
         place = group.places[0]
         position = list(atoms(groups.axes[place.leaf][place.axis])).index(find(groups.atoms[name]))
@@ -107,7 +111,8 @@ def _plan(apply: Callable[..., Any], tree: Any, shapes: tuple) -> _Plan:
         value = None if group.fixed == INPUTS else finder.before_the_gate(atom)
         if value is not None and value.origin is not None:
             taps[name] = _Tap(value.origin, tuple(value.axes), atom)
-    return _Plan(jaxpr, groups, taps)
+            usual += [] if find(atom).fixed else [name]
+    return _Plan(jaxpr, groups, taps, tuple(usual))
 
 
 class _Finder:
