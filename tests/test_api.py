@@ -47,8 +47,8 @@ DOORS = {
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
-    "units": "Compacted Group Per Place UnitGroups compact network_sizes pad_units prune_by_magnitude reorder_units"
-    " unit_groups unit_prices",
+    "units": "Compacted Group Per Place UnitGroups activations compact network_sizes pad_units prune_by_magnitude"
+    " reorder_units unit_groups unit_prices",
 }
 
 

@@ -84,7 +84,7 @@ def first_steps(batch: Batch) -> list[dict[str, Any]]:
         inputs, targets = first_batch(label["seed"])
         kernels = [layer["kernel"].astype(np.float64) for layer in (params["hidden"][0], params["output"])]
         rates, decays = (
-            [float(tree["hidden"][0]), float(tree["output"])] for tree in (hparams.learning_rate, hparams.weight_decay)
+            [float(tree["hidden.0"]), float(tree["output"])] for tree in (hparams.learning_rate, hparams.weight_decay)
         )
         return first_steps_of(kernels, rates, decays, label["input_scale"] * inputs, targets, error)
 

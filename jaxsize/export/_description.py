@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxsize.errors import InputError
-from jaxsize.export._form import GATES, Form, leaf_table
+from jaxsize.networks._mlp_form import GATES, Form, leaf_table
 from jaxsize.results.json_files import differences
 
 FORMAT = 1

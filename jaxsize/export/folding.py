@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxsize.export._form import layer_leaves, read_params
+from jaxsize.networks._mlp_form import layer_leaves, params_of, read_params
 from jaxsize.networks.layers import unit_gates
 from jaxsize.trees import Tree
 
@@ -40,13 +40,13 @@ def fold_gates(params: Tree, *, signed: bool = False) -> Tree:
         ([[10.0], [0.0]], ['bias', 'kernel'])
     """
     leaves, form = read_params(params, signed)
-    gates, folded = layer_leaves(leaves, "inputs"), []
+    gates, folded = layer_leaves(leaves, "inputs"), {}
     for name in form.layers():
         layer = layer_leaves(leaves, name)
         kernel, gate = np.array(layer["kernel"]), unit_gates(gates, layer["kernel"].shape[0], signed)
         if gate is not None:
             with np.errstate(all="ignore"):  # what overflows here overflows in `apply`
                 kernel *= np.asarray(gate).astype(kernel.dtype)[:, None]
-        folded.append({"kernel": kernel} | ({"bias": np.array(layer["bias"])} if form.bias else {}))
+        folded[name] = {"kernel": kernel} | ({"bias": np.array(layer["bias"])} if form.bias else {})
         gates = layer
-    return {"hidden": folded[:-1], "output": folded[-1]}
+    return params_of(form._replace(gated_inputs=False), folded)

@@ -12,8 +12,8 @@ import numpy as np
 
 from jaxsize.errors import InputError, require_path
 from jaxsize.export._description import read_description
-from jaxsize.export._form import layer_leaves, require_arrays
 from jaxsize.export.saving import ACTIVATIONS, DESCRIPTION, WEIGHTS
+from jaxsize.networks._mlp_form import layer_leaves, params_of, require_arrays
 from jaxsize.networks.mlp import mlp
 from jaxsize.networks.network import Network
 from jaxsize.results.json_files import read_json
@@ -125,9 +125,7 @@ def load_network(folder: str | os.PathLike) -> SavedNetwork:
         activation=ACTIVATIONS[record["activation"]],
     )
     layers = {name: layer_leaves(arrays, name) for name in ["inputs", *form.layers()]}
-    params = {"inputs": layers["inputs"]} if form.gated_inputs else {}
-    params |= {"hidden": [layers[name] for name in form.layers()[:-1]], "output": layers["output"]}
-    return SavedNetwork(network, params, survivors, scale, shift, record)
+    return SavedNetwork(network, params_of(form, layers), survivors, scale, shift, record)
 
 
 def _read_file(path: Path, read: Callable[[Path], Any]) -> Any:

@@ -18,8 +18,8 @@ import numpy as np
 
 from jaxsize.errors import require_path
 from jaxsize.export._description import FORMAT, as_text, fill_survivors, read_factor, require_one_of
-from jaxsize.export._form import leaf_table, read_params, require_arrays
 from jaxsize.gates.liveness import relu
+from jaxsize.networks._mlp_form import leaf_table, read_params, require_arrays
 from jaxsize.results.json_files import replace_file, sync_folder, to_plain
 from jaxsize.trees import Tree
 

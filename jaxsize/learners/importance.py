@@ -4,7 +4,7 @@ The source is seed `003_d2c286111c329776.txt`, "Pre-Task": units are ordered by 
 running spread of their outputs. Both are measured on rows at the end of an epoch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import jax
@@ -12,12 +12,11 @@ import jax.numpy as jnp
 
 from jaxsize.errors import InputError
 from jaxsize.gates.leaves import hand_in, read_sizes, units_beside
-from jaxsize.gates.liveness import relu
 from jaxsize.gates.ramp import size_gates
 from jaxsize.learners.tasks import Task
-from jaxsize.networks.layers import dense, unit_gates
 from jaxsize.networks.network import Network
 from jaxsize.trees import Tree
+from jaxsize.units.activations import activations
 
 Measure = Literal["spread", "leave_one_out"]
 UNITS_AT_ONCE = 32
@@ -26,45 +25,48 @@ UNITS_AT_ONCE = 32
 def measure_units(
     measure: str, network: Network, task: Task, params: Tree, inputs: jax.Array, targets: jax.Array
 ) -> dict[str, jax.Array]:
-    """Measure how much every unit of an `mlp` with sizes matters on the given rows.
+    """Measure how much every unit of a network with sizes matters on the given rows.
 
     Args:
         measure: `spread` (see `spreads`) or `leave_one_out` (see `leave_one_out`).
-        network: the `mlp(gate="size")`.
+        network: a network with ramp gates, of any kind.
         task: the task whose loss counts; `spread` does not use it.
         params: parameters of the network.
-        inputs: floating [B, D].
+        inputs: [B, ...].
         targets: [B].
 
     Returns:
-        By layer, such as `hidden.0`, a value per unit [U]. The larger it is, the more the unit matters.
+        By gate, such as `hidden.0`, a value per unit [U]. The larger it is, the more the unit matters.
 
     Raises:
         InputError: when `measure` is neither of the two.
     """
     if measure == "spread":
-        return spreads(params, inputs)
+        return spreads(network.apply, params, inputs)
     if measure == "leave_one_out":
         return leave_one_out(network, task, params, inputs, targets)
     raise InputError(f"expected spread or leave_one_out, got {measure!r}", field="measure")
 
 
-def spreads(params: Tree, inputs: jax.Array) -> dict[str, jax.Array]:
-    """Compute the standard deviation over rows of every unit's output before its gate (D3, in two passes).
+def spreads(apply: Callable[..., jax.Array], params: Tree, inputs: jax.Array) -> dict[str, jax.Array]:
+    """Compute the standard deviation of every unit's output before its gate (D3, in two passes).
 
     Args:
-        params: parameters of an `mlp(gate="size")`.
-        inputs: floating [B, D].
+        apply: the function of a network with ramp gates, of any kind.
+        params: its parameters.
+        inputs: [B, ...].
 
     Returns:
-        By layer, such as `hidden.0`, the standard deviations [U].
+        By gate, such as `hidden.0`, the standard deviations [U] over rows, and over positions where units have several.
     """
-    spread_of_layer, activations, gates = {}, inputs, None
-    for index, layer in enumerate(params["hidden"]):
-        activations = relu(dense(layer, activations, gates))
-        spread_of_layer[f"hidden.{index}"] = jnp.std(activations, axis=0)
-        gates = unit_gates(layer, activations.shape[-1])
-    return spread_of_layer
+    widths = {name: units_beside(params, name) for name in read_sizes(params)}
+    several = [name for name, width in widths.items() if width > 1]  # the order of one unit is known
+    values = activations(apply, params, inputs, names=several)
+    alone = jnp.zeros(1)
+    return {
+        name: jnp.std(values[name], axis=tuple(range(values[name].ndim - 1))) if name in values else alone
+        for name in widths
+    }
 
 
 def leave_one_out(
@@ -78,11 +80,11 @@ def leave_one_out(
         network: a network with ramp gates, of any kind.
         task: the task whose loss counts.
         params: parameters of the network.
-        inputs: floating [B, D].
+        inputs: [B, ...].
         targets: [B].
 
     Returns:
-        By layer, such as `hidden.0`, the growth of the loss [U]; it is below 0 where the loss falls.
+        By gate, such as `hidden.0`, the growth of the loss [U]; it is below 0 where the loss falls.
     """
     own = {name: size_gates(size, slope, units_beside(params, name)) for name, (size, slope) in _ramps(params).items()}
 

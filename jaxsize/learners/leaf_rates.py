@@ -1,10 +1,11 @@
 """Optimisers in which every leaf has a learning rate and a weight decay of its own: numbers, traced or not.
 
 Where a tree of numbers is asked for, one number for all parameters, or one per branch of the parameters, serves as
-well; the containers of such a tree are of the same types as those of the parameters. States and updates keep the dtype
-of each leaf.
+well; the containers of such a tree are of the same types as those of the parameters. So does a function that makes such
+a tree for given parameters, as `by_layer` does. States and updates keep the dtype of each leaf.
 """
 
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import jax
@@ -12,16 +13,64 @@ import jax.numpy as jnp
 import optax
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Tree
+from jaxsize.trees import Tree, named_leaves, with_leaves
 
+Numbers = Tree | Callable[[Tree], Tree]
+"""A number for all parameters, a tree of numbers, or a function that makes such a tree for given parameters."""
 Decay = Literal["coupled", "decoupled"]
 
 
-def per_leaf(numbers: Tree, params: Tree) -> Tree:
+def layers_of(params: Tree) -> list[str]:
+    """List the layers of a network: the paths of all dicts that hold a `kernel`, in the order of the parameters.
+
+    Example:
+        >>> from jaxsize import mlp
+        >>> from jaxsize.learners import leaf_rates
+        >>> leaf_rates.layers_of(mlp((2, 4, 4, 1)).init(0))
+        ['hidden.0', 'hidden.1', 'output']
+    """
+    names = [name.removesuffix(".value") for name in named_leaves(params)]
+    return [_layer(name) for name in names if name.split(".")[-1] == "kernel"]
+
+
+def _layer(leaf: str) -> str:
+    """Return the path of the dict that holds a leaf."""
+    return leaf.removesuffix(".value").rpartition(".")[0]
+
+
+def by_layer(numbers: Tree, params: Tree, *, fixed: Collection[str] = ()) -> Tree:
+    """Make a tree like `params` that holds, at every leaf, the number of the layer that the leaf belongs to.
+
+    Args:
+        numbers: one number for all layers, or numbers by layer; a layer is the path of the dict that holds its arrays,
+            such as `hidden.0`.
+        params: the tree whose structure is wanted; its values are not read.
+        fixed: paths of leaves that do not move: their number is 0.
+
+    Raises:
+        InputError: when a layer has no number, or a number no layer.
+
+    Example:
+        >>> from jaxsize.learners import leaf_rates
+        >>> params = {"hidden": [{"kernel": 0, "bias": 0}], "output": {"kernel": 0}, "scale": 0}
+        >>> print(leaf_rates.by_layer({"hidden.0": 0.1, "output": 0.2}, params, fixed=["scale"]))
+        {'hidden': [{'bias': 0.1, 'kernel': 0.1}], 'output': {'kernel': 0.2}, 'scale': 0.0}
+    """
+    leaves = list(named_leaves(params))
+    layers = dict.fromkeys(_layer(leaf) for leaf in leaves if leaf not in fixed)
+    by_name = numbers if isinstance(numbers, Mapping) else dict.fromkeys(layers, numbers)
+    if odd := [*(name for name in layers if name not in by_name), *(name for name in by_name if name not in layers)]:
+        expected = f"numbers for the layers {', '.join(layers)}"
+        raise InputError(f"rates: expected {expected}, got {', '.join(by_name) or 'none'}: {odd[0]!r} differs")
+    return with_leaves(params, {leaf: 0.0 if leaf in fixed else by_name[_layer(leaf)] for leaf in leaves})
+
+
+def per_leaf(numbers: Numbers, params: Tree) -> Tree:
     """Make a tree like `params` that holds, at every leaf, the number of its branch in `numbers`.
 
     Args:
-        numbers: a number for all parameters, or a tree with one per branch or leaf.
+        numbers: a number for all parameters, a tree with one per branch or leaf, or a function of `params` that makes
+            such a tree.
         params: the tree whose structure is wanted; its values are not read.
 
     Raises:
@@ -34,6 +83,8 @@ def per_leaf(numbers: Tree, params: Tree) -> Tree:
         >>> print(leaf_rates.per_leaf({"hidden": 0.1, "output": 0.2}, params))
         {'hidden': {'bias': 0.1, 'kernel': 0.1}, 'output': {'kernel': 0.2}}
     """
+    if callable(numbers):
+        numbers = numbers(params)
     try:
         return jax.tree.map(lambda number, branch: jax.tree.map(lambda _: number, branch), numbers, params)
     except ValueError as error:
@@ -47,7 +98,9 @@ def per_leaf(numbers: Tree, params: Tree) -> Tree:
 # Not `optax.trace`: with traced decays it turns the velocity of a bfloat16 leaf into float32, which no scan accepts;
 # rounding the decayed gradients to bfloat16 before it gives other numbers. Its state also has other containers, which
 # checkpoints compare: a study that was interrupted before such a change could not go on.
-def sgd(learning_rates: Tree, weight_decays: Tree = 0.0, *, momentum: float = 0.0) -> optax.GradientTransformation:
+def sgd(
+    learning_rates: Numbers, weight_decays: Numbers = 0.0, *, momentum: float = 0.0
+) -> optax.GradientTransformation:
     """Make gradient descent with coupled decay: v <- momentum v + (g + decay w), w <- w - rate v, from v = 0.
 
     Args:
@@ -82,9 +135,9 @@ def sgd(learning_rates: Tree, weight_decays: Tree = 0.0, *, momentum: float = 0.
 
 
 def adam(
-    learning_rates: Tree,
-    weight_decays: Tree = 0.0,
-    epsilons: Tree = 1e-8,
+    learning_rates: Numbers,
+    weight_decays: Numbers = 0.0,
+    epsilons: Numbers = 1e-8,
     *,
     decay: Decay = "decoupled",
     betas: tuple[float, float] = (0.9, 0.999),

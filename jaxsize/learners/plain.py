@@ -1,8 +1,8 @@
 """The learner of networks without gates: every layer has its own learning rate and weight decay, inputs have a factor.
 
 What differs between runs is traced, the factor of the inputs included, so that all runs of a batch share one program:
-`hparams.learning_rate` and `hparams.weight_decay` are numbers, or trees {"hidden": [number, ...], "output": number}
-like the parameters of an `mlp`; the factor is a leaf of the parameters, `inputs.scale` [], that is never trained.
+`hparams.learning_rate` and `hparams.weight_decay` are numbers, or numbers by the name of the layer (`hidden.0`, see
+`leaf_rates.by_layer`); the factor is a leaf of the parameters, `inputs.scale` [], that is never trained.
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ import optax
 from flax.core import FrozenDict
 
 from jaxsize.errors import InputError, require_choice
-from jaxsize.gates.liveness import relu
 from jaxsize.learners import leaf_rates
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.learner import Learner
 from jaxsize.learners.tasks import Task
-from jaxsize.networks.layers import dense
-from jaxsize.trees import Tree
+from jaxsize.networks.network import Network
+from jaxsize.trees import Tree, named_leaves
+from jaxsize.units.activations import activations
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,43 +50,42 @@ class PlainConfig:
             raise InputError(f"expected a number from 0 on, below 1, got {self.momentum}", field="momentum")
 
 
-def forward(params: Tree, inputs: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
-    """Compute what an `mlp` without gates puts out for inputs times its `inputs.scale`.
+SCALE = "inputs.scale"
+"""The path of the factor of the inputs."""
 
-    Args:
-        params: parameters of an `mlp(gate=None)`, with {"inputs": {"scale": []}} beside them.
-        inputs: floating [B, D].
 
-    Returns:
-        The outputs [B, O], and the outputs of every hidden layer [B, U].
-    """
-    activations, hidden = inputs * jax.lax.stop_gradient(params["inputs"]["scale"]), []
-    for layer in params["hidden"]:
-        activations = relu(dense(layer, activations))
-        hidden.append(activations)
-    return dense(params["output"], activations), hidden
+def scaled(params: Tree, inputs: jax.Array) -> jax.Array:
+    """Multiply inputs by the leaf `inputs.scale` of the parameters, if they have one; it gets no gradient."""
+    leaves = named_leaves(params)
+    return inputs * jax.lax.stop_gradient(leaves[SCALE]) if SCALE in leaves else inputs
 
 
 def make_optimizer(config: PlainConfig, hparams: Hparams) -> optax.GradientTransformation:
     """Make the optimiser of a run: every layer moves by its own numbers, and `inputs.scale` does not move."""
-    rates, decays = (
-        (numbers if isinstance(numbers, dict) else {"hidden": numbers, "output": numbers}) | {"inputs": 0.0}
-        for numbers in (hparams.learning_rate, hparams.weight_decay)
-    )
+
+    def of_layers(numbers: Tree) -> leaf_rates.Numbers:
+        return lambda params: leaf_rates.by_layer(numbers, params, fixed=[SCALE])
+
+    rates, decays = of_layers(hparams.learning_rate), of_layers(hparams.weight_decay)
     if config.optimizer == "adam":
         return leaf_rates.adam(rates, decays)
     return leaf_rates.sgd(rates, decays, momentum=config.momentum)
 
 
-def make_learner(task: Task, config: PlainConfig) -> Learner:
-    """Make the learner for parameters of an `mlp` without gates, with an `inputs.scale` beside them.
+def make_learner(network: Network, task: Task, config: PlainConfig) -> Learner:
+    """Make the learner for a network without gates, with or without an `inputs.scale` beside its parameters.
+
+    Args:
+        network: the network to train.
+        task: what it learns.
+        config: how weights are moved.
 
     Returns:
         A learner that records, of every step and as things were before it, the `loss` and also
 
-        - `gradient_norm` [layers];
-        - `dead_share` [hidden layers]: the share of units that put out 0 on every row of the batch, NaN where the loss
-          is not finite;
+        - `gradient_norm` [layers], in the order of `leaf_rates.layers_of`;
+        - `dead_share` [groups]: the share of units that put out 0 on every row of the batch, NaN where the loss is not
+          finite; of the groups that `units.activations` finds, which are the hidden layers of an `mlp`;
         - `zero_outputs` []: 1 if all outputs of all rows are exactly 0, else 0;
         - `score` [].
 
@@ -94,9 +93,10 @@ def make_learner(task: Task, config: PlainConfig) -> Learner:
         >>> import jax, numpy as np
         >>> from jaxsize import mlp
         >>> from jaxsize.learners import TASKS, plain
-        >>> params = mlp((2, 3, 1), gate=None).init(0) | {"inputs": {"scale": np.float32(255)}}
-        >>> learner = plain.make_learner(TASKS["regression"], plain.PlainConfig())
-        >>> optimizer = learner.optimizer(learner.hparams(learning_rate={"hidden": [0.5], "output": 0.25}))
+        >>> network = mlp((2, 3, 1), gate=None)
+        >>> params = network.init(0) | {"inputs": {"scale": np.float32(255)}}
+        >>> learner = plain.make_learner(network, TASKS["regression"], plain.PlainConfig())
+        >>> optimizer = learner.optimizer(learner.hparams(learning_rate={"hidden.0": 0.5, "output": 0.25}))
         >>> gradient = jax.tree.map(np.ones_like, params)
         >>> updates = jax.jit(lambda: optimizer.update(gradient, optimizer.init(params), params)[0])()
         >>> updates["hidden"][0]["bias"].tolist(), updates["output"]["bias"].tolist()
@@ -105,25 +105,46 @@ def make_learner(task: Task, config: PlainConfig) -> Learner:
         0.0
     """
 
+    def apply(params: Tree, inputs: jax.Array) -> jax.Array:
+        return network.apply(params, scaled(params, inputs))
+
     def objective(params, inputs, targets, weights, hparams):
-        outputs, hidden = forward(params, inputs)
+        outputs = apply(params, inputs)
         recorded = task.of_batch(outputs, targets, weights)
-        loss, there = recorded["loss"], (weights > 0)[:, None]
-        silent = jnp.stack([jnp.mean(jnp.all(~there | (units == 0), axis=0).astype(jnp.float32)) for units in hidden])
+        loss = recorded["loss"]
+
+        def zero(values: jax.Array) -> jax.Array:
+            """Tell where values [B, ...] are 0 or in rows that do not count."""
+            return ~jnp.expand_dims(weights > 0, range(1, values.ndim)) | (values == 0)
+
+        def dead(units: jax.Array) -> jax.Array:
+            return jnp.mean(jnp.all(zero(units), axis=tuple(range(units.ndim - 1))).astype(jnp.float32))
+
+        shares = [dead(units) for units in activations(apply, params, inputs).values()]
+        silent = jnp.stack(shares) if shares else jnp.zeros(0)
         recorded["dead_share"] = jnp.where(jnp.isfinite(loss), silent, jnp.nan)
-        recorded["zero_outputs"] = jnp.all(~there | (outputs == 0)).astype(jnp.float32)
+        recorded["zero_outputs"] = jnp.all(zero(outputs)).astype(jnp.float32)
         return loss, recorded
 
     return Learner(
         objective=objective,
         optimizer=lambda hparams: make_optimizer(config, hparams),
-        scores=lambda params, inputs, targets: task.of_rows(forward(params, inputs)[0], targets),
+        scores=lambda params, inputs, targets: task.of_rows(apply(params, inputs), targets),
         defaults=FrozenDict(learning_rate=1e-3, weight_decay=0.0),
-        outputs=lambda params, inputs: forward(params, inputs)[0],
-        of_gradient=lambda gradient: {
-            "gradient_norm": jnp.stack([_norm(layer) for layer in (*gradient["hidden"], gradient["output"])])
-        },
+        outputs=apply,
+        of_gradient=lambda gradient: {"gradient_norm": jnp.stack(_norms(gradient))},
     )
+
+
+def _norms(gradient: Tree) -> list[jax.Array]:
+    """Compute the norm of the gradient of every layer."""
+    leaves = named_leaves(gradient)
+    layers = {name: [] for name in leaf_rates.layers_of(gradient)}
+    for name, leaf in leaves.items():
+        owner = name.removesuffix(".value").rpartition(".")[0]
+        if owner in layers:
+            layers[owner].append(leaf)
+    return [_norm(of_layer) for of_layer in layers.values()]
 
 
 def _norm(layer: Tree) -> jax.Array:

@@ -104,7 +104,8 @@ def mlp(
             gates = unit_gates(layer, activations.shape[-1], signed)
         return dense(params["output"], activations, gates)
 
-    return Network(init, apply, signed if has_liveness else None, structure)
+    gates = [f"hidden.{layer}" for layer in range(len(hidden_widths)) if gate] + ["inputs"] * gate_inputs
+    return Network(init, apply, signed if has_liveness else None, (widths[0],), tuple(gates), structure)
 
 
 def with_gates(params: Tree) -> Tree:

@@ -1,4 +1,4 @@
-"""The type of a network: a pair of pure functions."""
+"""The type of a network: a pair of pure functions, with facts that need not be found out."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,6 +10,9 @@ from jaxsize.trees import Tree
 
 class Network(NamedTuple):
     """A network as a pair of pure functions with explicit parameters.
+
+    What else is to be known of a network is read off its function: `units.unit_groups`, `units.network_sizes` and
+    `units.activations`; its gates can be replaced by `gates.hand_in`.
 
     Example:
         >>> import numpy as np
@@ -27,6 +30,11 @@ class Network(NamedTuple):
     """Function of parameters and a batch of inputs; returns a batch of outputs."""
     signed: bool | None = None
     """Whether leaves named `liveness` are signed gates (True) or relu gates (False); None where there are none, or
+    nothing is known."""
+    input_shape: tuple[int, ...] | None = None
+    """The shape of one row of the inputs; None where nothing is known."""
+    gates: tuple[str, ...] | None = None
+    """The names of its gates, as `gates.read_liveness` and `gates.read_sizes` give them, empty for none; None where
     nothing is known."""
     structure: Callable[[], Tree] | None = None
     """Function that returns the shapes and dtypes of the parameters without drawing any; None: they are drawn."""

@@ -44,7 +44,7 @@ class Batch:
         ...     init=lambda index: network.init(seed=0) | {"inputs": {"scale": np.float32(1)}},
         ...     num_parameters=31,
         ...     hparams={"learning_rate": np.array([0.1, 0.01])},
-        ...     learner=make_learner(task_of(dataset), PlainConfig()),
+        ...     learner=make_learner(network, task_of(dataset), PlainConfig()),
         ...     dataset=dataset,
         ...     config=Config(batch_size=8),
         ...     num_epochs=5,

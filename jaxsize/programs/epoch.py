@@ -64,8 +64,9 @@ def init_state(learner: Learner, params: Tree, seed: Array, hparams: Hparams) ->
         >>> from jaxsize.learners.plain import PlainConfig, make_learner
         >>> from jaxsize.networks import mlp
         >>> from jaxsize.programs import init_state
-        >>> params = mlp((3, 4, 2), gate=None).init(seed=0) | {"inputs": {"scale": np.float32(1)}}
-        >>> learner = make_learner(TASKS["classification"], PlainConfig())
+        >>> network = mlp((3, 4, 2), gate=None)
+        >>> params = network.init(seed=0) | {"inputs": {"scale": np.float32(1)}}
+        >>> learner = make_learner(network, TASKS["classification"], PlainConfig())
         >>> start = jax.jit(lambda params, seed: init_state(learner, params, seed, learner.hparams()))
         >>> state = start(params, np.uint32(7))
         >>> int(state.seed), int(state.epoch)

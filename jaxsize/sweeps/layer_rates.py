@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
+from jaxsize.learners.leaf_rates import layers_of
 from jaxsize.learners.plain import PlainConfig, make_learner
 from jaxsize.learners.tasks import task_of
 from jaxsize.networks.counts import num_mlp_parameters
@@ -20,7 +21,7 @@ from jaxsize.networks.initializers import BiasInitializer
 from jaxsize.networks.mlp import mlp
 from jaxsize.programs.batch import Batch
 from jaxsize.sweeps._grid import column, numbered
-from jaxsize.trees import Tree
+from jaxsize.trees import Tree, named_leaves, with_leaves
 
 DEFAULTS: dict[str, Any] = {
     "input_scale": 1.0,
@@ -59,8 +60,8 @@ def layer_rate_sweep(
         batch: further fields of `Batch`.
 
     Raises:
-        InputError: when there is no hidden layer, a list of numbers does not have one per layer, a number is not 0 and
-            has no normal float32, or an `input_scale` is not finite and above 0.
+        InputError: when there is no hidden layer, one has fewer than 2 units, a list of numbers does not have one per
+            layer, a number is not 0 and has no normal float32, or an `input_scale` is not finite and above 0.
 
     Example:
         >>> from jaxsize.data import load
@@ -74,28 +75,24 @@ def layer_rate_sweep(
         >>> [label["run"] for label in batch.labels], batch.hparams.learning_rate["output"].tolist()
         ([10, 11], [0.25, 0.125])
     """
-    if not hidden:
-        raise InputError("expected one hidden layer or more, got none", field="hidden")
+    if not hidden or min(hidden) < 2:  # the share of dead units is one of groups, and a single unit is no group
+        raise InputError(f"expected one hidden layer or more, of 2 units or more, got {list(hidden)}", field="hidden")
     runs = [_checked({**DEFAULTS, **setting}, len(hidden) + 1) for setting in settings]
     widths = (dataset.num_inputs, *hidden, dataset.num_outputs)
-    drawn = functools.cache(mlp(widths, gate=None, bias=bias).init)  # settings share the networks of their seeds
+    network = mlp(widths, gate=None, bias=bias)
+    drawn = functools.cache(network.init)  # settings share the networks of their seeds
+    layers = layers_of(drawn(runs[0]["seed"])) if runs else []
 
     def init(index: int) -> Tree:
         run = runs[index]
-        params = drawn(run["seed"])
-        layers = [
-            layer | {"kernel": layer["kernel"] * np.float32(factor)}
-            for layer, factor in zip((*params["hidden"], params["output"]), run["init_scales"], strict=True)
-        ]
-        return {
-            "inputs": {"scale": np.array(run["input_scale"], np.float32)},
-            "hidden": layers[:-1],
-            "output": layers[-1],
-        }
+        leaves = named_leaves(drawn(run["seed"]))
+        for layer, factor in zip(layers, run["init_scales"], strict=True):
+            leaves[f"{layer}.kernel"] = leaves[f"{layer}.kernel"] * np.float32(factor)
+        scale = np.array(run["input_scale"], np.float32)
+        return with_leaves(drawn(run["seed"]), leaves) | {"inputs": {"scale": scale}}
 
     def by_layer(key: str) -> Tree:
-        layers = list(column(runs, key).T)
-        return {"hidden": layers[:-1], "output": layers[-1]}
+        return dict(zip(layers, column(runs, key).T, strict=True))
 
     more: dict[str, Any] = {"histories": histories(len(hidden)), **batch}
     return Batch(
@@ -104,7 +101,7 @@ def layer_rate_sweep(
         init=init,
         num_parameters=num_mlp_parameters(widths),
         hparams={"learning_rate": by_layer("learning_rates"), "weight_decay": by_layer("weight_decays")},
-        learner=make_learner(task_of(dataset), plain),
+        learner=make_learner(network, task_of(dataset), plain),
         dataset=dataset,
         columns=lambda before, after: {},
         shrinking=None,

@@ -1,6 +1,7 @@
 """Units of any network: which belong together, how they are removed or put in another order, and what they cost."""
 
 from jaxsize.units._places import Place
+from jaxsize.units.activations import activations
 from jaxsize.units.compaction import Compacted, compact
 from jaxsize.units.groups import Group, UnitGroups
 from jaxsize.units.padding import pad_units
@@ -16,6 +17,7 @@ __all__ = [
     "Per",
     "Place",
     "UnitGroups",
+    "activations",
     "compact",
     "input_gates",
     "network_sizes",

@@ -70,9 +70,8 @@ def _sizes(groups: UnitGroups, shapes: dict[str, tuple[int, ...]]) -> dict[Axis,
     for name, axes in groups.axes.items():
         expected = [size_with(axis, sizes) for axis in axes]
         if expected != list(shapes[name]):
-            larger = [axis.size for axis in axes]
-            wanted = f"{name} {expected}, from the other leaves, or larger ones {larger}"
-            raise InputError(f"pad_units: expected {wanted}, got {list(shapes[name])}")
+            got = f"got {list(shapes[name])}, where it is {[axis.size for axis in axes]} in the larger network"
+            raise InputError(f"pad_units: expected {name} {expected}, from the other leaves, {got}")
     for atom in sizes:
         group = by_atom[atom]
         ordered = group.ordered and f"{group.ordered} counts them, as the price of a size does"

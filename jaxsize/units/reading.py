@@ -25,6 +25,9 @@ from jaxsize.units._program.sources import read_places, reasons_against_zeros
 from jaxsize.units._program.zeros import Consumer, closed_by, facts_of, find_consumers
 from jaxsize.units.groups import Group, UnitGroups
 
+INPUTS = "belongs to the inputs"
+"""Why the units of a group that is an axis of the inputs are fixed."""
+
 
 def unit_groups(
     apply: Callable[..., Any], params: Tree, *inputs: Any, is_gate: Callable[[str], bool] | None = None
@@ -72,7 +75,7 @@ def unit_groups(
     leaves = named_leaves(params)
     values = dict(zip(leaves, program.inputs, strict=False))
     for number, value in enumerate(program.inputs):
-        fixed = "" if number < len(leaves) else "belongs to the inputs"
+        fixed = "" if number < len(leaves) else INPUTS
         value.axes = [Axis(size, fixed=fixed) for size in value.shape]
     tie_axes(program)
     for value in program.outputs:

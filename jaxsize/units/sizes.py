@@ -14,6 +14,7 @@ from jaxsize.trees import Array
 from jaxsize.units._naming import group_of, is_folded, is_single_unit
 from jaxsize.units._program.axes import Axis, find
 from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units.reading import INPUTS
 
 _WHERE = "network_sizes"
 
@@ -120,7 +121,7 @@ def _formulas(groups: UnitGroups, names: tuple[str, ...], of_groups: bool) -> _F
     positions = {find(atom): at for at, atom in enumerate(atoms) if atom is not None}
     counted = [axes for leaf, axes in groups.axes.items() if leaf not in _gate_leaves(groups)]
     limits = tuple(
-        _Limit(name, group.size, "" if group.fixed == _OF_INPUTS else group.fixed)
+        _Limit(name, group.size, "" if group.fixed == INPUTS else group.fixed)
         for name, group in zip(names, owners, strict=True)
     )
     costs = [(cost.factor, cost.axes) for cost in groups.costs]
@@ -132,9 +133,6 @@ def _owner(groups: UnitGroups, name: str) -> Group:
     if is_single_unit(groups, name):
         return Group(name, 1, (), frozenset(), "the only unit always stays", "", "")
     return groups[group_of(groups, name, where=_WHERE)]
-
-
-_OF_INPUTS = "belongs to the inputs"
 
 
 def _gates_of(group: Group) -> set[str]:

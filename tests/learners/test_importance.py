@@ -1,5 +1,7 @@
 """How much units matter, against deleting them and float64 NumPy; moving them, against permutations."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -175,7 +177,7 @@ def test_more_units_than_are_left_out_at_once():
 def test_spreads_are_standard_deviations_before_the_gate():
     params = gated_params()
     hidden = forward(named(params), INPUTS)[1]
-    deviations = jax.jit(spreads)(params, DATA_ROWS[0])
+    deviations = jax.jit(functools.partial(spreads, TWO.apply))(params, DATA_ROWS[0])
     for n, activations in enumerate(hidden):
         np.testing.assert_allclose(deviations[f"hidden.{n}"], activations.std(axis=0), rtol=1e-5, atol=1e-7)
     same = measure_units("spread", TWO, CLASSIFICATION, params, *DATA_ROWS)

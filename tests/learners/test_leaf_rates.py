@@ -60,7 +60,7 @@ def test_optimisers_keep_the_dtype_of_every_leaf(make):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_the_scale_of_inputs_is_never_trained(optimizer):
     params: Any = mlp((12, 8, 4), gate=None).init(0) | {"inputs": {"scale": jnp.float32(2)}}
-    for numbers in (0.1, {"hidden": 0.1, "output": 0.1}):
+    for numbers in (0.1, {"hidden.0": 0.1, "output": 0.1}):
         step = make_optimizer(PlainConfig(optimizer=optimizer), Hparams(learning_rate=numbers, weight_decay=numbers))
         updates: Any = step.update(params, step.init(params), params)[0]
         assert updates["inputs"]["scale"] == 0 and np.all(updates["output"]["kernel"] != 0)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsize.gates.leaves import read_liveness, read_sizes
 from jaxsize.networks.counts import num_mlp_parameters
 from jaxsize.networks.mlp import mlp, with_gates
 
@@ -155,3 +156,12 @@ def test_gates_at_one_change_no_output(bias):
     assert [layer["liveness"].tolist() for layer in gated["hidden"]] == [[1] * 9, [1] * 7]
     assert "liveness" not in params["hidden"][0] and gated["hidden"][0]["liveness"].dtype == np.float32
     np.testing.assert_array_equal(mlp(widths).apply(gated, inputs), mlp(widths, gate=None).apply(params, inputs))
+
+
+@pytest.mark.parametrize("gate", ["liveness", "size", None])
+@pytest.mark.parametrize("gate_inputs", [False, True])
+def test_facts_are_those_of_the_parameters(gate, gate_inputs):
+    network = mlp((3, *[2] * 11, 4), gate=gate, gate_inputs=gate_inputs)
+    params = network.init(0)
+    assert network.gates == (*read_sizes(params), *read_liveness(params))
+    assert network.input_shape == params["hidden"][0]["kernel"].shape[:1]

@@ -45,6 +45,10 @@ class Value:
     """The array itself, where it is known while tracing."""
     axes: list[Axis] = dataclasses.field(default_factory=list)
     """One per dimension, found by `axis_rules`; empty before."""
+    origin: tuple[int, ...] | None = None
+    """Where the jaxpr computes it: the number of an equation, of an equation in the function that this one calls, and
+    so on, and last of a result. None for an input, and for what is computed in loops, in branches and in fused
+    gates."""
 
     @property
     def is_zero(self) -> bool:
@@ -101,16 +105,27 @@ def flatten(function: Callable, *arguments: Any) -> Program:
     Returns:
         The program, whose values have no axes yet.
     """
-    return _program(jax.make_jaxpr(function)(*arguments))
+    return program_of(jax.make_jaxpr(function)(*arguments))
 
 
-def _program(closed: ClosedJaxpr, caller: str = "") -> Program:
+def program_of(closed: ClosedJaxpr) -> Program:
+    """Flatten a jaxpr."""
+    return _program(closed, path=())
+
+
+def _program(closed: ClosedJaxpr, caller: str = "", path: tuple[int, ...] | None = None) -> Program:
     inputs = [Value(tuple(var.aval.shape)) for var in closed.jaxpr.invars]
     steps: list[Step] = []
-    return Program(inputs, _run(closed, inputs, steps, caller), steps)
+    return Program(inputs, _run(closed, inputs, steps, caller, path), steps)
 
 
-def _run(closed: ClosedJaxpr | Jaxpr, inputs: Sequence[Value], steps: list[Step], caller: str = "") -> list[Value]:
+def _run(
+    closed: ClosedJaxpr | Jaxpr,
+    inputs: Sequence[Value],
+    steps: list[Step],
+    caller: str = "",
+    path: tuple[int, ...] | None = None,
+) -> list[Value]:
     """Append the steps of a jaxpr to `steps`, and return its results.
 
     Args:
@@ -118,6 +133,7 @@ def _run(closed: ClosedJaxpr | Jaxpr, inputs: Sequence[Value], steps: list[Step]
         inputs: the values it is called with.
         steps: the steps of the program so far.
         caller: the line of code that calls it, as `model.py:12`, or empty.
+        path: where it is called (see `Value.origin`), or None where no origins are kept.
     """
     jaxpr, consts = (closed.jaxpr, closed.consts) if isinstance(closed, ClosedJaxpr) else (closed, [])
     values = dict(zip(jaxpr.invars, inputs, strict=True))
@@ -126,19 +142,24 @@ def _run(closed: ClosedJaxpr | Jaxpr, inputs: Sequence[Value], steps: list[Step]
     def read(atom: Any) -> Value:
         return _constant(atom.val) if isinstance(atom, Literal) else values[atom]
 
-    for eqn in jaxpr.eqns:
-        results = _step(eqn, [read(atom) for atom in eqn.invars], steps, caller)
+    for number, eqn in enumerate(jaxpr.eqns):
+        here = None if path is None else (*path, number)
+        results = _step(eqn, [read(atom) for atom in eqn.invars], steps, caller, here)
+        for position, value in enumerate(results if here else ()):
+            value.origin = (*(here or ()), position)  # the outermost call whose result it is comes last, and stays
         values.update(zip(eqn.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _step(eqn: JaxprEqn, inputs: list[Value], steps: list[Step], caller: str) -> list[Value]:
+def _step(
+    eqn: JaxprEqn, inputs: list[Value], steps: list[Step], caller: str, path: tuple[int, ...] | None
+) -> list[Value]:
     """Append what one equation of a jaxpr does to `steps`, and return its results."""
     name, params = eqn.primitive.name, eqn.params
     line = line_of(eqn, caller)
     if name in CALLS and CALLS[name] in params:
         called = params[CALLS[name]]
-        return (_gated if _is_gated(called) else _run)(called, inputs, steps, line)
+        return _gated(called, inputs, steps, line) if _is_gated(called) else _run(called, inputs, steps, line, path)
     if name == "convert_element_type" and inputs[0].constant is not None and inputs[0].shape == ():
         with np.errstate(all="ignore"):
             return [Value((), inputs[0].constant.astype(params["new_dtype"]))]

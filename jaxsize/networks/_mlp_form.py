@@ -1,7 +1,7 @@
-"""What network parameters are of: its widths, gates and biases, and the leaves that follow from them."""
+"""What the parameters of an `mlp` are of: its widths, gates and biases, and the leaves that follow from them."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -57,8 +57,7 @@ def read_params(params: Tree, signed: bool) -> tuple[dict[str, np.ndarray], Form
         InputError: when a leaf is missing, unknown, of another shape, or not floating; names the first such leaf.
     """
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
-    owners = {name.rpartition(".")[0] for name in leaves}
-    hidden = list(itertools.takewhile(owners.__contains__, (f"hidden.{layer}" for layer in itertools.count())))
+    hidden = hidden_layers(leaves)
     widths = []
     for name in (f"{layer}.kernel" for layer in [*hidden, "output"]):
         shape = np.shape(leaves.get(name, 0))
@@ -111,3 +110,21 @@ def leaf_table(form: Form) -> dict[str, Any]:
 def layer_leaves(leaves: Mapping[str, np.ndarray], layer: str) -> dict[str, np.ndarray]:
     """Return the leaves of one layer, such as `hidden.0`, by their last name, such as `kernel`."""
     return {name.rpartition(".")[2]: leaf for name, leaf in leaves.items() if name.rpartition(".")[0] == layer}
+
+
+def params_of(form: Form, layers: Mapping[str, Mapping[str, np.ndarray]]) -> Tree:
+    """Put the leaves of all layers together to the parameters of an `mlp`.
+
+    Args:
+        form: what the parameters are of.
+        layers: the leaves of every layer by its name, and of `inputs` where the inputs have gates.
+    """
+    params: dict[str, Any] = {"inputs": dict(layers["inputs"])} if form.gated_inputs else {}
+    *hidden, output = form.layers()
+    return params | {"hidden": [dict(layers[name]) for name in hidden], "output": dict(layers[output])}
+
+
+def hidden_layers(leaves: Iterable[str]) -> list[str]:
+    """List the names of the hidden layers that leaves of these names belong to, in order: `hidden.0`, ..."""
+    owners = {name.rpartition(".")[0] for name in leaves}
+    return list(itertools.takewhile(owners.__contains__, (f"hidden.{layer}" for layer in itertools.count())))
