@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxsize.errors import InputError
 from jaxsize.estimators._rows import WeightedRows, padded
-from jaxsize.estimators._training import Settings, train, without_dead_units
+from jaxsize.estimators._training import Settings, orders_of_rows, train, without_dead_units
 from jaxsize.estimators.network import FittedNetwork
 from jaxsize.learners.closing import cannot_close
 from jaxsize.networks.mlp import mlp
@@ -72,8 +72,8 @@ class SizedNetwork(BaseEstimator):
             padded(np.column_stack([targets, rows.weights]).astype(np.float32)),
         )
         batch_size = min(self.batch_size, len(device_rows.inputs))
-        settings = Settings(widths=widths, task=task, batch_size=batch_size, epochs=self.epochs)
-        rates = self._rates(settings.epochs * settings.steps(num_rows))
+        settings = Settings(widths=widths, task=task, batch_size=batch_size)
+        rates = self._rates(self.epochs * settings.steps(num_rows))
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         params, losses = jax.device_get(
             train(
@@ -82,7 +82,7 @@ class SizedNetwork(BaseEstimator):
                 {name: np.float32(rate) for name, rate in rates.items()},
                 Data(device_rows, scale=np.float32(1), shift=np.float32(0)),
                 np.int32(num_rows),
-                np.uint32(seed),
+                orders_of_rows(seed, self.epochs, num_rows, len(device_rows.inputs)),
             )
         )
         if not np.isfinite(losses[-1]):
@@ -135,7 +135,7 @@ class SizedNetwork(BaseEstimator):
                 continue
             number = isinstance(value, numbers.Real) and math.isfinite(value)
             if not (number and (value > 0 or (least and value == 0))):
-                bound = "from 0 on" if least else "above 0"
+                bound = "from 0 on" if least else "above 0" + (" or auto" if name == "gate_learning_rate" else "")
                 raise InputError(f"expected a finite number {bound}, got {value!r}", field=name)
         return tuple(int(width) for width in hidden)
 

@@ -39,9 +39,9 @@ def merged(inputs: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> Weig
 
 
 def padded(array: np.ndarray) -> np.ndarray:
-    """Pad the rows of an array [N, ...] with zeros to the next of few lengths, which waste an eighth at most.
+    """Pad the rows of an array [N, ...] with zeros to the next of few lengths, 64 or more, at most an eighth apart.
 
     Data of nearly as many rows, such as the folds of a cross-validation, then share a compiled program.
     """
-    length = bucket(len(array), factor=1.125)
+    length = bucket(len(array), factor=1.125, multiple=64)
     return np.pad(array, [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)])

@@ -1,7 +1,7 @@
 """Training in memory: all epochs as one compiled program, which fits of equal shapes share.
 
 Rows are padded to few numbers (`_rows.padded`), and padding changes nothing: it comes last in the order of the rows,
-weighs nothing, and a step that has no other rows is not made. Rates, penalty, seed and the number of rows are traced.
+weighs nothing, and a step that has no other rows is not made. Rates, penalty, order and number of rows are traced.
 `jax.jit` keeps the programs, by shapes and `Settings`.
 """
 
@@ -35,7 +35,6 @@ class Settings:
     """(inputs, hidden ..., outputs)."""
     task: Literal["classification", "regression"]
     batch_size: int
-    epochs: int
 
     def steps(self, num_rows: int) -> int:
         """Count the steps of an epoch over so many rows."""
@@ -73,26 +72,30 @@ def learner_of(settings: Settings, steps_per_epoch: int) -> Learner:
     return base._replace(objective=objective, optimizer=optimizer, defaults=defaults)
 
 
-def order_of_rows(seed: jax.Array, epoch: jax.Array, num_rows: jax.Array, length: int) -> jax.Array:
-    """Draw the order of rows of an epoch, and put the padding behind them.
+def orders_of_rows(seed: int, epochs: int, num_rows: int, length: int) -> np.ndarray:
+    """Draw the order of rows of every epoch, and put the padding behind them.
+
+    On the host: a sort of random numbers is a third of what the program takes to compile.
 
     Args:
-        seed: [] uint32.
-        epoch: [] int32.
-        num_rows: [] int32, the number of rows that are no padding.
+        seed: names the orders.
+        epochs: how many.
+        num_rows: the number of rows that are no padding.
         length: the number of all.
 
     Returns:
-        int32 [length]: first a permutation of 0 .. num_rows - 1, the same whatever the length.
+        int32 [epochs, length]: each first a permutation of 0 .. num_rows - 1, the same whatever the length.
     """
-    draws = jax.random.bits(jax.random.fold_in(jax.random.key(seed), epoch), (length,))
-    last = jnp.uint32(2**32 - 1)  # a row that draws this number stays before the padding, as the sort is stable
-    return jnp.argsort(jnp.where(jnp.arange(length) < num_rows, draws, last)).astype(jnp.int32)
+    draw = np.random.default_rng(seed)
+    orders = np.tile(np.arange(length, dtype=np.int32), (epochs, 1))
+    for order in orders:
+        draw.shuffle(order[:num_rows])
+    return orders
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def train(
-    settings: Settings, params: Tree, rates: dict[str, jax.Array], data: Data, num_rows: jax.Array, seed: jax.Array
+    settings: Settings, params: Tree, rates: dict[str, jax.Array], data: Data, num_rows: jax.Array, orders: jax.Array
 ) -> tuple[Tree, jax.Array]:
     """Train a gated network for all epochs.
 
@@ -102,7 +105,7 @@ def train(
         rates: the settings of the sparsifier by name, [] each.
         data: rows with targets float32 [N, K + 1] as `learner_of` has them, padded.
         num_rows: [] int32, how many are no padding.
-        seed: [] uint32, names the order of the rows.
+        orders: int32 [epochs, N], the order of the rows in every epoch.
 
     Returns:
         The parameters, in which dead units have closed gates; the mean loss of every epoch, without the penalty,
@@ -113,13 +116,12 @@ def train(
     epoch = make_epoch(learner, Config(batch_size=settings.batch_size))
     hparams = learner.hparams(**rates, num_steps=-(-num_rows // settings.batch_size))
 
-    def pass_over_rows(state, _):
-        order = order_of_rows(seed, state.epoch, num_rows, length)
+    def pass_over_rows(state, order):
         state, history = epoch(state, hparams, data, order)
         return state, jnp.sum(history["loss"] * history["weight"]) / jnp.sum(history["weight"])
 
-    state = init_state(learner, params, seed, hparams)
-    state, losses = jax.lax.scan(pass_over_rows, state, length=settings.epochs)
+    state = init_state(learner, params, np.uint32(0), hparams)  # the seed would name orders, which are given
+    state, losses = jax.lax.scan(pass_over_rows, state, orders)
     return state.params, losses
 
 

@@ -69,7 +69,7 @@ class SizedClassifier(ClassifierMixin, SizedNetwork):
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         self.classes_, numbers = np.unique(y[weights > 0], return_inverse=True)
         if len(self.classes_) < 2:
-            raise InputError(f"expected two classes or more, got one class, {self.classes_[0]!r}", field="y")
+            raise InputError(f"expected two classes or more, got one class, {self.classes_[0]}", field="y")
         rows = merged(X[weights > 0], numbers[:, None].astype(float), weights[weights > 0])
         self._fit_rows(rows, "classification", len(self.classes_))
         return self
