@@ -12,7 +12,7 @@ import numpy as np
 from jaxsize.errors import InputError
 
 _DECAY, _SQUARE_DECAY = 0.9, 0.999  # optax.adam's, with which the sparsifier moves gates
-_MOST_STEPS = 10_000_000
+_SETTLED = 20_000  # steps after which the bound of a step grows no more
 
 
 def steps_to_close(
@@ -52,11 +52,14 @@ def steps_to_close(
             raise InputError(f"expected a finite number above 0, got {value}", field=name)
     strides = start / gate_learning_rate
     if gradients == "steady":
-        return math.ceil(round(strides, 6))  # 1 / 1e-3 is 1000, not a little more
+        return max(1, math.ceil(round(strides, 6)))  # 1 / 1e-3 is 1000, not a little more
     if gradients != "any":
         raise InputError(f"expected steady or any, got {gradients!r}", field="gradients")
-    steps = np.arange(1, min(_MOST_STEPS, math.ceil(strides)) + 1)
-    return int(np.searchsorted(np.cumsum(_longest_step(steps)), strides * (1 - 1e-9)) + 1)
+    longest = _longest_step(np.arange(1, min(_SETTLED, max(1, math.ceil(strides))) + 1))
+    way = np.cumsum(longest)
+    if way[-1] < strides * (1 - 1e-9):
+        return _SETTLED + math.ceil((strides - way[-1]) / longest[-1])
+    return int(np.searchsorted(way, strides * (1 - 1e-9)) + 1)
 
 
 def _longest_step(step: np.ndarray) -> np.ndarray:

@@ -49,6 +49,8 @@ def test_no_gradients_close_a_gate_before_the_least_number_of_steps():
 
 
 def test_a_recipe_in_which_units_can_die_is_not_warned_of():
+    assert steps_to_close(1e30) == steps_to_close(1e30, gradients="any") == 1
+    assert steps_to_close(1e-9, gradients="any") == pytest.approx(1e9 / 7.27, rel=1e-3)
     assert cannot_close(50, 0.02) == "" and "50" in cannot_close(49, 0.02) and cannot_close(1, 5.0) == ""
     assert cannot_close(1, 0.01, cure="x").startswith("1 step at gate rate 0.01: no gate can close (about 100 ")
 
