@@ -27,8 +27,8 @@ def steps_to_close(
 
         (1 - a) / sqrt(1 - b) * sqrt(sum of (a² / b)**k for k < t) * sqrt(1 - b**t) / (1 - a**t),
 
-    with a = .9 and b = .999 the decays of Adam. That is 1 in the first step, 1.04 in the tenth, 2.2 in the hundredth and
-    7.3 in the end.
+    with a = .9 and b = .999 the decays of Adam. That is 1 in the first step, 1.04 in the tenth, 2.2 in the hundredth
+    and 7.3 in the end.
 
     Args:
         gate_learning_rate: above 0.

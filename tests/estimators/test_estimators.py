@@ -1,4 +1,4 @@
-"""The estimators as users have them: against scikit-learn's own, in its pipelines, with weights, and with wrong input."""
+"""The estimators as users have them: against scikit-learn's own, in its pipelines, with weights, with wrong input."""
 
 import pickle
 import subprocess
@@ -111,7 +111,9 @@ def test_units_die_however_few_the_rows_but_not_when_told_to_be_slow(halves):
     with pytest.warns(ConvergenceWarning) as caught:
         slow.fit(inputs, classes)
     assert slow.n_units_ == [30]
-    expected = "80 steps at gate rate 0.001: no gate can close (about 1000 are needed); raise gate_learning_rate or epochs"
+    expected = (
+        "80 steps at gate rate 0.001: no gate can close (about 1000 are needed); raise gate_learning_rate or epochs"
+    )
     assert str(caught[0].message) == expected and caught[0].filename == __file__
     free = SizedClassifier((30,), epochs=20, gate_learning_rate=1e-3, penalty=0.0, random_state=0)
     free.fit(inputs, classes)  # whoever wants no unit to die is not warned
@@ -138,7 +140,7 @@ def test_a_wrong_setting_is_one_line(halves, settings, problem):
 
 def test_wrong_rows_are_one_line(halves):
     inputs, classes = halves
-    with pytest.raises(InputError, match="^y: expected two classes or more, got one class, inside$"):
+    with pytest.raises(InputError, match=r"^y: expected two classes or more, got one class, inside$"):
         SizedClassifier(**SMALL).fit(inputs, np.full(120, "inside"))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         SizedClassifier(**SMALL).fit(np.full_like(inputs, np.nan), classes)
@@ -148,7 +150,7 @@ def test_wrong_rows_are_one_line(halves):
         SizedRegressor().predict(inputs)
     with pytest.raises(ValueError, match="Negative values"):
         SizedRegressor(**SMALL).fit(inputs, inputs[:, 0], -np.ones(120))
-    with pytest.raises(InputError, match="^learning_rate: the loss is nan after 60 epochs: lower it, or standardize"):
+    with pytest.raises(InputError, match=r"^learning_rate: the loss is nan after 60 epochs: lower it, or standardize"):
         SizedRegressor(**SMALL | {"learning_rate": 1e30}).fit(inputs, inputs[:, 0])
 
 

@@ -96,7 +96,7 @@ def test_small_networks_predict_what_masked_ones_did(monkeypatch):
     targets = 100 * np.abs(inputs[:, 0] - 5)
     regressor = SizedRegressor((12, 9), penalty=0.02, epochs=60, learning_rate=0.01, random_state=0)
     regressor.fit(inputs, targets)
-    assert 0 < min(regressor.n_units_) and sum(regressor.n_units_) < 21 - 3
+    assert min(regressor.n_units_) > 0 and sum(regressor.n_units_) < 21 - 3
     assert regressor.network_.widths == (4, *regressor.n_units_, 1)
     scaled = ((inputs - inputs.mean(axis=0)) / inputs.std(axis=0)).astype("f4")
     masked = np.asarray(mlp(kept["widths"]).apply(kept["params"], scaled))[:, 0]

@@ -44,7 +44,9 @@ def test_no_gradients_take_a_step_beyond_the_bound_and_the_worst_ones_reach_it()
 
 def test_no_gradients_close_a_gate_before_the_least_number_of_steps():
     least = steps_to_close(1e-3, gradients="any")
-    growing = [np.cumsum(way_of_a_gate(growth ** np.arange(least - 1.0), 1e-3))[-1] for growth in (1.0, 1.01, 1.03, 1.1)]
+    growing = [
+        np.cumsum(way_of_a_gate(growth ** np.arange(least - 1.0), 1e-3))[-1] for growth in (1.0, 1.01, 1.03, 1.1)
+    ]
     assert max(growing) < 1 and least < steps_to_close(1e-3)
 
 
