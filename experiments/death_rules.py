@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments.common.networks import mlps
 from experiments.common.words import median
-from experiments.flags.penalty import PenaltyFlags
+from experiments.flags.penalty import PenaltyFlags, gates_that_stay
 from jaxsize import plots, studies
 from jaxsize.errors import InputError
 from jaxsize.learners.flips import flip_gates
@@ -139,10 +139,18 @@ STUDY = studies.Study(
     name="death_rules",
     flags=DeathRulesFlags,
     presets={
-        "smoke": {"num_seeds": 2, "start_width": 16, "epochs": 3, "penalties": (1e-2,), "flip_rate": 0.01},
+        "smoke": {
+            "num_seeds": 2,
+            "start_width": 16,
+            "epochs": 3,
+            "penalties": (1e-2,),
+            "gate_learning_rate": 0.02,
+            "flip_rate": 0.01,
+        },
         "full": {"num_seeds": 10, "start_width": 500, "epochs": 60, "batch_size": 128},
     },
     arms=arms,
+    cautions=gates_that_stay,
     table=studies.columns("live_units", "train_loss", "validation_score", "test_score", by=("penalty",)),
     claims={
         "C40, score": Claim("the sign's variance leaves better scores than a gate's size", SIGNS, better),

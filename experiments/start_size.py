@@ -21,7 +21,7 @@ import numpy as np
 from experiments.common.networks import compress_networks
 from experiments.common.scales import batch_size, penalty_scale
 from experiments.common.start_widths import START_DOES_NOT_MATTER
-from experiments.flags.penalty import PenaltyFlags
+from experiments.flags.penalty import PenaltyFlags, gates_that_stay
 from jaxsize import plots
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
@@ -223,10 +223,11 @@ STUDY = Study(
     name="start_size",
     flags=StartSizeFlags,
     presets={
-        "smoke": {"num_seeds": 2, "start_widths": (16, 24), "epochs": 3},
+        "smoke": {"num_seeds": 2, "start_widths": (16, 24), "epochs": 3, "gate_learning_rate": 0.02},
         "full": {"num_seeds": 10, "start_widths": (500, 1000, 10_000), "penalties": (1e-2, 1e-3, 1e-4), "epochs": 60},
     },
     arms=arms,
+    cautions=gates_that_stay,
     table=columns(
         *("live_units", "test_score"),
         arms=("learned",),

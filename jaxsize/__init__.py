@@ -40,6 +40,7 @@ from jaxsize.units import Compacted, Group, UnitGroups, compact, unit_groups
 if TYPE_CHECKING:
     from jaxsize import (
         data,
+        estimators,
         export,
         gates,
         learners,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 _PACKAGES = (
     "data",
+    "estimators",
     "export",
     "gates",
     "learners",
@@ -82,6 +84,7 @@ __all__ = [
     "conv",
     "data",
     "dense",
+    "estimators",
     "export",
     "fold_gates",
     "gated_conv",

@@ -13,22 +13,23 @@ import jaxsize
 
 ROOT = Path(jaxsize.__file__).parent
 PACKAGES = [
-    *("data", "export", "gates", "learners", "networks", "plots", "programs"),
+    *("data", "estimators", "export", "gates", "learners", "networks", "plots", "programs"),
     *("resizing", "results", "statistics", "studies", "sweeps", "training", "units"),
 ]
 DOORS = {
-    "": "Compacted Group InputError Network UnitGroups compact conv data dense export fold_gates gated_conv"
+    "": "Compacted Group InputError Network UnitGroups compact conv data dense estimators export fold_gates gated_conv"
     " gated_matmul gates group_norms init_conv init_dense init_gate learners liveness_gate liveness_penalty"
     " load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
     " size_penalty statistics studies sweeps training unit_gates unit_groups units",
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images flattened from_arrays from_image_folder"
     " from_npz from_table hold_out_batches load sets",
+    "estimators": "FittedNetwork SizedClassifier SizedRegressor",
     "export": "ACTIVATIONS SavedNetwork fold_gates load_network save_network",
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",
-    "learners": "Hparams Learner Start TASKS Task flexible for_scaled_inputs importance leaf_rates mean_over_rows plain"
-    " rebalance regression sampled_gates sparsifier supervised task_of",
+    "learners": "Hparams Learner Start TASKS Task cannot_close flexible for_scaled_inputs importance leaf_rates"
+    " mean_over_rows plain rebalance regression sampled_gates sparsifier steps_to_close supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
     " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",

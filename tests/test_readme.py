@@ -9,11 +9,17 @@ README = Path(__file__).parents[1] / "README.md"
 
 def test_python_of_the_readme_runs_and_prints_what_it_says(capsys, monkeypatch, tmp_path):
     text = README.read_text()
-    scaling, training, study, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    scaling, training, fitting, study, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     exec(compile(scaling, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "True\n"
     exec(compile(training, str(README), "exec"), {"__name__": "readme"})
-    assert capsys.readouterr().out == "100 units are alive\n"  # ten steps of 1e-3 close no gate that starts at 1
+    alive, rest = capsys.readouterr().out.split(" ", 1)
+    assert 10 < int(alive) < 95 and rest == "of 100 units are alive\n"
+    exec(compile(fitting, str(README), "exec"), {"__name__": "readme"})
+    kept, total, truth = re.fullmatch(
+        r"\[(\d+)\] of 100 units, \(64, (\d+), 10\) (\w+)\n", capsys.readouterr().out
+    ).groups()  # pyright: ignore[reportOptionalMemberAccess]
+    assert 10 < int(kept) < 100 and kept == total and truth == "True"
     own: dict[str, Any] = {"__name__": "readme"}
     exec(compile(study, str(README), "exec"), own)
     assert len([line for line in study.splitlines() if line]) <= 40

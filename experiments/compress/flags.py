@@ -105,7 +105,14 @@ def shared(setup: Setup) -> dict[str, Any]:
 
 
 PRESETS = {
-    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "depths": (1, 2), "start_width": 24, "epochs": 3},
+    "smoke": {  # 120 steps: at the rate of the weights, no gate would close in fewer than about 1000
+        "num_seeds": 2,
+        "penalties": (1e-1, 1e-2),
+        "depths": (1, 2),
+        "start_width": 24,
+        "epochs": 3,
+        "gate_learning_rate": 0.02,
+    },
     "full": {
         "num_seeds": 6,
         "penalties": tuple(10.0**-power for power in range(1, 7)),

@@ -18,6 +18,7 @@ from experiments.compress.flags import PRESETS, CompressFlags, shared
 from experiments.compress.partners import partners
 from experiments.compress.pictures import PICTURES
 from experiments.compress.tables import answer, comparisons, table
+from experiments.flags.penalty import gates_that_stay
 from jaxsize.data import Dataset, hold_out_batches
 from jaxsize.programs import Batch
 from jaxsize.resizing import Shrinking
@@ -64,6 +65,7 @@ STUDY = Study(
     prepare=with_validation,
     arms=arms,
     followers=partners,
+    cautions=gates_that_stay,
     table=table,
     claims=CLAIMS,
     pictures=PICTURES,

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from jaxsize.errors import InputError
-from jaxsize.studies import FormsFlags, listing
+from jaxsize.learners import cannot_close
+from jaxsize.studies import FormsFlags, Setup, listing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,3 +72,14 @@ class PenaltyFlags(FormsFlags):
             "weight_decay": decay,
             "gate_learning_rate": self.gate_learning_rate,
         }
+
+
+def gates_that_stay(setup: Setup) -> list[str]:
+    """Say that no gate which starts at 1 closes in the steps that are planned, for `Study.cautions`.
+
+    The flags are `PenaltyFlags` with a method `config`, and Adam moves the gates.
+    """
+    flags, dataset = setup.flags, setup.dataset
+    num_steps = flags.epochs * flags.config(dataset).steps_per_epoch(len(dataset.train))
+    problem = cannot_close(num_steps, flags.gate_learning_rate, cure="raise --gate-learning-rate or --epochs")
+    return [f"{dataset.name}: {problem}"] if problem else []

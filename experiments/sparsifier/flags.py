@@ -80,7 +80,13 @@ class SparsifierFlags(PenaltyFlags, TrainingFlags):
 
 
 PRESETS = {
-    "smoke": {"num_seeds": 2, "penalties": (1e-1, 1e-2), "start_widths": (16,), "epochs": 3},
+    "smoke": {  # 135 steps: at the rate of the weights, no gate would close in fewer than about 1000
+        "num_seeds": 2,
+        "penalties": (1e-1, 1e-2),
+        "start_widths": (16,),
+        "epochs": 3,
+        "gate_learning_rate": 0.02,
+    },
     "full": {
         "num_seeds": 30,
         "penalties": tuple(10.0**-power for power in range(8)),

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from experiments.common.networks import mlps
+from experiments.flags.penalty import gates_that_stay
 from experiments.sparsifier import pictures
 from experiments.sparsifier.claims import CLAIMS
 from experiments.sparsifier.flags import PRESETS, SparsifierFlags
@@ -114,12 +115,19 @@ def answer(arms: Arms) -> Iterator[str]:
         yield f"{dataset}, {form} form, units left of {width} (medians over seeds): {', '.join(left)}."
 
 
+def cautions(setup: Setup) -> list[str]:
+    """Say that no gate closes; nothing is known beforehand of gates that start near 0, or that SGD moves."""
+    known = setup.flags.liveness_start == "one" and setup.flags.gate_optimizer == "adam"
+    return gates_that_stay(setup) if known else []
+
+
 STUDY = Study(
     name="sparsifier",
     flags=SparsifierFlags,
     presets=PRESETS,
     arms=learned,
     followers=controls,
+    cautions=cautions,
     table=table,
     claims=CLAIMS,
     pictures=pictures.PICTURES,

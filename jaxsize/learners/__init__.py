@@ -5,6 +5,7 @@ a static config: each module has its config class and its `make_learner`.
 """
 
 from jaxsize.learners import flexible, importance, leaf_rates, plain, sampled_gates, sparsifier
+from jaxsize.learners.closing import cannot_close, steps_to_close
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.input_scaling import Start, for_scaled_inputs, rebalance
 from jaxsize.learners.learner import Learner
@@ -17,6 +18,7 @@ __all__ = [
     "Learner",
     "Start",
     "Task",
+    "cannot_close",
     "flexible",
     "for_scaled_inputs",
     "importance",
@@ -27,6 +29,7 @@ __all__ = [
     "regression",
     "sampled_gates",
     "sparsifier",
+    "steps_to_close",
     "supervised",
     "task_of",
 ]

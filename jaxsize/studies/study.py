@@ -64,6 +64,9 @@ class Study:
     """The pictures by their titles."""
     answer: Callable[[Arms], Iterable[str]] = lambda arms: []
     """One or two plain sentences with the numbers that answer the question, from all arms."""
+    cautions: Callable[[Setup], Iterable[str]] = lambda setup: []
+    """What is known before training to leave the question open, a line each, which is printed: such as steps too few
+    for any unit to die."""
     checks: Sequence[Check] = ()
     """Further tables and files."""
     split: Sequence[str] | Mapping[str, str] = ()
@@ -122,7 +125,8 @@ class Study:
         folder = open_results(flags, self.name, named, as_text)
         if folder.status == "finished":
             return folder.read_summary()
-        for line in self._cannot_be_settled(flags):
+        cautions = dict.fromkeys(line for setup in setups for line in self.cautions(setup))  # each once
+        for line in [*self._cannot_be_settled(flags), *cautions]:
             print(line, flush=True)
 
         progress = Progress(sum(batch.num_epochs for made in batches for batch in made))

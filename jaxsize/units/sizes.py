@@ -78,7 +78,7 @@ def input_gates(groups: UnitGroups, gates: Iterable[str]) -> list[str]:
         >>> jaxsize.units.input_gates(groups, ["hidden.0", "inputs"])
         ['inputs']
     """
-    return [gate for gate in gates if _owner(groups, gate).fixed == _OF_INPUTS]
+    return [gate for gate in gates if _owner(groups, gate).fixed == INPUTS]
 
 
 class _Limit(NamedTuple):
