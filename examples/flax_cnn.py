@@ -21,6 +21,6 @@ def apply(params, x):  # takes its sizes from its parameters
     return Net(params["liveness"].size).apply({"params": params}, x)
 
 
-images = jaxsize.data.load("digits", flat=False)
+images = jaxsize.data.as_images(jaxsize.data.load("digits"))
 start = Net(16).init
 print(jaxsize.learn_widths(apply, lambda seed: start(jax.random.key(seed), jnp.ones((1, 8, 8, 1)))["params"], images))

@@ -54,7 +54,9 @@ if TYPE_CHECKING:
         sweeps,
         training,
         units,
+        widths,
     )
+    from jaxsize.widths import learn_widths
 
 __version__ = "0.1.0"
 _PACKAGES = (
@@ -73,6 +75,7 @@ _PACKAGES = (
     "sweeps",
     "training",
     "units",
+    "widths",
 )
 __all__ = [
     "Compacted",
@@ -94,6 +97,7 @@ __all__ = [
     "init_conv",
     "init_dense",
     "init_gate",
+    "learn_widths",
     "learners",
     "liveness_gate",
     "liveness_penalty",
@@ -116,15 +120,18 @@ __all__ = [
     "unit_gates",
     "unit_groups",
     "units",
+    "widths",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a sub-package when it is first asked for (PEP 562), so that `import jaxsize` stays quick."""
+    """Import what needs many packages when it is first asked for (PEP 562), so that `import jaxsize` stays quick."""
     if name in _PACKAGES:
         return importlib.import_module(f"jaxsize.{name}")
+    if name == "learn_widths":
+        return importlib.import_module("jaxsize.widths").learn_widths
     raise AttributeError(f"module 'jaxsize' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PACKAGES})
+    return sorted({*globals(), *_PACKAGES, "learn_widths"})

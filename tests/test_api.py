@@ -14,13 +14,13 @@ import jaxsize
 ROOT = Path(jaxsize.__file__).parent
 PACKAGES = [
     *("data", "estimators", "export", "gates", "learners", "networks", "plots", "programs"),
-    *("resizing", "results", "statistics", "studies", "sweeps", "training", "units"),
+    *("resizing", "results", "statistics", "studies", "sweeps", "training", "units", "widths"),
 ]
 DOORS = {
     "": "Compacted Group InputError Network UnitGroups compact conv data dense estimators export fold_gates gated_conv"
-    " gated_matmul gates group_norms init_conv init_dense init_gate learners liveness_gate liveness_penalty"
+    " gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate liveness_penalty"
     " load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
-    " size_penalty statistics studies sweeps training unit_gates unit_groups units",
+    " size_penalty statistics studies sweeps training unit_gates unit_groups units widths",
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images flattened from_arrays from_image_folder"
     " from_npz from_table hold_out_batches load sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
@@ -28,7 +28,7 @@ DOORS = {
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",
-    "learners": "Hparams Learner Start TASKS Task cannot_close flexible for_scaled_inputs importance leaf_rates"
+    "learners": "Hparams Learner Start TASKS Task cannot_close flexible flip_gates for_scaled_inputs importance leaf_rates"
     " mean_over_rows plain rebalance regression sampled_gates sparsifier steps_to_close supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
     " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters unit_gates"
@@ -37,19 +37,21 @@ DOORS = {
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
     " make_evaluate row_order stack unstack use_all_cores",
     "resizing": "Shrinking Widening bucket widen",
-    "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder versions write_arrays",
+    "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder score_columns score_sign"
+    " versions write_arrays",
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
     " equivalence_verdict family fit_laws front holm median_interval not_decided paired_difference"
     " range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
-    " TrainingFlags above across any_part below between columns each equal exactly flag gain"
+    " TrainingFlags above across any_part below better between columns each equal exactly flag gain"
     " gains grids listed listing opening pages per still_open summary trending unclear versus within"
     " write_report",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
-    "units": "Compacted Group Per Place UnitGroups activations compact network_sizes pad_units prune_by_magnitude"
+    "units": "Compacted Group Per Place UnitGroups activations compact input_gates network_sizes pad_units prune_by_magnitude"
     " reorder_units unit_groups unit_prices",
+    "widths": "LearnedWidths learn_widths",
 }
 
 
