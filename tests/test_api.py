@@ -18,8 +18,8 @@ PACKAGES = [
 ]
 DOORS = {
     "": "Compacted Group InputError Network UnitGroups compact conv data dense estimators export fold_gates gated_conv"
-    " gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate liveness_penalty"
-    " load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
+    " gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
+    " liveness_penalty load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
     " size_penalty statistics studies sweeps training unit_gates unit_groups units widths",
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images flattened from_arrays from_image_folder"
     " from_npz from_table hold_out_batches load sets",
@@ -28,8 +28,8 @@ DOORS = {
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",
-    "learners": "Hparams Learner Start TASKS Task cannot_close flexible flip_gates for_scaled_inputs importance leaf_rates"
-    " mean_over_rows plain rebalance regression sampled_gates sparsifier steps_to_close supervised task_of",
+    "learners": "Hparams Learner Start TASKS Task cannot_close flexible flip_gates for_scaled_inputs importance"
+    " leaf_rates mean_over_rows plain rebalance regression sampled_gates sparsifier steps_to_close supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
     " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
@@ -49,8 +49,8 @@ DOORS = {
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
-    "units": "Compacted Group Per Place UnitGroups activations compact input_gates network_sizes pad_units prune_by_magnitude"
-    " reorder_units unit_groups unit_prices",
+    "units": "Compacted Group Per Place UnitGroups activations compact input_gates network_sizes pad_units"
+    " prune_by_magnitude reorder_units unit_groups unit_prices",
     "widths": "LearnedWidths learn_widths",
 }
 
