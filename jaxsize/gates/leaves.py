@@ -141,7 +141,7 @@ def _owner(leaf: str) -> str:
     return leaf.removesuffix(".value").rpartition(".")[0]
 
 
-def hand_in(params: Tree, gates: Mapping[str, jax.Array]) -> Tree:
+def hand_in(params: Tree, gates: Mapping[str, Any]) -> Tree:
     """Put given factors in place of a network's own gates.
 
     The function of the network takes the result in place of its parameters, and multiplies the units by these factors

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxsize.errors import InputError
@@ -67,7 +68,9 @@ def _folded(groups: UnitGroups, leaves: Mapping[str, np.ndarray]) -> dict[str, n
     weights = {name: leaf.astype(float) for name, leaf in leaves.items() if not is_folded(name, leaves)}
     for group in groups.groups.values():
         gate = _gate(groups, group, leaves)
-        for name, dim in group.read_at if gate is not None else ():
+        if gate is None:
+            continue
+        for name, dim in group.read_at:
             units = units_of(groups.axes[name][dim], groups.atoms[group.name])
             factors = np.where(units >= 0, gate[units], 1.0)
             weights[name] = weights[name] * factors.reshape(
@@ -92,7 +95,7 @@ def _gate(groups: UnitGroups, group: Group, leaves: Mapping[str, np.ndarray]) ->
         return np.maximum(value, 0) if gates[0].closed_below else value
     if ramps:
         owner, suffix = ramps[0].removesuffix(".value").removesuffix("size"), ".value" * ramps[0].endswith(".value")
-        return np.asarray(size_gates(leaves[ramps[0]], leaves[f"{owner}slope{suffix}"], group.size), float)
+        return np.asarray(size_gates(jnp.asarray(leaves[ramps[0]]), leaves[f"{owner}slope{suffix}"], group.size), float)
     return None
 
 

@@ -1,5 +1,7 @@
 """Gates handed in: units are multiplied by exactly these factors, whatever the gate, and gradients flow through all."""
 
+from typing import Any
+
 import chex
 import flax.nnx as nnx
 import jax
@@ -13,8 +15,8 @@ from jaxsize.gates import gated_conv, gated_matmul, hand_in, liveness_gate, read
 from jaxsize.networks import conv, dense, mlp, unit_gates
 
 B, D, U, K = 5, 3, 4, 2
-X = normal(0, B, D)
-IMAGES = normal(1, B, 4, 4, D)
+X: Any = normal(0, B, D)
+IMAGES: Any = normal(1, B, 4, 4, D)
 
 
 def layer(gate):
@@ -90,7 +92,9 @@ def test_channels_of_a_convolutional_network(shape):
     hidden = times(jnp.tanh(conv({"kernel": params["a"]["kernel"]}, IMAGES)), one)
     hidden = times(jnp.tanh(conv({"kernel": params["b"]["kernel"]}, hidden)), other)
     np.testing.assert_allclose(outputs, hidden.reshape(B, -1) @ params["c"], rtol=1e-4, atol=1e-4)
-    strided = gated_conv(IMAGES, normal(8, B, D), normal(9, 3, 3, D, U), strides=2, padding="VALID")
+    strided = gated_conv(
+        IMAGES, jnp.asarray(normal(8, B, D)), jnp.asarray(normal(9, 3, 3, D, U)), strides=2, padding="VALID"
+    )
     assert strided.shape == (B, 1, 1, U)
 
 
@@ -104,10 +108,12 @@ class Net(nnx.Module):
 
 
 def test_a_network_of_flax_nnx():
-    graph, state = nnx.split(Net(nnx.Rngs(0)))
+    split: Any = nnx.split
+    graph, state = split(Net(nnx.Rngs(0)))
+    merge: Any = nnx.merge
     (name,) = read_liveness(state)
     factors = np.array([0, -1, 2, 1], np.float32)
-    outputs = nnx.merge(graph, hand_in(state, {name: factors}))(X)
+    outputs = merge(graph, hand_in(state, {name: factors}))(X)
     hidden = np.tanh(X @ state["first"]["kernel"].get_value()) * factors
     np.testing.assert_allclose(outputs, hidden @ state["last"]["kernel"].get_value(), rtol=1e-5, atol=1e-6)
 

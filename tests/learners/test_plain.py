@@ -1,5 +1,7 @@
 """plain.py: an `mlp` to the bit as it was walked by hand, and layers and dead units of other networks."""
 
+from typing import Any
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -32,7 +34,7 @@ def walked(params, inputs, targets, weights):
     silent = jnp.stack([jnp.mean(jnp.all(~there | (units == 0), axis=0).astype(jnp.float32)) for units in hidden])
     return loss, {
         "loss": loss,
-        "score": mean_over_rows(TASK.score(outputs, targets), weights),
+        "score": mean_over_rows(TASK.scores["accuracy"](outputs, targets), weights),
         "dead_share": jnp.where(jnp.isfinite(loss), silent, jnp.nan),
         "zero_outputs": jnp.all(~there | (outputs == 0)).astype(jnp.float32),
     }
@@ -43,8 +45,9 @@ def test_an_mlp_is_trained_to_the_bit_as_if_it_were_walked_by_hand(scale):
     network = mlp((5, 40, 30, 3), gate=None, bias="normal")
     params = network.init(0) | {"inputs": {"scale": np.float32(scale)}}
     learner = make_learner(network, TASK, PlainConfig())
-    rows = normal(1, 9, 5), np.arange(9) % 3, np.array([1] * 7 + [0] * 2, np.float32)
-    ours = jax.jit(jax.value_and_grad(lambda *given: learner.objective(*given, Hparams()), has_aux=True))
+    rows: Any = normal(1, 9, 5), np.arange(9) % 3, np.array([1] * 7 + [0] * 2, np.float32)
+    objective: Any = learner.objective
+    ours = jax.jit(jax.value_and_grad(lambda params, *given: objective(params, *given, Hparams()), has_aux=True))
     theirs = jax.jit(jax.value_and_grad(walked, has_aux=True))
     chex.assert_trees_all_equal(ours(params, *rows), theirs(params, *rows), strict=True)
     assert theirs(params, *rows)[0][1]["dead_share"].max() > 0.1 or scale > 1
@@ -56,7 +59,7 @@ def images(params, x):
     return hidden @ params["top"]["kernel"]
 
 
-PARAMS = {
+PARAMS: Any = {
     "stage": {"conv": {"kernel": normal(0, 3, 3, 2, 4), "bias": np.array([0, -100, 0, -100], np.float32)}},
     "mid": {"kernel": normal(1, 16 * 4, 6), "bias": np.array([0, 0, 0, 0, 0, -1e4], np.float32)},
     "top": {"kernel": normal(2, 6, 3)},
@@ -65,10 +68,11 @@ PARAMS = {
 
 def test_dead_units_and_gradients_by_layer_of_a_convolutional_network():
     learner = make_learner(Network(lambda seed: PARAMS, images), TASK, PlainConfig())
-    rows = normal(3, 9, 4, 4, 2), np.arange(9) % 3, np.ones(9, np.float32)
-    (_, seen), gradient = jax.jit(
-        jax.value_and_grad(lambda params: learner.objective(params, *rows, Hparams()), has_aux=True)
-    )(PARAMS)
+    rows: Any = normal(3, 9, 4, 4, 2), np.arange(9) % 3, np.ones(9, np.float32)
+    objective: Any = learner.objective
+    (_, seen), gradient = jax.jit(jax.value_and_grad(lambda params: objective(params, *rows, Hparams()), has_aux=True))(
+        PARAMS
+    )
     assert leaf_rates.layers_of(PARAMS) == ["mid", "stage.conv", "top"]
     stage = PARAMS["stage"]["conv"]
     hidden = np.maximum(np.asarray(conv(rows[0], stage["kernel"])) + stage["bias"], 0).reshape(9, -1)
@@ -85,7 +89,7 @@ def test_rates_by_the_names_of_layers():
     rates = {"mid": 0.5, "stage.conv": 0.25, "top": 0.0}
     optimizer = learner.optimizer(Hparams(learning_rate=rates, weight_decay=0.0))
     ones = jax.tree.map(np.ones_like, PARAMS)
-    updates, _ = optimizer.update(ones, optimizer.init(PARAMS), PARAMS)
+    updates: Any = optimizer.update(ones, optimizer.init(PARAMS), PARAMS)[0]
     assert (updates["stage"]["conv"]["bias"] == -0.25).all() and (updates["stage"]["conv"]["kernel"] == -0.25).all()
     assert (updates["mid"]["kernel"] == -0.5).all() and (updates["top"]["kernel"] == 0).all()
     for wrong, odd in (({"mid": 0.5, "top": 0.0}, "stage.conv"), (rates | {"stage": 1.0}, "stage")):

@@ -1,5 +1,7 @@
 """activations.py: values of units before their gates, against the same networks written so that they hand them on."""
 
+from typing import Any
+
 import chex
 import flax.nnx as nnx
 import jax
@@ -36,7 +38,7 @@ def test_an_mlp_has_the_same_values_to_the_bit(gate, rows):
     assert len(activations(network.apply, params, inputs)) == 3  # neither inputs nor outputs
 
 
-def image_net(params, images, *, show=False):
+def image_net(params, images, *, show=False) -> Any:
     """Gates in three ways: on channels before pooling, on flattened channels, and a size."""
     eye = relu(conv(images, params["eye"]["w"]))
     pooled = jax.lax.reduce_window(
@@ -99,7 +101,7 @@ def one_gate_for_all(params, x, *, show=False):
 
 @pytest.mark.parametrize("apply", [stream_net, one_gate_for_all])
 def test_of_a_stream_it_is_what_its_last_reader_reads(apply):
-    params = {name: {"w": normal(n, n + 3, 4), "liveness": normal(n + 5, 4)} for n, name in enumerate("ab")}
+    params: Any = {name: {"w": normal(n, n + 3, 4), "liveness": normal(n + 5, 4)} for n, name in enumerate("ab")}
     params["top"] = normal(9, 4, 2)
     if apply is one_gate_for_all:
         params["b"].pop("liveness")
@@ -117,7 +119,7 @@ def test_units_of_a_concatenation_are_taken_out_of_it():
 
     params, x = {"left": normal(0, 3, 4), "right": normal(1, 3, 5), "top": normal(2, 9, 2)}, normal(3, 6, 3)
     values = activations(apply, params, x)
-    expected = {"left[1]": relu(x @ params["left"]), "right[1]": jnp.tanh(x @ params["right"])}
+    expected = {"left[1]": np.maximum(x @ params["left"], 0), "right[1]": jnp.tanh(x @ params["right"])}
     chex.assert_trees_all_close(values, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -131,9 +133,12 @@ class Net(nnx.Module):
 
 
 def test_a_network_of_flax_nnx():
-    graph, state = nnx.split(Net(nnx.Rngs(0)))
+    split: Any = nnx.split
+    graph, state = split(Net(nnx.Rngs(0)))
+    merge: Any = nnx.merge
+    call = lambda state, x: merge(graph, state)(x)  # noqa: E731
     x = normal(1, 6, 3)
-    (values,) = activations(lambda state, x: nnx.merge(graph, state)(x), state, x).values()
+    (values,) = activations(call, state, x).values()
     np.testing.assert_allclose(values, nnx.gelu(x @ state["first"]["kernel"].get_value()), rtol=1e-5, atol=1e-6)
 
 

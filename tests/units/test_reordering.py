@@ -1,5 +1,7 @@
 """reordering.py on networks that are not an `mlp`; of an `mlp`, see tests/learners/test_importance.py."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
 
 IMAGES = normal(0, 5, 4, 3, 2)
-PARAMS = {
+PARAMS: Any = {
     "eye": {"w": normal(1, 3, 3, 2, 6), "b": normal(2, 6), "liveness": np.abs(normal(3, 6))},
     "mind": {"w": normal(4, 12 * 6, 4), "size": np.float32(2), "slope": np.float32(1)},
     "top": normal(5, 4 + 6, 2),
@@ -34,7 +36,9 @@ def test_channels_move_with_all_their_entries_and_outputs_stay():
     groups, optimizer = unit_groups(apply, PARAMS, IMAGES[:1]), optax.adam(1e-3)
     scores = {"eye": jnp.asarray([2.0, 5.0, 2.0, 9.0, 0.0, 5.0])}
     state = jax.tree.map(lambda leaf: normal(leaf.size, *leaf.shape), optimizer.init(PARAMS))
-    moved, new_state, order = jax.jit(lambda *trees: reorder_units(optimizer, groups, *trees, scores))(PARAMS, state)
+    moved, new_state, order = jax.jit(lambda params, state: reorder_units(optimizer, groups, params, state, scores))(
+        PARAMS, state
+    )
     expected = [3, 1, 5, 0, 2, 4]
     assert order["eye"].tolist() == expected
     np.testing.assert_array_equal(moved["eye"]["w"], PARAMS["eye"]["w"][..., expected])
