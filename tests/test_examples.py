@@ -31,7 +31,8 @@ def test_networks_of_other_libraries_learn_their_widths(name, monkeypatch, tmp_p
     assert (tmp_path / "r" / "report.html").exists() and "A price of 0.01 per unit left" in capsys.readouterr().out
 
 
-def test_a_study_of_ones_own(tmp_path, capsys):
+def test_a_study_of_ones_own(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", str(jax.device_count()))
     code = (EXAMPLES / "seed_study.py").read_text()
     assert len([line for line in code.split('"""', 2)[2].splitlines() if line]) <= 25
     study = runpy.run_path(str(EXAMPLES / "seed_study.py"))["STUDY"]
@@ -39,7 +40,8 @@ def test_a_study_of_ones_own(tmp_path, capsys):
     assert "faster, corrected: a rate of .01 ends better: HOLDS" in capsys.readouterr().out
 
 
-def test_many_seeds_of_a_loop(capsys):
+def test_many_seeds_of_a_loop(monkeypatch, capsys):
+    monkeypatch.setattr(jaxsize.programs, "use_all_cores", lambda: None)  # JAX has begun here
     runpy.run_path(str(EXAMPLES / "run_axis.py"))
     assert re.fullmatch(r"RunAxis: [\d.]+ s for 32 runs\nvmap: [\d.]+ s for 32 runs\n", capsys.readouterr().out)
 
@@ -64,10 +66,11 @@ def test_a_table_in_one_command(monkeypatch, tmp_path, capsys):
     assert "flats" in capsys.readouterr().out
 
 
-def test_python_of_the_page_on_extending_prints_what_it_says(tmp_path, capsys):
+def test_python_of_the_page_on_extending_prints_what_it_says(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("JAX_NUM_CPU_DEVICES", str(jax.device_count()))
     text = (ROOT / "docs" / "extending.md").read_text()
     names = {"__name__": "extending", "folder": tmp_path / "r"}
-    blocks = re.findall(r"```(python)?\n(.*?)```", text, flags=re.S)
+    blocks = re.findall(r"```(\w*)\n(.*?)```", text, flags=re.S)
     for (kind, code), (after, printed) in zip(blocks, [*blocks[1:], ("", "")], strict=True):
         if kind != "python":
             continue

@@ -62,7 +62,7 @@ class LearnedWidths:
         Raises:
             InputError: when there is no such run, or its file is missing or damaged.
         """
-        paths = Runs(Folder(self.folder), self.summary["settings"]).by_seed(arm="learned", penalty=penalty)
+        paths = Runs(Folder(self.folder, "finished"), self.summary["settings"]).by_seed(arm="learned", penalty=penalty)
         if seed not in paths:
             known = ", ".join(f"{price:g}" for price in (0.0, *self.summary["settings"]["penalties"]))
             seeds = self.summary["settings"]["num_seeds"]
@@ -141,8 +141,9 @@ def learn_widths(
     _try_out(network, like, dataset, task)
     config = SparsifierConfig(gate="signed", death_rule="threshold") if signed else SparsifierConfig()
     study = make_study(network, task, dataset, name, config)
-    summary = study.run(flags)
-    return LearnedWidths(flags.folder(name), summary, network.apply, like)
+    study.run(flags)
+    folder = Folder(flags.folder(name), "finished")
+    return LearnedWidths(folder.path, folder.read_summary(), network.apply, like)
 
 
 def _network(apply: Any, init: Any) -> Network:
@@ -173,15 +174,23 @@ def _try_out(network: Network, params: Tree, dataset: Dataset, task: Task) -> No
         raise InputError(f"expected parameters named liveness, the gates of units, got {leaves}", field="init")
     inputs, rows = dataset.network_inputs(2), dataset.train.targets
     targets = inputs if rows is None else jax.ShapeDtypeStruct((2, *rows.shape[1:]), rows.dtype)
-    try:
-        outputs = jax.eval_shape(network.apply, params, inputs)
-    except (TypeError, ValueError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        expected = f"expected a function of parameters and inputs {list(inputs.shape)}"
-        raise InputError(f"{expected}, got an error: {reason}", field="apply") from error
+    expected = f"expected a function of parameters and inputs {list(inputs.shape)}"
+    outputs = _shape_of(network.apply, params, inputs, expected=expected, field="apply")
     if len(outputs.shape) < 2 or outputs.shape[0] != 2:
         raise InputError(f"expected outputs [B, ...] for a batch of 2, got {list(outputs.shape)}", field="apply")
     if dataset.task == "classification" and outputs.shape != (2, dataset.num_outputs):
         expected = f"expected outputs [B, {dataset.num_outputs}], one for every class"
         raise InputError(f"{expected}, got {['B', *outputs.shape[1:]]}", field="apply")
-    jax.eval_shape(task.of_rows, outputs, targets)
+    expected = f"expected functions of outputs {list(outputs.shape)} and targets {list(targets.shape)}"
+    _shape_of(task.of_rows, outputs, targets, expected=expected, field="loss")
+
+
+def _shape_of(function: Callable, *arguments: Any, expected: str, field: str) -> Any:
+    """Trace a function of the user's; what it raises becomes one line, with the error itself as its cause."""
+    try:
+        return jax.eval_shape(function, *arguments)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the user's code raises
+        reason = next(iter(str(error).strip().splitlines()), "")
+        raise InputError(f"{expected}, got {type(error).__name__}: {reason}", field=field) from error

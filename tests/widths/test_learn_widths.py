@@ -11,7 +11,7 @@ from jaxsize.data import from_arrays, load
 
 INPUTS = np.random.default_rng(0).normal(size=(240, 4)).astype("f4")
 TARGETS = np.abs(INPUTS[:, 0]) + INPUTS[:, 1]  # two kinks and a line: a few relu units do it
-FEW = {"penalties": (0.3,), "num_seeds": 2, "epochs": 30, "batch_size": 16, "gate_learning_rate": 0.02}
+FEW = {"penalties": (0.03,), "num_seeds": 2, "epochs": 30, "batch_size": 16, "gate_learning_rate": 0.02}
 
 
 def init(seed):
@@ -35,8 +35,9 @@ def found(tmp_path_factory):
 def test_units_die_and_the_network_comes_back_smaller(found, capsys):
     rows = [json.loads(line) for path in (found.folder / "rows").glob("*") for line in path.read_text().splitlines()]
     ends = {(row["arm"], row["penalty"], row["seed"]): row for row in rows if row["epoch"] == 30}
-    small, end = found.params(penalty=0.3, seed=1)["block"], ends["learned", 0.3, 1]
-    assert 0 < end["live_units"] == small["out"].shape[0] < 16 == found.params(penalty=0.0)["block"]["out"].shape[0]
+    small, end = found.params(penalty=0.03, seed=1)["block"], ends["learned", 0.03, 1]
+    assert 0 < end["live_units"] == small["out"].shape[0] < 16
+    assert found.params(penalty=0.0)["block"]["out"].shape[0] == ends["learned", 0.0, 0]["live_units"]
     assert (small["liveness"] > 0).all()
     assert end["parameters"] == sum(leaf.size for name, leaf in small.items() if name != "liveness")
     assert end["multiply_adds"] == end["live_units"] * 5
@@ -61,14 +62,14 @@ def test_controls_have_the_width_that_was_found_from_fresh_weights_without_a_pri
 
 def test_the_folder_is_that_of_a_study(found, capsys):
     result = found.summary["results"][1]
-    assert result["penalty"] == 0.3 and result["units"] == {"block": result["live_units"]["median"]}
+    assert result["penalty"] == 0.03 and result["units"] == {"block": result["live_units"]["median"]}
     assert found.report.exists() and "learn_widths" in found.summary["command"]
-    assert "A price of 0.3 per unit left" in str(found) and "from scratch" in str(found)
+    assert "A price of 0.03 per unit left" in str(found) and "from scratch" in str(found)
     again = jaxsize.learn_widths(
         apply, init, from_arrays(INPUTS, TARGETS, name="kinks", seed=1), out=found.folder, resume=True, **FEW
     )
     assert again.summary == found.summary and "holds the finished run" in capsys.readouterr().out
-    np.testing.assert_array_equal(again.params(0.3)["block"]["in"], found.params(0.3)["block"]["in"])
+    np.testing.assert_array_equal(again.params(0.03)["block"]["in"], found.params(0.03)["block"]["in"])
 
 
 def test_own_loss_and_scores_reach_the_table(tmp_path, capsys):
@@ -92,7 +93,7 @@ WRONG = [
     ({"apply": lambda params, inputs: jnp.sum(apply(params, inputs))}, "apply: expected outputs [B, ...]"),
     ({"apply": lambda params, inputs: apply(params, inputs)[:, [0, 0]]}, "regression: expected outputs (2, 1)"),
     ({"loss": lambda outputs, targets: jnp.mean((outputs[:, 0] - targets) ** 2)}, "loss: expected a number for every"),
-    ({"loss": lambda outputs, targets: (outputs - targets) ** 2}, "loss: expected a number for every row"),
+    ({"loss": lambda outputs, targets: (outputs - targets) ** 2}, "loss: expected functions of outputs"),
     ({"init": None}, "init: expected a function of a seed, or parameters, got None"),
     ({"init": lambda seed: {"block": {"in": np.ones(2)}}}, "init: expected parameters named liveness"),
     ({"penalties": (0.0,)}, "penalties: expected different numbers above 0"),
