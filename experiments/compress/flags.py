@@ -107,7 +107,7 @@ def shared(setup: Setup) -> dict[str, Any]:
 
 
 PRESETS = {
-    "smoke": {  # 120 steps: at the rate of the weights, no gate would close in fewer than about 1000
+    "smoke": {  # 120 steps: at the rate of the weights, which is 1e-3, no gate would close
         "num_seeds": 2,
         "penalties": (1e-1, 1e-2),
         "depths": (1, 2),
