@@ -14,8 +14,8 @@ class SizedRegressor(MultiOutputMixin, RegressorMixin, SizedNetwork):
     """Predict numbers by a dense network that starts too wide and loses the units that are not worth their price.
 
     As `SizedClassifier`, which explains the settings, with the squared error of standardised targets in place of the
-    cross-entropy: `penalty` is then about the share of the targets' variance that a unit has to explain. Several targets share the
-    hidden units.
+    cross-entropy: `penalty` is then about the share of the targets' variance that a unit has to explain. Hidden
+    units are shared by all targets.
 
     Attributes:
         n_units_: live units of each hidden layer.
