@@ -133,8 +133,8 @@ class SizedNetwork(BaseEstimator):
             value: Any = getattr(self, name)
             if name in more and isinstance(value, str) and value == "auto":
                 continue
-            number = isinstance(value, (int, float, np.integer, np.floating)) and math.isfinite(value)
-            if not number or value < 0 or (value == 0 and name in positive):
+            number = float(value) if isinstance(value, (int, float, np.integer, np.floating)) else math.nan
+            if not 0 <= number < math.inf or (number == 0 and name in positive):
                 bound = "above 0" if name in positive else "from 0 on"
                 raise InputError(f"expected a finite number {bound}{more.get(name, '')}, got {value!r}", field=name)
         return tuple(int(width) for width in hidden)

@@ -120,9 +120,8 @@ def all_epochs(
         state, history = epoch(state, hparams, data, order)
         return state, jnp.sum(history["loss"] * history["weight"]) / jnp.sum(history["weight"])
 
-    state = init_state(
-        learner, params, np.asarray(0, np.uint32), hparams
-    )  # the seed would name orders, which are given
+    no_seed = np.asarray(0, np.uint32)  # it would name the orders, which are given
+    state = init_state(learner, params, no_seed, hparams)
     state, losses = jax.lax.scan(pass_over_rows, state, orders)
     return state.params, losses
 
