@@ -80,11 +80,12 @@ class SparsifierFlags(PenaltyFlags, TrainingFlags):
 
 
 PRESETS = {
-    "smoke": {  # 135 steps: at the rate of the weights, no gate would close in fewer than about 1000
+    "smoke": {  # 120 steps: at the usual rates, no gate would close, or all would before the weights have learned
         "num_seeds": 2,
         "penalties": (1e-1, 1e-2),
         "start_widths": (16,),
         "epochs": 3,
+        "learning_rate": 0.01,
         "gate_learning_rate": 0.02,
     },
     "full": {

@@ -1,7 +1,6 @@
 """What the two estimators share: their settings, checks, and a fit to weighted rows."""
 
 import math
-import numbers
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -80,7 +79,7 @@ class SizedNetwork(BaseEstimator):
                 settings,
                 mlp(widths).init(seed),
                 {name: np.float32(rate) for name, rate in rates.items()},
-                Data(device_rows, scale=np.float32(1), shift=np.float32(0)),
+                Data(device_rows, scale=np.asarray(1, np.float32), shift=np.asarray(0, np.float32)),
                 np.int32(num_rows),
                 orders_of_rows(seed, self.epochs, num_rows, len(device_rows.inputs)),
             )
@@ -129,14 +128,15 @@ class SizedNetwork(BaseEstimator):
         for name in ("epochs", "batch_size"):
             if not _is_whole(getattr(self, name)):
                 raise InputError(f"expected a whole number from 1 on, got {getattr(self, name)!r}", field=name)
-        for name, least in (("penalty", "0"), ("learning_rate", ""), ("gate_learning_rate", ""), ("weight_decay", "0")):
-            value = getattr(self, name)
-            if name == "gate_learning_rate" and isinstance(value, str) and value == "auto":
+        positive, more = {"learning_rate", "gate_learning_rate"}, {"gate_learning_rate": " or auto"}
+        for name in ("penalty", "learning_rate", "gate_learning_rate", "weight_decay"):
+            value: Any = getattr(self, name)
+            if name in more and isinstance(value, str) and value == "auto":
                 continue
-            number = isinstance(value, numbers.Real) and math.isfinite(value)
-            if not (number and (value > 0 or (least and value == 0))):
-                bound = "from 0 on" if least else "above 0" + (" or auto" if name == "gate_learning_rate" else "")
-                raise InputError(f"expected a finite number {bound}, got {value!r}", field=name)
+            number = float(value) if isinstance(value, (int, float, np.integer, np.floating)) else math.nan
+            if not 0 <= number < math.inf or (number == 0 and name in positive):
+                bound = "above 0" if name in positive else "from 0 on"
+                raise InputError(f"expected a finite number {bound}{more.get(name, '')}, got {value!r}", field=name)
         return tuple(int(width) for width in hidden)
 
     def _outputs(self, X: Any) -> np.ndarray:
@@ -147,4 +147,4 @@ class SizedNetwork(BaseEstimator):
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and int(value) >= 1

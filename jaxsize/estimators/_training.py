@@ -8,7 +8,7 @@ weighs nothing, and a step that has no other rows is not made. Rates, penalty, o
 import dataclasses
 import functools
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -64,9 +64,10 @@ def learner_of(settings: Settings, steps_per_epoch: int) -> Learner:
         return value, recorded | {"weight": total}
 
     def optimizer(hparams: Hparams) -> optax.GradientTransformation:
-        return optax.conditionally_mask(
-            base.optimizer(hparams), lambda step: step % steps_per_epoch < hparams.num_steps
-        )
+        def is_made(step: Any, **_: Any) -> Any:
+            return step % steps_per_epoch < hparams.num_steps
+
+        return optax.conditionally_mask(base.optimizer(hparams), is_made)
 
     defaults = FrozenDict({**base.defaults, "num_steps": steps_per_epoch})
     return base._replace(objective=objective, optimizer=optimizer, defaults=defaults)
@@ -93,8 +94,7 @@ def orders_of_rows(seed: int, epochs: int, num_rows: int, length: int) -> np.nda
     return orders
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def train(
+def all_epochs(
     settings: Settings, params: Tree, rates: dict[str, jax.Array], data: Data, num_rows: jax.Array, orders: jax.Array
 ) -> tuple[Tree, jax.Array]:
     """Train a gated network for all epochs.
@@ -120,9 +120,14 @@ def train(
         state, history = epoch(state, hparams, data, order)
         return state, jnp.sum(history["loss"] * history["weight"]) / jnp.sum(history["weight"])
 
-    state = init_state(learner, params, np.uint32(0), hparams)  # the seed would name orders, which are given
+    no_seed = np.asarray(0, np.uint32)  # it would name the orders, which are given
+    state = init_state(learner, params, no_seed, hparams)
     state, losses = jax.lax.scan(pass_over_rows, state, orders)
     return state.params, losses
+
+
+train = jax.jit(all_epochs, static_argnums=0)
+"""`all_epochs`, compiled."""
 
 
 @functools.lru_cache(maxsize=64)

@@ -42,12 +42,16 @@ class SizedClassifier(ClassifierMixin, SizedNetwork):
         n_iter_: epochs trained.
 
     Example:
-        >>> from sklearn.datasets import load_iris
+        >>> import numpy as np
         >>> from jaxsize.estimators import SizedClassifier
-        >>> flowers, kinds = load_iris(return_X_y=True)
-        >>> classifier = SizedClassifier((8,), penalty=0.01, epochs=40, learning_rate=0.01, random_state=0)
-        >>> classifier.fit(flowers, kinds).score(flowers, kinds) > 0.9, 0 < classifier.n_units_[0] < 8
-        (True, True)
+        >>> classifier = SizedClassifier(hidden_widths=(500, 300), penalty=1e-2, random_state=0)
+        >>> classifier.get_params()["gate_learning_rate"]
+        'auto'
+        >>> classifier.fit(np.ones((3, 2)), ["cat", "cat", "cat"])
+        Traceback (most recent call last):
+        jaxsize.errors.InputError: y: expected two classes or more, got one class, cat
+
+    `classifier.fit(rows, labels)` then has `classifier.n_units_`, such as [37, 12]; README.md has a search over prices.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SizedClassifier":

@@ -14,8 +14,8 @@ class SizedRegressor(MultiOutputMixin, RegressorMixin, SizedNetwork):
     """Predict numbers by a dense network that starts too wide and loses the units that are not worth their price.
 
     As `SizedClassifier`, which explains the settings, with the squared error of standardised targets in place of the
-    cross-entropy: `penalty` is the share of the targets' variance that a unit has to explain. Several targets share the
-    hidden units.
+    cross-entropy: `penalty` is then about the share of the targets' variance that a unit has to explain. Hidden
+    units are shared by all targets.
 
     Attributes:
         n_units_: live units of each hidden layer.
@@ -27,10 +27,11 @@ class SizedRegressor(MultiOutputMixin, RegressorMixin, SizedNetwork):
     Example:
         >>> import numpy as np
         >>> from jaxsize.estimators import SizedRegressor
-        >>> x = np.linspace(-1, 1, 200)[:, None]
-        >>> regressor = SizedRegressor((20,), penalty=1e-3, epochs=100, learning_rate=0.01, random_state=0)
-        >>> regressor.fit(x, np.abs(x[:, 0])).score(x, np.abs(x[:, 0])) > 0.95, regressor.n_units_[0] < 20
-        (True, True)
+        >>> SizedRegressor(penalty=0.01)
+        SizedRegressor(penalty=0.01)
+        >>> SizedRegressor(hidden_widths=0).fit(np.ones((3, 2)), np.ones(3))
+        Traceback (most recent call last):
+        jaxsize.errors.InputError: hidden_widths: expected one whole number from 1 on or more, got 0
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "SizedRegressor":

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,13 +37,15 @@ def halves():
     return inputs, np.where(np.abs(inputs[:, 0]) > 0.7, "outside", "inside")
 
 
-SMALL = {"hidden_widths": (10,), "epochs": 60, "learning_rate": 0.02, "random_state": 0}
+SMALL: dict[str, Any] = {"hidden_widths": (10,), "epochs": 60, "learning_rate": 0.02, "random_state": 0}
+OTHER_SEED: dict[str, Any] = SMALL | {"random_state": 1}
+TOO_FAST: dict[str, Any] = SMALL | {"learning_rate": 1e30}
 
 
 def test_digits_are_told_as_well_as_by_scikit_learn_with_fewer_units():
     images, digits = load_digits(return_X_y=True)
     train, test, train_digits, test_digits = train_test_split(images / 16, digits, random_state=0)
-    settings = {"batch_size": 64, "random_state": 0}
+    settings: dict[str, Any] = {"batch_size": 64, "random_state": 0}
     other = MLPClassifier((60,), learning_rate_init=0.01, max_iter=40, tol=0.0, n_iter_no_change=40, **settings)
     with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
         expected = other.fit(train, train_digits).score(test, test_digits)
@@ -55,7 +58,7 @@ def test_digits_are_told_as_well_as_by_scikit_learn_with_fewer_units():
 
 def test_the_units_of_a_teacher_are_found(teacher):
     inputs, targets = teacher
-    settings = {"epochs": 150, "learning_rate": 0.01, "batch_size": 64}
+    settings: dict[str, Any] = {"epochs": 150, "learning_rate": 0.01, "batch_size": 64}
     regressor = SizedRegressor((30,), penalty=0.01, random_state=0, **settings).fit(inputs[:500], targets[:500])
     assert regressor.n_units_[0] in (4, 5) and regressor.score(inputs[500:], targets[500:]) > 0.99
 
@@ -81,11 +84,12 @@ def test_a_price_is_searched_in_a_pipeline(halves):
 def test_the_same_seed_gives_the_same_network_and_pickles(halves):
     inputs, classes = halves
     first = SizedClassifier(**SMALL).fit(inputs, classes)
-    same = clone(first).fit(inputs[::-1], classes[::-1])
+    copied: Any = clone(first)
+    same = copied.fit(inputs[::-1], classes[::-1])
     np.testing.assert_array_equal(first.predict_proba(inputs), same.predict_proba(inputs))
     again = pickle.loads(pickle.dumps(first))
     np.testing.assert_array_equal(first.predict_proba(inputs), again.predict_proba(inputs))
-    other = SizedClassifier(**SMALL | {"random_state": 1}).fit(inputs, classes)
+    other = SizedClassifier(**OTHER_SEED).fit(inputs, classes)
     assert np.abs(first.predict_proba(inputs) - other.predict_proba(inputs)).max() > 1e-3
 
 
@@ -151,7 +155,7 @@ def test_wrong_rows_are_one_line(halves):
     with pytest.raises(ValueError, match="Negative values"):
         SizedRegressor(**SMALL).fit(inputs, inputs[:, 0], -np.ones(120))
     with pytest.raises(InputError, match=r"^learning_rate: the loss is nan after 60 epochs: lower it, or standardize"):
-        SizedRegressor(**SMALL | {"learning_rate": 1e30}).fit(inputs, inputs[:, 0])
+        SizedRegressor(**TOO_FAST).fit(inputs, inputs[:, 0])
 
 
 def test_without_scikit_learn_it_says_what_to_install():

@@ -15,6 +15,9 @@ RATES = {"learning_rate": 0.01, "gate_learning_rate": 0.03, "penalty_weight": 0.
 RATES = {name: np.float32(rate) for name, rate in RATES.items()}
 
 
+ONE, ZERO = np.asarray(1, np.float32), np.asarray(0, np.float32)
+
+
 @pytest.fixture(scope="module")
 def rows():
     """37 rows of a regression with two targets, and their weights."""
@@ -26,7 +29,7 @@ def rows():
 
 def trained(rows, length, epochs=9, batch_size=8):
     inputs, targets, weights = (np.concatenate([one, np.zeros((length - 37, *one.shape[1:]), "f4")]) for one in rows)
-    data = Data(Rows(inputs, np.column_stack([targets, weights])), np.float32(1), np.float32(0))
+    data = Data(Rows(inputs, np.column_stack([targets, weights])), ONE, ZERO)
     settings = Settings(widths=(3, 20, 2), task="regression", batch_size=batch_size)
     orders = orders_of_rows(5, epochs, 37, length)
     return jax.device_get(_estimator.train(settings, mlp((3, 20, 2)).init(1), RATES, data, np.int32(37), orders))
@@ -45,8 +48,10 @@ def test_it_is_the_sparsifier_that_trains(rows):
     learner: Learner = sparsifier.make_learner(mlp((3, 20, 2)), TASKS["regression"], sparsifier.SparsifierConfig())
     hparams = learner.hparams(**RATES)
     epoch = jax.jit(make_epoch(learner, Config(batch_size=8)))
-    state = jax.jit(lambda params: init_state(learner, params, np.uint32(0), hparams))(mlp((3, 20, 2)).init(1))
-    data = Data(Rows(rows[0], rows[1]), np.float32(1), np.float32(0))
+    state = jax.jit(lambda params: init_state(learner, params, np.asarray(0, np.uint32), hparams))(
+        mlp((3, 20, 2)).init(1)
+    )
+    data = Data(Rows(rows[0], rows[1]), ONE, ZERO)
     for order in orders_of_rows(5, 9, 37, 37):
         state, _ = epoch(state, hparams, data, order)
     jax.tree.map(

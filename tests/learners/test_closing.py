@@ -17,7 +17,7 @@ def way_of_a_gate(gradients, rate):
 
         def step(state, gradient):
             update, state = adam.update(gradient, state)
-            return state, -update
+            return state, -jax.numpy.asarray(update)
 
         return np.asarray(jax.lax.scan(step, adam.init(np.float64(1)), np.asarray(gradients, np.float64))[1])
 
