@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import optax
 
 from experiments.common.networks import mlps
 from experiments.common.sizes import cuts, trained_sizes
@@ -28,7 +29,7 @@ from experiments.flags.flexible import FlexibleFlags
 from experiments.flexible import claims, pictures, specimen_claims, specimens
 from jaxsize.data import Form
 from jaxsize.errors import InputError
-from jaxsize.learners import sparsifier
+from jaxsize.learners import Hparams, sparsifier
 from jaxsize.learners.flexible import FORMS, FlexibleConfig, Optimizer, make_optimizer
 from jaxsize.learners.importance import Measure
 from jaxsize.programs import Batch
@@ -144,9 +145,11 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
         init = functools.partial(static(widths).init, seed)
         partners.setdefault(own["own_weight_decay"], []).append(Partner(label, widths, init, flags.epochs))
 
+    def optimizer(hparams: Hparams) -> optax.GradientTransformation:
+        return make_optimizer(flags.flexible(form), hparams.replace(size_learning_rate=0.0))  # there are no sizes
+
     def as_flexible(batch: Batch) -> Batch:
-        learner = batch.learner._replace(optimizer=lambda hparams: make_optimizer(flags.flexible(form), hparams))
-        return dataclasses.replace(batch, learner=learner)
+        return dataclasses.replace(batch, learner=batch.learner._replace(optimizer=optimizer))
 
     return [
         as_flexible(batch)
