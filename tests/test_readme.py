@@ -4,14 +4,20 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jaxsize
+
 README = Path(__file__).parents[1] / "README.md"
 
 
 def test_python_of_the_readme_runs_and_prints_what_it_says(capsys, monkeypatch, tmp_path):
     text = README.read_text()
-    scaling, training, fitting, study, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    scaling, widths, training, fitting, study, removing = re.findall(r"```python\n(.*?)```", text, flags=re.S)
     exec(compile(scaling, str(README), "exec"), {"__name__": "readme"})
     assert capsys.readouterr().out == "True\n"
+    learn, few = jaxsize.learn_widths, {"num_seeds": 1, "epochs": 2, "penalties": (1e-2,), "out": tmp_path / "widths"}
+    monkeypatch.setattr(jaxsize, "learn_widths", lambda *given, **more: learn(*given, **more | few), raising=False)
+    exec(compile(widths, str(README), "exec"), {"__name__": "readme"})
+    assert f"{tmp_path / 'widths' / 'report.html'}\n" in capsys.readouterr().out
     exec(compile(training, str(README), "exec"), {"__name__": "readme"})
     alive, rest = capsys.readouterr().out.split(" ", 1)
     assert 10 < int(alive) < 95 and rest == "of 100 units are alive\n"
