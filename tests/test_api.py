@@ -31,7 +31,7 @@ DOORS = {
     "learners": "Hparams Learner Start TASKS Task cannot_close flexible flip_gates for_scaled_inputs importance"
     " leaf_rates mean_over_rows plain rebalance regression sampled_gates sparsifier steps_to_close supervised task_of",
     "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
-    " init_kernel init_liveness mlp mlp_sizes num_mlp_multiply_adds num_mlp_parameters unit_gates"
+    " init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "STYLE band colors curves ends growth legend log_axis points save style subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"

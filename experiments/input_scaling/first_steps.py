@@ -11,7 +11,9 @@ import numpy as np
 import scipy.special
 
 from experiments.input_scaling.recipes import UNSCALED, predicted_changes
+from jaxsize.learners.leaf_rates import layers_of
 from jaxsize.programs import Batch, row_order, unstack
+from jaxsize.trees import named_leaves
 
 
 class FirstSteps(NamedTuple):
@@ -82,9 +84,10 @@ def first_steps(batch: Batch) -> list[dict[str, Any]]:
     def of(index: int, error: np.ndarray | None = None) -> FirstSteps:
         label, params, hparams = batch.labels[index], batch.init(index), unstack(batch.hparams, index)
         inputs, targets = first_batch(label["seed"])
-        kernels = [layer["kernel"].astype(np.float64) for layer in (params["hidden"][0], params["output"])]
+        layers, leaves = layers_of(params), named_leaves(params)
+        kernels = [leaves[f"{layer}.kernel"].astype(np.float64) for layer in layers]
         rates, decays = (
-            [float(tree["hidden.0"]), float(tree["output"])] for tree in (hparams.learning_rate, hparams.weight_decay)
+            [float(of_layer[layer]) for layer in layers] for of_layer in (hparams.learning_rate, hparams.weight_decay)
         )
         return first_steps_of(kernels, rates, decays, label["input_scale"] * inputs, targets, error)
 

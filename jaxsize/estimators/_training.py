@@ -17,6 +17,7 @@ import optax
 from flax.core import FrozenDict
 
 from jaxsize.export.folding import fold_gates
+from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners import sparsifier
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.learner import Learner
@@ -148,6 +149,5 @@ def without_dead_units(widths: tuple[int, ...], params: Tree) -> tuple[Tree, lis
         Parameters of the plain `mlp`, in which at least one unit per layer stays; the number of live units per layer.
     """
     groups = _groups(widths)
-    live = groups.live(params)
-    small = compact(groups, params, live)
-    return fold_gates(small.params), [int(live[f"hidden.{layer}"].sum()) for layer in range(len(params["hidden"]))]
+    small = compact(groups, params, groups.live(params))
+    return fold_gates(small.params), [int(np.sum(gate > 0)) for gate in read_liveness(params).values()]

@@ -5,8 +5,9 @@ import dataclasses
 import jax
 import numpy as np
 
+from jaxsize.learners.leaf_rates import layers_of
 from jaxsize.networks.mlp import mlp
-from jaxsize.trees import Tree
+from jaxsize.trees import Tree, named_leaves
 
 _ROWS = 256  # evaluated at a time, always: no other number of rows compiles anything, and no row depends on the others
 
@@ -39,8 +40,7 @@ class FittedNetwork:
     @property
     def widths(self) -> tuple[int, ...]:
         """The widths (inputs, hidden ..., outputs)."""
-        kernels = [layer["kernel"] for layer in (*self.params["hidden"], self.params["output"])]
-        return (*(kernel.shape[0] for kernel in kernels), kernels[-1].shape[1])
+        return _widths(self.params)
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Compute the outputs of rows.
@@ -60,6 +60,10 @@ class FittedNetwork:
 
 @jax.jit
 def _apply(params: Tree, inputs: jax.Array) -> jax.Array:
-    hidden = [layer["kernel"].shape[1] for layer in params["hidden"]]
-    network = mlp((inputs.shape[1], *hidden, params["output"]["kernel"].shape[1]), gate=None)
-    return network.apply(params, inputs)
+    return mlp(_widths(params), gate=None).apply(params, inputs)
+
+
+def _widths(params: Tree) -> tuple[int, ...]:
+    leaves = named_leaves(params)
+    kernels = [leaves[f"{layer}.kernel"] for layer in layers_of(params)]
+    return (*(kernel.shape[0] for kernel in kernels), kernels[-1].shape[1])

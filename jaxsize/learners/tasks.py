@@ -106,13 +106,13 @@ def regression(target_mean: ArrayLike = 0.0, target_std: ArrayLike = 1.0) -> Tas
         ([4.0], [16.0])
     """
 
-    mean, std = (value if isinstance(value, (int, float)) else np.asarray(value) for value in (target_mean, target_std))
+    mean, std = (value if np.ndim(value) == 0 else np.asarray(value)[None] for value in (target_mean, target_std))
 
     def squares(outputs: jax.Array, targets: jax.Array) -> jax.Array:
         return _squared_errors(outputs, (targets - mean) / std)
 
     def error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        scale = np.reshape(std, -1) ** 2 if np.ndim(std) else std**2
+        scale = np.reshape(std, (1, -1)) ** 2 if np.ndim(std) else std**2
         return _mean(scale * squares(outputs, targets))
 
     return Task(lambda outputs, targets: _mean(squares(outputs, targets)), FrozenDict(error=error))

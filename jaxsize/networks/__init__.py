@@ -1,6 +1,6 @@
 """Networks as pairs of pure functions with explicit parameters: layers, the `mlp`, initial weights."""
 
-from jaxsize.networks.counts import mlp_sizes, num_mlp_multiply_adds, num_mlp_parameters
+from jaxsize.networks.counts import num_mlp_multiply_adds, num_mlp_parameters
 from jaxsize.networks.initializers import BiasInitializer, Initializer, init_bias, init_kernel, init_liveness
 from jaxsize.networks.layers import Gate, Params, conv, dense, init_conv, init_dense, init_gate, unit_gates
 from jaxsize.networks.mlp import mlp, with_gates
@@ -21,7 +21,6 @@ __all__ = [
     "init_kernel",
     "init_liveness",
     "mlp",
-    "mlp_sizes",
     "num_mlp_multiply_adds",
     "num_mlp_parameters",
     "unit_gates",

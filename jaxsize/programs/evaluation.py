@@ -52,17 +52,20 @@ def make_evaluate(learner: Learner, config: Config) -> Callable:
         batch_size = min(config.evaluation_batch_size, num_rows)
         batches = first + np.arange(-(-num_rows // batch_size) * batch_size).reshape(-1, batch_size)
 
+        names: list[str] = []  # a program returns a dict in the order of its keys
+
         def sums(index):  # [splits] each
             inputs, targets = data.batch(index)
             inside = (starts[:, None] <= index[None, :]) & (index[None, :] < stops[:, None])
             scores, weights = learner.scores(params, inputs, targets), data.weights(index)
+            names[:] = scores
             if weights is not None:
                 scores = {name: rows * weights for name, rows in scores.items()} | {TOTAL: weights}
             return {name: jnp.sum(jnp.where(inside, rows[None, :], 0), axis=1) for name, rows in scores.items()}
 
         totals = {name: jnp.sum(of, axis=0) for name, of in jax.lax.map(sums, jnp.asarray(batches)).items()}
         count = totals.pop(TOTAL, stops - starts)
-        means = {name: of / count for name, of in totals.items()}
+        means = {name: totals[name] / count for name in names}
         # A network that has diverged always names class 0: that would look like an accuracy.
         finite = jnp.isfinite(means["loss"])
         scores = {name: of if name == "loss" else jnp.where(finite, of, jnp.nan) for name, of in means.items()}

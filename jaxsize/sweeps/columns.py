@@ -24,16 +24,14 @@ def gate_columns(
 
     Example:
         >>> import numpy as np
-        >>> from jaxsize.networks import mlp_sizes
         >>> from jaxsize.sweeps.columns import gate_columns
-        >>> columns = gate_columns(["hidden.0", "hidden.1"], lambda live: mlp_sizes(4, live, 2))
+        >>> columns = gate_columns(["in", "out"], lambda live: {"weights": live["in"] * live["out"]})
         >>> for name, value in columns(np.array([5, 3]), np.array([4, 3])).items():
         ...     print(name, value)
         live_units 7
         live_units_per_layer [4, 3]
         deaths_per_layer [1, 0]
-        parameters 43
-        multiply_adds 34
+        weights 12
     """
     names = sorted(gates)
     layers = [names.index(name) for name in in_order(gates) if name not in inputs]

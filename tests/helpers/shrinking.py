@@ -10,10 +10,11 @@ import numpy as np
 from jax.tree_util import keystr, tree_leaves_with_path
 
 from helpers.hparams import sparsifier_hparams
+from helpers.networks import mlp_sizes
 from jaxsize.data import load
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
-from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
+from jaxsize.networks.counts import num_mlp_parameters
 from jaxsize.networks.mlp import mlp
 from jaxsize.programs._program import Program
 from jaxsize.programs.batch import Batch

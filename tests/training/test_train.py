@@ -6,12 +6,13 @@ import chex
 import jax
 import numpy as np
 import pytest
+from helpers.networks import mlp_sizes
 from helpers.shrinking import Counter, Stopped, share_programs
 
 from jaxsize.data import load
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
-from jaxsize.networks.counts import mlp_sizes, num_mlp_parameters
+from jaxsize.networks.counts import num_mlp_parameters
 from jaxsize.networks.mlp import mlp
 from jaxsize.programs._program import Program
 from jaxsize.programs.batch import Batch

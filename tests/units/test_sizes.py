@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers.groups import conv, shape
+from helpers.networks import mlp_sizes
 
 from jaxsize.errors import InputError
 from jaxsize.gates.liveness import liveness_gate
-from jaxsize.networks.counts import mlp_sizes
 from jaxsize.networks.mlp import mlp
 from jaxsize.units.reading import unit_groups
 from jaxsize.units.sizes import network_sizes
