@@ -12,7 +12,7 @@ kill more units is worse. The first rule is that of relu gates; the others have 
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from jaxsize.learners.sparsifier import SparsifierConfig
 from jaxsize.programs import Batch
 from jaxsize.resizing import Shrinking
 from jaxsize.statistics import Part, paired_difference
-from jaxsize.studies import Arms, ArmView, Claim, Setup, above, below
+from jaxsize.studies import Arms, ArmView, Claim, Setup, below
 from jaxsize.sweeps import penalty_sweep
 
 DECAYS = (0.0, 0.9, 0.99, 0.999)
@@ -80,30 +80,19 @@ def arms(setup: Setup) -> list[Batch]:
     return batches
 
 
-def units(rule: ArmView) -> np.ndarray:
-    """Return how many units a rule left, [num_seeds]."""
-    return rule.end("live_units")
-
-
 def lost(rule: ArmView) -> np.ndarray:
     """Return how many units more died where gates were flipped, [num_seeds]."""
-    return units(rule) - units(rule.at(arm=rule.name + FLIPS))
+    return rule.end("live_units") - rule.at(arm=rule.name + FLIPS).end("live_units")
 
 
-def less(of: Callable[[ArmView], np.ndarray], *others: str) -> Callable[[ArmView], Iterator[Part]]:
-    """Return a measure that claims that a number of a rule is below that of each of some other rules."""
-
-    def parts(rule: ArmView) -> Iterator[Part]:
-        for other in others:
-            yield below(paired_difference(of(rule), of(rule.at(arm=other))), less=other)
-
-    return parts
+def fewer(rule: ArmView, other: ArmView) -> Iterator[Part]:
+    """Claim that a rule leaves fewer units than another."""
+    yield below(paired_difference(rule.end("live_units"), other.end("live_units")))
 
 
-def better(rule: ArmView) -> Iterator[Part]:
-    """Claim that a rule leaves better test scores than the rules on a gate's size."""
-    for other in BY_SIZE:
-        yield above(studies.gain(rule, rule.at(arm=other)), less=other)
+def loses_less(rule: ArmView, other: ArmView) -> Iterator[Part]:
+    """Claim that flips cost a rule fewer units than another."""
+    yield below(paired_difference(lost(rule), lost(other)))
 
 
 def picture(arms: Arms) -> Any:
@@ -127,36 +116,28 @@ def picture(arms: Arms) -> Any:
 def answer(arms: Arms) -> Iterator[str]:
     """Say how many units each rule left, and what flips cost."""
     for (dataset, penalty), chosen in arms.by("dataset", "penalty").items():
-        left = {view.name: median(units(view)) for view in chosen}
+        left = {view.name: median(view.end("live_units")) for view in chosen}
         ends = [f"{left[rule]} by {rule} ({left[rule + FLIPS]} with flips)" for rule in RULES]
         yield f"{dataset}, price {penalty:g}: of {arms.settings['start_width']} units were left {', '.join(ends)}."
 
 
-LONGEST = studies.each(f"sign variance {DECAYS[-1]:g}", by=["penalty"])
-SIGNS = studies.each(*(f"sign variance {decay:g}" for decay in DECAYS), by=["penalty"])
-BY_SIZE, BY_FIRST_CHANGE = ("absorbing", "threshold"), f"sign variance {DECAYS[0]:g}"
+SIGNS = studies.versus("sign variance *[0-9]", "absorbing", "threshold", by=["penalty"])  # none with flips
+MEMORY = studies.versus(f"sign variance {DECAYS[-1]:g}", f"sign variance {DECAYS[0]:g}", by=["penalty"])
 STUDY = studies.Study(
     name="death_rules",
     flags=DeathRulesFlags,
     presets={
-        "smoke": {
-            "num_seeds": 2,
-            "start_width": 16,
-            "epochs": 3,
-            "penalties": (1e-2,),
-            "gate_learning_rate": 0.02,
-            "flip_rate": 0.01,
-        },
+        "smoke": {"num_seeds": 2, "start_width": 16, "epochs": 3, "gate_learning_rate": 0.02, "flip_rate": 0.01},
         "full": {"num_seeds": 10, "start_width": 500, "epochs": 60, "batch_size": 128},
     },
     arms=arms,
     cautions=gates_that_stay,
     table=studies.columns("live_units", "train_loss", "validation_score", "test_score", by=("penalty",)),
     claims={
-        "C40, score": Claim("the sign's variance leaves better scores than a gate's size", SIGNS, better),
-        "C40, size": Claim("the sign's variance leaves fewer units than a gate's size", SIGNS, less(units, *BY_SIZE)),
-        "C40, memory": Claim("a long memory of signs saves units from flips", LONGEST, less(lost, BY_FIRST_CHANGE)),
-        "C40, flips": Claim("flips kill fewer by the sign's variance than a gate's size", SIGNS, less(lost, *BY_SIZE)),
+        "C40, score": Claim("the sign's variance leaves better scores than a gate's size", SIGNS, studies.better),
+        "C40, size": Claim("the sign's variance leaves fewer units than a gate's size", SIGNS, fewer),
+        "C40, memory": Claim("a long memory of signs saves units from flips", MEMORY, loses_less),
+        "C40, flips": Claim("flips kill fewer by the sign's variance than a gate's size", SIGNS, loses_less),
     },
     pictures={"rules": picture},
     answer=answer,

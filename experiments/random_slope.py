@@ -21,7 +21,6 @@ from experiments.common.sizes import cuts, growth, trained_sizes
 from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
 from jaxsize import studies
-from jaxsize.errors import InputError
 from jaxsize.gates import slope_of
 from jaxsize.gates.ramp import ODDS
 from jaxsize.learners.flexible import FORMS
@@ -54,8 +53,7 @@ class RandomSlopeFlags(FlexibleFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_numbers("start_size", high=1e6)
-        if not self.gates or len(set(self.gates)) < len(self.gates):
-            raise InputError(f"expected different ones, got {studies.listing(self.gates)}", field="gates")
+        self.require_different("gates")
         self.require_runs(max(map(len, CONTROLS.values())) + 1 + max(map(len, ESTIMATORS.values())))
 
 
@@ -90,18 +88,17 @@ def grows_as_logarithm(arm: ArmView) -> Iterator[Part]:
     yield above(median_interval((sizes[:, -1] - late) / sizes[:, -1]), growth="last third")
 
 
+def log_noise(arm: ArmView) -> np.ndarray:
+    """Return the log of the size gradient's variance within an epoch, its mean over epochs, [num_seeds]."""
+    return np.log(np.maximum(arm.steps_by_epoch("size_gradient_0").var(-1), 1e-30)).mean(-1)
+
+
 def random_is_worse(random: ArmView, fixed: ArmView) -> Iterator[Part]:
-    """Yield differences of size and loss at the end, and of the size gradient's variance within an epoch (its log)."""
-
-    def loss(arm: ArmView) -> np.ndarray:
-        return arm.steps_by_epoch("loss")[:, -1].mean(-1)
-
-    def noise(arm: ArmView) -> np.ndarray:
-        return np.log(np.maximum(arm.steps_by_epoch("size_gradient_0").var(-1), 1e-30)).mean(-1)
-
+    """Yield differences of size and loss at the end, and of the size gradient's variance."""
+    losses = (arm.steps_by_epoch("loss")[:, -1].mean(-1) for arm in (random, fixed))
     yield below(paired_difference(random.end("size"), fixed.end("size")), of="end size")
-    yield above(paired_difference(loss(random), loss(fixed)), of="loss")
-    yield above(paired_difference(noise(random), noise(fixed)), of="log variance of gradient")
+    yield above(paired_difference(*losses), of="loss")
+    yield above(paired_difference(log_noise(random), log_noise(fixed)), of="log variance of gradient")
 
 
 def no_gradient(arm: ArmView) -> Iterator[Part]:
@@ -140,13 +137,7 @@ STUDY = studies.Study(
             random_is_worse,
             "needs --gates fixed random",
         ),
-        "C23": Claim(
-            "Bernoulli gates give the size no gradient",
-            each("bernoulli*"),
-            no_gradient,
-            "needs --gates bernoulli",
-            seeds=1,
-        ),
+        "C23": Claim("Bernoulli gates give the size no gradient", each("bernoulli*"), no_gradient, seeds=1),
     },
     pictures={"slopes": growth},
     answer=answer,

@@ -50,16 +50,16 @@ def each(*patterns: str, by: Sequence[str] = ()) -> Chooser:
 
 
 def versus(one: str, *others: str, by: Sequence[str] = ()) -> Chooser:
-    """Choose one arm beside every other whose name fits, on the same data set.
+    """Choose an arm beside every other whose name fits, on the same data set.
 
     Args:
-        one: the name of the arm.
+        one: the name of the arm, in which * stands for any text: every arm that fits is chosen.
         *others: names of the others, in which * stands for any text.
         by: settings; the arms are compared at equal values of them.
 
     Returns:
-        A function of all arms of a form, for `Claim.arms`. Its labels hold the data set, the name of the other arm as
-        `against`, and the values of the settings.
+        A function of all arms of a form, for `Claim.arms`. Its labels hold the data set, the arm where several fit, the
+        name of the other arm as `against`, and the values of the settings.
 
     Example:
         >>> from jaxsize.studies import Arms, versus
@@ -70,10 +70,12 @@ def versus(one: str, *others: str, by: Sequence[str] = ()) -> Chooser:
     def choose(arms: Arms) -> Iterator[Choice]:
         for dataset in arms.datasets:
             here = arms.at(dataset=dataset)
-            for other in here.like(*others) if one in here else []:
-                for label, part in _parts(here[one], by):
-                    if other.name != one and (twin := other.at(**label)).count:
-                        yield {"dataset": dataset, "against": other.name} | label, (part, twin)
+            chosen = here.like(one)
+            for view, other in itertools.product(chosen, here.like(*others)):
+                several = {"arm": view.name} if len(chosen) > 1 else {}
+                for label, part in _parts(view, by):
+                    if other.name != view.name and (twin := other.at(**label)).count:
+                        yield {"dataset": dataset, **several, "against": other.name} | label, (part, twin)
 
     return choose
 

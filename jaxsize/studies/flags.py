@@ -102,6 +102,16 @@ class Flags:
             if not values or len(set(values)) < len(values) or min(values) < 1:
                 raise InputError(f"expected whole numbers from 1 on, got {listing(values)}", field=name)
 
+    def require_different(self, name: str) -> None:
+        """Require that a field holds a tuple of different values, one or more.
+
+        Raises:
+            InputError: when it is empty, or holds a value twice.
+        """
+        values = getattr(self, name)
+        if not values or len(set(values)) < len(values):
+            raise InputError(f"expected different ones, got {listing(values)}", field=name)
+
     def settings(self) -> dict[str, Any]:
         """Return the fields that determine the results, by name.
 

@@ -50,14 +50,16 @@ def test_small_study_answers_its_claims(command, tmp_path, monkeypatch):
     few = {name: RULES[name] for name in ("absorbing", "threshold", "sign variance 0")}
     monkeypatch.setattr(death_rules, "RULES", few)
     folder = tmp_path / "r"
-    status, printed, error = command("--smoke", "--batch-size", "256", "--flip-rate", "0.05", "--out", str(folder))
+    status, printed, error = command(
+        "--smoke", "--penalties", "0.01", "--batch-size", "256", "--flip-rate", "0.05", "--out", str(folder)
+    )
     assert (status, error) == (0, "")
     rows = rows_of(folder)
     assert {row["arm"] for row in rows} == {name + flips for name in few for flips in ("", FLIPS)}
     ends = {(row["arm"], row["seed"]): row["live_units"] for row in rows if row["epoch"] == 3}
     lost = {rule: np.median([ends[rule, seed] - ends[rule + FLIPS, seed] for seed in (0, 1)]) for rule in few}
     summary = json.loads((folder / "summary.json").read_text())
-    parts = {part["less"]: part for part in summary["claims"]["corrected"]["C40, flips"]["parts"]}
+    parts = {part["against"]: part for part in summary["claims"]["corrected"]["C40, flips"]["parts"]}
     assert parts["threshold"]["estimate"] == lost["sign variance 0"] - lost["threshold"] > 0
     assert "C40, size" in printed and sum(line.count("with flips") for line in summary["answer"]) == 3
     assert matplotlib.image.imread(folder / "rules_digits.png").shape[0] > 300
