@@ -1,5 +1,6 @@
 """The picture that experiments without a size penalty share: size, its gradient and the loss against epochs."""
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+STROKES = ("-", "--", ":", "-.")
 SMALLEST = 1e-8
 """Values of -dL/dsize that are negative or smaller than this are raised to it before medians are taken and drawn."""
 
@@ -49,7 +51,8 @@ def growth(rows: Mapping[str, Mapping[str, _Curves]], dataset: str, title: str =
     figure, panels = subplots(len(rows), 3, width=3.4)
     seeds = 0
     for row, (form, arms) in zip(panels, rows.items(), strict=True):
-        for color, (name, arm) in zip(colors(len(arms)), arms.items(), strict=True):
+        strokes = itertools.cycle(STROKES)  # neighbouring greys look alike in print
+        for color, stroke, (name, arm) in zip(colors(len(arms)), strokes, arms.items(), strict=False):
             sizes = arm.curve("size")
             seeds = max(seeds, len(sizes))
             epochs = np.arange(1, sizes.shape[1] + 1)
@@ -57,7 +60,7 @@ def growth(rows: Mapping[str, Mapping[str, _Curves]], dataset: str, title: str =
             losses = arm.steps_by_epoch("loss").mean(-1)
             curves = (sizes, np.maximum(downhill, SMALLEST), losses)
             for axes, values in zip(row, curves, strict=True):
-                band(axes, epochs, values, color=color, label=name)
+                band(axes, epochs, values, color=color, label=name, linestyle=stroke)
         titles = (f"{form}: size", "mean of -dL/dsize, at least 1e-8", "loss of an epoch's steps")
         for axes, panel_title in zip(row, titles, strict=True):
             axes.set(xlabel="epoch", title=panel_title)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxsize import plots
 from jaxsize.data import Dataset
 from jaxsize.gates.leaves import read_liveness, replace_liveness
+from jaxsize.learners.closing import cannot_close
 from jaxsize.learners.sparsifier import SparsifierConfig
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
@@ -113,12 +114,20 @@ def make_study(network: Network, task: Task, dataset: Dataset, name: str, config
         data=lambda flags, form: [dataset],
         arms=learned,
         followers=from_scratch,
+        cautions=_gates_that_stay,
         table=_table(units),
         claims=CLAIMS,
         pictures={"curves": curves, "sizes": sizes},
         answer=answer,
         checks=[save_params],
     )
+
+
+def _gates_that_stay(setup: Setup) -> list[str]:
+    flags, dataset = setup.flags, setup.dataset
+    num_steps = flags.epochs * flags.config(dataset).steps_per_epoch(len(dataset.train))
+    problem = cannot_close(num_steps, flags.gate_learning_rate, cure="raise gate_learning_rate or epochs")
+    return [problem] if problem else []
 
 
 def _table(units: Callable[[ArmView], Any]) -> Callable[[Arms], list[dict[str, Any]]]:

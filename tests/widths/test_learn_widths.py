@@ -84,6 +84,7 @@ def test_own_loss_and_scores_reach_the_table(tmp_path, capsys):
         num_seeds=1,
         epochs=2,
     )
+    assert "12 steps at gate rate 0.01: no gate can close" in capsys.readouterr().out
     assert {"train_within", "test_within", "gain_over_unpenalised"} <= set(found.summary["results"][1])
     assert all(0 <= row["test_within"]["median"] <= 1 for row in found.summary["results"])
 
