@@ -18,7 +18,7 @@ class Net(nnx.Module):
 graph, _ = nnx.split(Net(nnx.Rngs(0)))
 found = jaxsize.learn_widths(
     lambda params, x: nnx.merge(graph, params)(x),
-    lambda seed: nnx.state(Net(nnx.Rngs(seed))),
+    lambda seed: nnx.state(Net(nnx.Rngs(seed)), nnx.Param),
     jaxsize.data.load("digits"),
     name="nnx_widths",
 )

@@ -49,8 +49,8 @@ DOORS = {
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
-    "units": "Compacted Group Per Place UnitGroups activations compact input_gates network_sizes pad_units"
-    " prune_by_magnitude reorder_units unit_groups unit_prices",
+    "units": "Compacted Group Per Place UnitGroups activations are_signed compact input_gates network_sizes pad_units"
+    " prune_by_magnitude reorder_units require_closing_gates unit_groups unit_prices",
     "widths": "LearnedWidths learn_widths",
 }
 

@@ -32,4 +32,4 @@ def is_slope(path: tuple) -> bool:
 
 
 def _last(path: tuple) -> str:
-    return leaf_name(path).split(".")[-1]
+    return leaf_name(path).removesuffix(".value").split(".")[-1]

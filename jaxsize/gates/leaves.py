@@ -75,7 +75,8 @@ def read_sizes(params: Tree, leaf: Literal["size", "slope"] = "size") -> dict[st
         {'hidden.0': 1.0, 'hidden.1': 0.5}
     """
     ending = f".{leaf}"
-    return {name.removesuffix(ending): value for name, value in named_leaves(params).items() if name.endswith(ending)}
+    plain = {name.removesuffix(".value"): value for name, value in named_leaves(params).items()}  # as Flax NNX has it
+    return {name.removesuffix(ending): value for name, value in plain.items() if name.endswith(ending)}
 
 
 def with_sizes(params: Tree, leaf: Literal["size", "slope"], values: dict[str, Any]) -> Tree:
@@ -102,7 +103,7 @@ def with_sizes(params: Tree, leaf: Literal["size", "slope"], values: dict[str, A
     ending = f".{leaf}"
 
     def replaced(path: tuple, value: Any) -> Any:
-        name = leaf_name(path)
+        name = leaf_name(path).removesuffix(".value")
         return values.get(name.removesuffix(ending), value) if name.endswith(ending) else value
 
     return jax.tree_util.tree_map_with_path(replaced, params)

@@ -73,8 +73,11 @@ class Learner(NamedTuple):
         """Return the settings of a run: these, and the defaults of the others.
 
         Raises:
-            InputError: when the learner has no setting of a name.
+            InputError: when the learner has no setting of a name, or declares one under a name that is taken.
         """
+        for name in self.defaults:
+            if name == "key" or hasattr(Hparams, name):
+                raise InputError(f"expected another name than {name}, which hparams has for itself", field="defaults")
         for name in settings:
             if name not in self.defaults:
                 known = ", ".join(self.defaults) or "none"

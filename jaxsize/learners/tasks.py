@@ -1,4 +1,4 @@
-"""What is learned: the loss and the score of classification and regression."""
+"""What is learned: a task, its loss and scores; those of classification and regression."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -41,8 +41,10 @@ class Task(NamedTuple):
         """Compute the "loss" and the scores of every row, [B] each.
 
         Raises:
-            InputError: when one of them is not floating [B].
+            InputError: when one of them is not a number per row, the loss is not floating, or a score is called "loss".
         """
+        if "loss" in self.scores:
+            raise InputError("expected another name than loss, which names the loss", field="scores")
         return {name: _per_row(name, of, outputs, targets) for name, of in {"loss": self.loss, **self.scores}.items()}
 
     def of_batch(self, outputs: jax.Array, targets: jax.Array, weights: jax.Array) -> dict[str, jax.Array]:
@@ -54,7 +56,7 @@ class Task(NamedTuple):
             weights: of the rows, [B]; see `mean_over_rows`.
 
         Raises:
-            InputError: when one of them is not floating [B].
+            InputError: see `of_rows`.
         """
         first = dict(list(self.scores.items())[:1])
         rows = Task(self.loss, first).of_rows(outputs, targets)
@@ -68,6 +70,8 @@ def _per_row(name: str, of: Callable, outputs: jax.Array, targets: jax.Array) ->
         given = f"outputs {list(np.shape(outputs))} and targets {list(np.shape(targets))}"
         expected = f"expected a number for every row {list(rows)} from {given}"
         raise InputError(f"{expected}, got {list(np.shape(values))}", field=name)
+    if name == "loss" and not jnp.issubdtype(values.dtype, jnp.floating):
+        raise InputError(f"expected floating numbers, got {values.dtype}", field=name)
     return values
 
 
@@ -131,6 +135,9 @@ TASKS = {
 
 def mean_over_rows(values: jax.Array, weights: jax.Array) -> jax.Array:
     """Average values over rows by their weights.
+
+    Of a step, so that a row's weight counts beside those of the same step: rows of weight 2 in a step of their own
+    count like rows of weight 1.
 
     Args:
         values: floating [B].

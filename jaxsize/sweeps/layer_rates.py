@@ -15,7 +15,7 @@ from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.learners.leaf_rates import layers_of
 from jaxsize.learners.plain import PlainConfig, make_learner
-from jaxsize.learners.tasks import task_of
+from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.counts import num_mlp_parameters
 from jaxsize.networks.initializers import BiasInitializer
 from jaxsize.networks.mlp import mlp
@@ -43,6 +43,7 @@ def layer_rate_sweep(
     label: Mapping[str, Any],
     first_run: int,
     bias: BiasInitializer | None = None,
+    task: Task | None = None,
     **batch: Any,
 ) -> Batch:
     """Make one batch of runs, one per setting.
@@ -57,6 +58,7 @@ def layer_rate_sweep(
         label: columns that all rows share; `run` and the settings are added.
         first_run: number of the first run.
         bias: how biases are drawn; None: networks without.
+        task: the losses and scores; by default those of the data set's task.
         batch: further fields of `Batch`.
 
     Raises:
@@ -101,7 +103,7 @@ def layer_rate_sweep(
         init=init,
         num_parameters=num_mlp_parameters(widths),
         hparams={"learning_rate": by_layer("learning_rates"), "weight_decay": by_layer("weight_decays")},
-        learner=make_learner(network, task_of(dataset), plain),
+        learner=make_learner(network, task or task_of(dataset), plain),
         dataset=dataset,
         columns=lambda before, after: {},
         shrinking=None,

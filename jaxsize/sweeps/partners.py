@@ -13,7 +13,7 @@ import numpy as np
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
-from jaxsize.learners.tasks import task_of
+from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.network import Network
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.buckets import bucket
@@ -57,6 +57,7 @@ def partner_batches(
     name: str,
     hparams: Mapping[str, float],
     factor: float = 1.5,
+    task: Task | None = None,
     **batch: Any,
 ) -> list[Batch]:
     """Make the batches that train all partners without a penalty: one per set of buckets and number of epochs.
@@ -70,6 +71,7 @@ def partner_batches(
         hparams: settings of the learner, the same for all.
         factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
             `run_seconds` in the rows are those of padded networks.
+        task: the losses and scores; by default those of the data set's task.
         batch: further fields of `Batch`.
 
     Returns:
@@ -119,7 +121,7 @@ def partner_batches(
             init=lambda index: pad_units(groups, group[index].init()),
             num_parameters=network_sizes(groups, {})["parameters"],
             hparams=hparams,
-            learner=make_learner(padded_network, task_of(dataset), sparsifier),
+            learner=make_learner(padded_network, task or task_of(dataset), sparsifier),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,

@@ -18,6 +18,7 @@ from jaxsize.sweeps._grid import numbered
 from jaxsize.sweeps.columns import gate_columns, total_live_units
 from jaxsize.training._train import Trained
 from jaxsize.units.reading import unit_groups
+from jaxsize.units.requirements import require_closing_gates
 from jaxsize.units.sizes import input_gates, network_sizes
 
 
@@ -55,7 +56,7 @@ def penalty_sweep(
         batch: further fields of `Batch`.
 
     Raises:
-        InputError: when the network cannot lose the units of a gate, or several gates close the same units.
+        InputError: when the network cannot lose the units of a gate exactly, or several gates close the same units.
 
     Example:
         >>> from jaxsize import mlp
@@ -73,7 +74,8 @@ def penalty_sweep(
     settings = [{"seed": seed, "penalty": penalty} for penalty in penalties for seed in range(num_seeds)]
     groups = unit_groups(network.apply, shapes := network.shapes(), dataset.network_inputs(1))
     gates = list(read_liveness(shapes))
-    network_sizes(groups, dict.fromkeys(gates, 1))  # refuses gates whose units the network cannot lose
+    require_closing_gates(groups, gates)
+    network_sizes(groups, dict.fromkeys(gates, 1))  # refuses gates that share their units
     inputs = input_gates(groups, gates)
     more: dict[str, Any] = {"histories": histories_of(gates, inputs), **batch}
     init = functools.cache(network.init)  # penalties share the networks of their seeds

@@ -23,7 +23,7 @@ from jaxsize.resizing.buckets import bucket
 from jaxsize.resizing.widening import Widening
 from jaxsize.sweeps._grid import column, numbered
 from jaxsize.trees import Tree
-from jaxsize.units._naming import group_of
+from jaxsize.units._naming import group_of, is_single_unit
 from jaxsize.units.groups import UnitGroups
 from jaxsize.units.reading import unit_groups
 from jaxsize.units.sizes import network_sizes
@@ -223,7 +223,8 @@ def size_columns(groups: UnitGroups, layers: Sequence[str]) -> Callable[..., dic
         `live_units_per_layer` is missing and the other three are NaN.
     """
 
-    names = [group_of(groups, layer, where="size_columns") for layer in layers]
+    several = [layer for layer in layers if not is_single_unit(groups, layer)]
+    names = [group_of(groups, layer, where="size_columns") for layer in several]
     wide = groups.resized(dict.fromkeys(names, MOST_UNITS))  # layers may be widened
 
     def columns(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:

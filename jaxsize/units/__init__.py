@@ -9,6 +9,7 @@ from jaxsize.units.prices import Per, unit_prices
 from jaxsize.units.pruning import prune_by_magnitude
 from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
+from jaxsize.units.requirements import are_signed, require_closing_gates
 from jaxsize.units.sizes import input_gates, network_sizes
 
 __all__ = [
@@ -18,12 +19,14 @@ __all__ = [
     "Place",
     "UnitGroups",
     "activations",
+    "are_signed",
     "compact",
     "input_gates",
     "network_sizes",
     "pad_units",
     "prune_by_magnitude",
     "reorder_units",
+    "require_closing_gates",
     "unit_groups",
     "unit_prices",
 ]

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxsize.errors import InputError
-from jaxsize.gates._names import gate_name
+from jaxsize.gates._names import gate_name, is_gate
 from jaxsize.trees import Array
 from jaxsize.units._naming import group_of, is_folded, is_single_unit
 from jaxsize.units._program.axes import Axis, find
 from jaxsize.units.groups import Group, UnitGroups
 from jaxsize.units.reading import INPUTS
 
-_WHERE = "network_sizes"
+_WHERE, _ONLY = "network_sizes", "the only unit always stays"
 
 
 def network_sizes(groups: UnitGroups, live: Mapping[str, int | Array]) -> dict[str, int]:
@@ -53,6 +53,8 @@ def network_sizes(groups: UnitGroups, live: Mapping[str, int | Array]) -> dict[s
         live = _counted(groups, live)
     formulas = _formulas(groups, tuple(live), by_mask)
     numbers = tuple(int(units) for units in live.values())
+    if any(limit.stays for limit in formulas.limits):  # the only unit of a layer is not removed when it dies
+        numbers = tuple(max(1, n) if at.stays else n for n, at in zip(numbers, formulas.limits, strict=True))
     for number, limit in zip(numbers, formulas.limits, strict=True):
         if not 0 <= number <= limit.size:
             raise InputError(f"{_WHERE}: expected from 0 to {limit.size} units of {limit.name!r}, got {number}")
@@ -78,7 +80,8 @@ def input_gates(groups: UnitGroups, gates: Iterable[str]) -> list[str]:
         >>> jaxsize.units.input_gates(groups, ["hidden.0", "inputs"])
         ['inputs']
     """
-    return [gate for gate in gates if _owner(groups, gate).fixed == INPUTS]
+    axes = {gate_name(leaf): of_leaf[-1] for leaf, of_leaf in groups.axes.items() if is_gate(leaf) and of_leaf}
+    return [gate for gate in gates if _owner(groups, gate).fixed == INPUTS or find(axes[gate]).fixed == INPUTS]
 
 
 class _Limit(NamedTuple):
@@ -87,6 +90,8 @@ class _Limit(NamedTuple):
     name: str
     size: int
     fixed: str
+    stays: bool
+    """Whether it is the only unit of its layer."""
 
 
 _Terms = tuple[tuple[int, tuple[int, ...]], ...]
@@ -121,7 +126,7 @@ def _formulas(groups: UnitGroups, names: tuple[str, ...], of_groups: bool) -> _F
     positions = {find(atom): at for at, atom in enumerate(atoms) if atom is not None}
     counted = [axes for leaf, axes in groups.axes.items() if leaf not in _gate_leaves(groups)]
     limits = tuple(
-        _Limit(name, group.size, "" if group.fixed == INPUTS else group.fixed)
+        _Limit(name, group.size, "" if group.fixed == INPUTS else group.fixed, group.fixed == _ONLY)
         for name, group in zip(names, owners, strict=True)
     )
     costs = [(cost.factor, cost.axes) for cost in groups.costs]
@@ -131,7 +136,7 @@ def _formulas(groups: UnitGroups, names: tuple[str, ...], of_groups: bool) -> _F
 def _owner(groups: UnitGroups, name: str) -> Group:
     """Return the group that a name means."""
     if is_single_unit(groups, name):
-        return Group(name, 1, (), frozenset(), "the only unit always stays", "", "")
+        return Group(name, 1, (), frozenset(), _ONLY, "", "")
     return groups[group_of(groups, name, where=_WHERE)]
 
 

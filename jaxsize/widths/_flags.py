@@ -27,7 +27,7 @@ class WidthsFlags(TrainingFlags):
     shrink: bool = True
     """Dead units are removed while training, where that saves time; no result changes."""
     network: str = ""
-    """The shapes of the network's parameters in short, so that --resume goes on with the same network."""
+    """The network, its loss and the scales of its inputs in short, so that a folder goes on with the same ones."""
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

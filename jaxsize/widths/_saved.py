@@ -18,7 +18,7 @@ def save_params(folder: Folder, setup: Setup, learned: Learned) -> dict:
     path.mkdir(exist_ok=True)
     for batch, trained in learned.values():
         for label, network in zip(batch.labels, trained.networks, strict=True):
-            leaves = {name: np.ascontiguousarray(leaf) for name, leaf in named_leaves(network.params).items()}
+            leaves = {name: np.asarray(leaf, order="C") for name, leaf in named_leaves(network.params).items()}
             save_file(leaves, path / f"run_{label['run']}.safetensors")
     return {}
 

@@ -33,6 +33,7 @@ from jaxsize.studies import (
 from jaxsize.sweeps.columns import in_order
 from jaxsize.sweeps.penalties import penalty_sweep
 from jaxsize.trees import Tree
+from jaxsize.units import input_gates, unit_groups
 from jaxsize.widths._flags import WidthsFlags
 from jaxsize.widths._saved import save_params
 
@@ -40,7 +41,9 @@ FRESH = 10_000
 """Networks of a found width start from the weights of the run's seed plus this: weights that nothing was learned on."""
 
 
-def make_study(network: Network, task: Task, dataset: Dataset, name: str, config: SparsifierConfig) -> Study:
+def make_study(
+    network: Network, task: Task, dataset: Dataset, name: str, config: SparsifierConfig, *, controls: bool
+) -> Study:
     """Declare the study of a network on a data set.
 
     Args:
@@ -49,8 +52,13 @@ def make_study(network: Network, task: Task, dataset: Dataset, name: str, config
         dataset: the rows.
         name: the name of the study, and of its results folder.
         config: what a gate is and how it is trained.
+        controls: whether networks of the widths found are trained from fresh weights, which `network` must draw.
     """
-    gates = in_order(read_liveness(network.init(0)))
+    start_units = {name: leaf.size for name, leaf in read_liveness(network.shapes()).items()}
+    start = min(float(np.abs(leaf).min()) for leaf in read_liveness(network.init(0)).values())
+    groups = unit_groups(network.apply, network.shapes(), dataset.network_inputs(1))
+    of_inputs = input_gates(groups, start_units)
+    gates = [name for name in in_order(start_units) if name not in of_inputs]
 
     def learned(setup: Setup) -> Iterator[Batch]:
         flags = setup.flags
@@ -67,21 +75,23 @@ def make_study(network: Network, task: Task, dataset: Dataset, name: str, config
         )
 
     def from_scratch(setup: Setup, trained: Learned) -> Iterator[Batch]:
-        """Make the controls: networks of the widths found, with fresh weights, whose gates have no price.
+        """Make the controls: networks of the widths found, whose gates have no price, with fresh weights.
+
+        The weights have the scales that the wide network's have; what draws them knows no other width.
 
         A unit that was not found has a gate that is closed before training. A run whose units all live, or that ended
         with a layer without any, or with a loss that is not finite, has no control.
         """
         ((batch, result),) = trained.values()
         ends = [row for row in result.rows if row["epoch"] == setup.flags.epochs and row["penalty"]]
-        whole = {gate: np.size(leaf) for gate, leaf in read_liveness(network.init(0)).items()}
+        whole = sum(start_units[gate] for gate in gates)
         rows = [
             row
             for row in ends
             if row["train_loss"] is not None
-            if all(row["live_units_per_layer"]) and row["live_units"] < sum(whole.values())
+            if all(row["live_units_per_layer"]) and row["live_units"] < whole
         ]
-        if not rows:
+        if not rows or not controls:
             return
         fields = setup.fields("from_scratch")
         named = {name: fields.pop(name) for name in ("label", "first_run")}
@@ -91,14 +101,13 @@ def make_study(network: Network, task: Task, dataset: Dataset, name: str, config
         ]
 
         def init(index: int) -> Tree:
-            row = rows[index]
-            params = network.init(row["seed"] + FRESH)
-            width = dict(zip(gates, row["live_units_per_layer"], strict=True))
-            kept = {
-                gate: np.where(np.arange(np.size(leaf)).reshape(np.shape(leaf)) < width[gate], leaf, 0).astype("f4")
+            params = network.init(rows[index]["seed"] + FRESH)
+            kept = start_units | dict(zip(gates, rows[index]["live_units_per_layer"], strict=True))
+            closed = {
+                gate: np.where(np.arange(leaf.size).reshape(leaf.shape) < kept[gate], leaf, np.zeros_like(leaf))
                 for gate, leaf in read_liveness(params).items()
             }
-            return replace_liveness(params, kept)
+            return replace_liveness(params, closed)
 
         yield dataclasses.replace(batch, **fields, labels=labels, init=init, hparams=setup.flags.hparams())
 
@@ -114,7 +123,7 @@ def make_study(network: Network, task: Task, dataset: Dataset, name: str, config
         data=lambda flags, form: [dataset],
         arms=learned,
         followers=from_scratch,
-        cautions=_gates_that_stay,
+        cautions=lambda setup: _gates_that_stay(setup, start),
         table=_table(units),
         claims=CLAIMS,
         pictures={"curves": curves, "sizes": sizes},
@@ -123,10 +132,10 @@ def make_study(network: Network, task: Task, dataset: Dataset, name: str, config
     )
 
 
-def _gates_that_stay(setup: Setup) -> list[str]:
+def _gates_that_stay(setup: Setup, start: float) -> list[str]:
     flags, dataset = setup.flags, setup.dataset
     num_steps = flags.epochs * flags.config(dataset).steps_per_epoch(len(dataset.train))
-    problem = cannot_close(num_steps, flags.gate_learning_rate, cure="raise gate_learning_rate or epochs")
+    problem = cannot_close(num_steps, flags.gate_learning_rate, start=start, cure="raise gate_learning_rate or epochs")
     return [problem] if problem else []
 
 
@@ -152,7 +161,7 @@ def over_unpenalised(one: ArmView) -> Estimate | None:
 
 
 def over_from_scratch(one: ArmView) -> Estimate | None:
-    """Estimate by how much a learned network's test score is better than that of its widths from scratch."""
+    """Estimate by how much a learned network's test score is better than that of its widths from fresh weights."""
     other = one.at(arm="from_scratch")
     return gain(one, other) if other.count else None
 
@@ -164,7 +173,7 @@ def helps(learned: ArmView) -> Iterator[Part]:
 
 
 def learned_is_better(learned: ArmView) -> Iterator[Part]:
-    """Yield by how much the test score of learned networks is better than that of their widths from scratch."""
+    """Yield by how much the test score of learned networks is better than that of their widths from fresh weights."""
     for penalty, one in learned.by("penalty", skip=0.0).items():
         if (estimate := over_from_scratch(one)) is not None:
             yield above(estimate, penalty=penalty)
@@ -173,10 +182,11 @@ def learned_is_better(learned: ArmView) -> Iterator[Part]:
 CLAIMS = {
     "price": Claim("some price gives a better test score than none", each("learned"), helps, decide=any_part),
     "start large": Claim(
-        "networks that found their widths while they trained are better than networks of these widths from scratch",
+        "networks that found their widths while they trained are better than networks of these widths from fresh "
+        "weights, drawn as for the wide network",
         each("learned"),
         learned_is_better,
-        "no unit died, or all of a layer did",
+        "no unit died, all of a layer did, or no weights could be drawn",
     ),
 }
 
@@ -214,7 +224,7 @@ def curves(arms: Arms) -> Any:
 
 @per("dataset")
 def sizes(arms: Arms) -> Any:
-    """Where every run ended, by price: live units, and the test score beside that of the widths found from scratch.
+    """Where every run ended, by price: live units, and the test score beside that of the widths found from fresh weights.
 
     Faint marks are runs, large ones their medians.
     """
@@ -225,7 +235,7 @@ def sizes(arms: Arms) -> Any:
     plots.log_axis(left, "y")
     scratch = {name: one.at(arm="from_scratch") for name, one in groups.items()}
     plots.ends(right, groups, score, color=dark, label="learned", shift=-0.1)
-    plots.ends(right, scratch, score, color=light, label="widths found, from scratch", marker="s", shift=0.1)
+    plots.ends(right, scratch, score, color=light, label="widths found, fresh weights", marker="s", shift=0.1)
     for axes in (left, right):
         axes.set(xlabel="price of a unit")
     if right.get_legend_handles_labels()[0]:

@@ -2,24 +2,21 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxsize.data import Dataset, from_arrays
 from jaxsize.errors import InputError
-from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners.sparsifier import SparsifierConfig
-from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.network import Network
 from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
 from jaxsize.studies.summary import as_text
-from jaxsize.trees import Tree, named_leaves
-from jaxsize.widths._flags import WidthsFlags
+from jaxsize.trees import Tree
+from jaxsize.widths._arguments import draws, network_of, settings_of, start_of, task_for, try_out
 from jaxsize.widths._saved import load_params
 from jaxsize.widths._study import make_study
 
@@ -80,7 +77,6 @@ def learn_widths(
     *,
     loss: Rows | None = None,
     scores: Mapping[str, Rows] | None = None,
-    signed: bool = False,
     name: str = "widths",
     out: str | os.PathLike[str] | None = None,
     **settings: Any,
@@ -88,28 +84,29 @@ def learn_widths(
     """Learn how wide every gated layer of a network need be, over seeds and prices of a unit, beside controls.
 
     All prices and seeds train at once. A unit dies when its gate reaches 0; dead units are removed while training.
-    Beside the priced networks stand the same ones without a price, and networks of the widths found, from scratch. The
-    results folder holds every epoch's rows, pictures, parameters and `report.html`; a call with the same arguments and
-    `resume=True` goes on where it was stopped, and one on a finished folder reads it.
+    Beside the priced networks stand the same ones without a price, and networks of the widths found, from fresh weights
+    of the scales that `init` draws for the wide network (none where `init` draws nothing). The results folder holds
+    every epoch's rows, pictures, parameters and `report.html`; a call with the same arguments and `resume=True` goes on
+    where it was stopped, and one on a finished folder reads it.
 
     Args:
         apply: (params, inputs [B, ...]) -> outputs [B, ...], or a `Network`. Its gates are parameters named `liveness`,
-            each read by `jaxsize.liveness_gate` (or by `unit_gates`, for layers of jaxsize).
-        init: seed -> parameters; or parameters, from which all seeds start with other orders of rows. None for a
-            `Network`.
+            each read by `jaxsize.liveness_gate` (or by `unit_gates`, for layers of jaxsize). Where units are multiplied
+            by liveness itself, gates are signed.
+        init: seed -> parameters, floating arrays; or parameters, from which all seeds start with other orders of rows.
+            None for a `Network`.
         data: a `Dataset`, or (inputs, targets), of which `data.from_arrays` makes one.
         loss: of every row, whose mean is minimised. Default: that of the data set's task.
         scores: further numbers of every row, whose means are reported; prices are compared by the first. Default: the
-            score of the data set's task.
-        signed: whether gates are signed (`liveness_gate(..., signed=True)`).
+            score of the data set's task; none where a loss is given, so that prices are compared by the loss.
         name: of the study and, if `out` is not given, of its folder in `results/`.
         out: the results folder.
         **settings: `penalties`, `num_seeds` (default 6), `epochs`, `batch_size`, `learning_rate`, `gate_learning_rate`,
             `weight_decay`, `shrink`, `resume`: as `WidthsFlags` documents them.
 
     Raises:
-        InputError: when the network has no gates, its outputs or its losses do not fit the targets, an argument is out
-            of its range, or the folder holds something else.
+        InputError: when the network has no gates or they do not close their units, its outputs or its losses do not fit
+            the targets, an argument is out of its range, or the folder holds something else, such as another network.
 
     Example:
         >>> import contextlib, io, tempfile
@@ -125,72 +122,16 @@ def learn_widths(
         >>> params["hidden"][0]["kernel"].shape[0], len(found.summary["results"])
         (3, 2)
     """
-    network = _network(apply, init)
-    dataset = data if isinstance(data, Dataset) else from_arrays(*data, name=name)
-    unknown = set(settings) - {field.name for field in dataclasses.fields(WidthsFlags)} | set(settings) & {"network"}
-    if unknown:
-        raise InputError(f"learn_widths: expected settings of WidthsFlags, got {min(unknown)!r}")
-    if isinstance(penalties := settings.get("penalties", ()), Sequence):
-        settings["penalties"] = tuple(map(float, penalties)) or WidthsFlags.penalties
-    like = network.init(0)
-    shapes = ", ".join(f"{leaf} {list(np.shape(value))}" for leaf, value in named_leaves(like).items())
-    settings = {"num_seeds": 6, **settings, "network": shapes, "out": Path(out) if out is not None else None}
-    flags = WidthsFlags(**settings)
-    flags.check()
-    task = _task(dataset, loss, scores)
-    _try_out(network, like, dataset, task)
+    network = network_of(apply, init)
+    if not isinstance(data, Dataset):
+        if not isinstance(data, tuple) or len(data) != 2:
+            raise InputError("expected a Dataset, or inputs and targets, got something else", field="data")
+        data = from_arrays(*data, name=name)
+    like = start_of(network)
+    task = task_for(data, loss, scores)
+    signed, traced = try_out(network, like, data, task)
+    flags = settings_of(settings, out, traced)
     config = SparsifierConfig(gate="signed", death_rule="threshold") if signed else SparsifierConfig()
-    study = make_study(network, task, dataset, name, config)
-    study.run(flags)
+    make_study(network, task, data, name, config, controls=isinstance(apply, Network) or draws(init)).run(flags)
     folder = Folder(flags.folder(name), "finished")
     return LearnedWidths(folder.path, folder.read_summary(), network.apply, like)
-
-
-def _network(apply: Any, init: Any) -> Network:
-    if isinstance(apply, Network):
-        if init is not None:
-            raise InputError("expected None beside a Network, which has its own", field="init")
-        return apply
-    if init is None:
-        raise InputError("expected a function of a seed, or parameters, got None", field="init")
-
-    def draw(seed: int) -> Tree:
-        return jax.tree.map(np.asarray, init(seed) if callable(init) else init)
-
-    return Network(draw, apply)
-
-
-def _task(dataset: Dataset, loss: Rows | None, scores: Mapping[str, Rows] | None) -> Task:
-    if loss is None:
-        task = task_of(dataset)
-        return task if scores is None else Task(task.loss, scores)
-    return Task(loss, scores or {})
-
-
-def _try_out(network: Network, params: Tree, dataset: Dataset, task: Task) -> None:
-    """Refuse a network without gates, or whose outputs do not fit the targets, before anything is written."""
-    if not read_liveness(params):
-        leaves = ", ".join(named_leaves(params)) or "none"
-        raise InputError(f"expected parameters named liveness, the gates of units, got {leaves}", field="init")
-    inputs, rows = dataset.network_inputs(2), dataset.train.targets
-    targets = inputs if rows is None else jax.ShapeDtypeStruct((2, *rows.shape[1:]), rows.dtype)
-    expected = f"expected a function of parameters and inputs {list(inputs.shape)}"
-    outputs = _shape_of(network.apply, params, inputs, expected=expected, field="apply")
-    if len(outputs.shape) < 2 or outputs.shape[0] != 2:
-        raise InputError(f"expected outputs [B, ...] for a batch of 2, got {list(outputs.shape)}", field="apply")
-    if dataset.task == "classification" and outputs.shape != (2, dataset.num_outputs):
-        expected = f"expected outputs [B, {dataset.num_outputs}], one for every class"
-        raise InputError(f"{expected}, got {['B', *outputs.shape[1:]]}", field="apply")
-    expected = f"expected functions of outputs {list(outputs.shape)} and targets {list(targets.shape)}"
-    _shape_of(task.of_rows, outputs, targets, expected=expected, field="loss")
-
-
-def _shape_of(function: Callable, *arguments: Any, expected: str, field: str) -> Any:
-    """Trace a function of the user's; what it raises becomes one line, with the error itself as its cause."""
-    try:
-        return jax.eval_shape(function, *arguments)
-    except InputError:
-        raise
-    except Exception as error:  # whatever the user's code raises
-        reason = next(iter(str(error).strip().splitlines()), "")
-        raise InputError(f"{expected}, got {type(error).__name__}: {reason}", field=field) from error

@@ -89,14 +89,29 @@ def test_own_loss_and_scores_reach_the_table(tmp_path, capsys):
     assert all(0 <= row["test_within"]["median"] <= 1 for row in found.summary["results"])
 
 
+def past_the_gate(params, inputs):
+    return apply(params, inputs) + inputs @ params["block"]["in"][:, :1]
+
+
 WRONG = [
     ({"apply": lambda params, inputs: inputs @ params["nothing"]}, "apply: expected a function of parameters"),
+    ({"apply": lambda params, inputs: (apply(params, inputs), 0)}, "apply: expected one array of outputs, got tuple"),
+    (
+        {"apply": past_the_gate},
+        "block: expected a gate that closes",
+    ),
     ({"apply": lambda params, inputs: jnp.sum(apply(params, inputs))}, "apply: expected outputs [B, ...]"),
     ({"apply": lambda params, inputs: apply(params, inputs)[:, [0, 0]]}, "regression: expected outputs (2, 1)"),
     ({"loss": lambda outputs, targets: jnp.mean((outputs[:, 0] - targets) ** 2)}, "loss: expected a number for every"),
     ({"loss": lambda outputs, targets: (outputs - targets) ** 2}, "loss: expected functions of outputs"),
     ({"init": None}, "init: expected a function of a seed, or parameters, got None"),
     ({"init": lambda seed: {"block": {"in": np.ones(2)}}}, "init: expected parameters named liveness"),
+    ({"init": lambda seed: 1 / 0}, "init: expected a function of a seed that returns arrays, got ZeroDivisionError"),
+    ({"init": lambda seed: {"block": {"in": np.ones(2, int)}}}, "init: expected floating numbers"),
+    ({"penalties": ()}, "penalties: expected different numbers above 0"),
+    ({"penalties": "many"}, "penalties: expected numbers"),
+    ({"scores": {"loss": lambda outputs, targets: outputs[:, 0]}}, "scores: expected another name than loss"),
+    ({"data": INPUTS}, "data: expected a Dataset"),
     ({"penalties": (0.0,)}, "penalties: expected different numbers above 0"),
     ({"gate_learning_rate": 0.0}, "gate_learning_rate: expected a finite number above 0"),
     ({"prices": (1.0,)}, "expected settings of WidthsFlags, got 'prices'"),
@@ -114,10 +129,31 @@ def test_wrong_arguments_are_one_line_and_write_nothing(change, message, tmp_pat
     assert not (tmp_path / "r").exists()
 
 
+def test_another_network_does_not_go_on_in_its_folder(found):
+    data = from_arrays(INPUTS, TARGETS, name="kinks", seed=1)
+    with pytest.raises(jaxsize.InputError, match="network"):
+        jaxsize.learn_widths(lambda *args: 2 * apply(*args), init, data, out=found.folder, resume=True, **FEW)
+
+
+def test_parameters_that_are_given_have_no_control_from_fresh_weights(tmp_path, capsys):
+    few = FEW | {"epochs": 20, "num_seeds": 1}
+    found = jaxsize.learn_widths(apply, init(3), (INPUTS, TARGETS), out=tmp_path / "r", **few)
+    assert "from_scratch" not in {row["arm"] for row in found.summary["results"]}
+    assert found.summary["claims"]["corrected"]["start large"]["verdict"] == "not tested"
+
+
+def test_gated_inputs_and_a_layer_of_one_unit(tmp_path, capsys):
+    network = jaxsize.mlp((4, 6, 1, 1), gate_inputs=True)
+    few = FEW | {"penalties": (3.0,), "epochs": 12, "num_seeds": 1}
+    found = jaxsize.learn_widths(network, None, (INPUTS, TARGETS), out=tmp_path / "r", **few)
+    (row,) = (row for row in found.summary["results"] if row["penalty"])
+    assert row["live_units"]["median"] == 0  # the layer of one unit died as well, and the study went on
+
+
 def test_a_network_of_jaxsize_with_signed_gates(tmp_path, capsys):
     network = jaxsize.mlp((64, 12, 10), gate="signed")
     found = jaxsize.learn_widths(
-        network, None, load("digits"), signed=True, out=tmp_path / "r", penalties=(0.1,), num_seeds=1, epochs=1
+        network, None, load("digits"), out=tmp_path / "r", penalties=(0.1,), num_seeds=1, epochs=1
     )
     assert found.params(penalty=0.1)["output"]["kernel"].shape[1] == 10
     with pytest.raises(jaxsize.InputError, match=r"expected a penalty of 0, 0\.1 and a seed below 1"):
