@@ -224,7 +224,7 @@ def curves(arms: Arms) -> Any:
 
 @per("dataset")
 def sizes(arms: Arms) -> Any:
-    """Where every run ended, by price: live units, and the test score beside that of the widths found from fresh weights.
+    """Where every run ended, by price: live units, and the test score beside that of these widths from fresh weights.
 
     Faint marks are runs, large ones their medians.
     """
