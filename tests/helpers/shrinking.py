@@ -68,7 +68,7 @@ def make_batch(
     """Some of six runs: three penalties, the largest of which closes all gates, with two seeds each."""
     penalties = np.array([SETTINGS[run][0] for run in runs], np.float32)
     same = np.ones_like(penalties)
-    columns = gate_columns(gates, lambda live: mlp_sizes(3, live, 3))
+    columns = gate_columns(gates, lambda live: mlp_sizes(3, live, 3), [gate for gate in gates if gate == "inputs"])
     settings = {
         "name": "teacher",
         "labels": [{"run": 10 + run, "seed": SETTINGS[run][1], "penalty": SETTINGS[run][0]} for run in runs],

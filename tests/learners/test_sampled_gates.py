@@ -76,7 +76,7 @@ def zones_drawn(seeds, epochs):
     params = mlp((D, 300, 300, K), gate="size", size=0.5, slope=0.3).init(0)
     hparams = flexible_hparams(penalty_weight=1.0, learning_rate=0.0, size_learning_rate=0.0)
     learner = learner_of(RANDOM, TWO._replace(apply=lambda params, inputs: inputs), NOTHING)
-    few = [params | {"hidden": [layer | {"kernel": np.zeros((1, 1), "f4")} for layer in params["hidden"]]}]
+    few = [params | {"hidden": [layer | {"kernel": np.zeros((1, 300), "f4")} for layer in params["hidden"]]}]
     runs = few * len(seeds)
     states, history = train_together(learner, runs, some_data(250), hparams, epochs=epochs, batch_size=1, seeds=seeds)
     assert (history["observed"][:, :, 1] == np.float32(0.3)).all()  # what the parameters hold is not touched
@@ -108,7 +108,7 @@ def test_gray_zones_are_drawn_between_the_bounds_asked_and_evaluation_uses_the_s
     params = TWO.init(1)
     of = jax.jit(jax.value_and_grad(learner.objective, has_aux=True))
     hparams = flexible_hparams(penalty_weight=0.1, key=jax.random.key(3))
-    (value, _), gradient = of(params, *data.rows, jnp.ones(24), hparams)
+    (value, _), gradient = of(params, *data.rows[:2], jnp.ones(24), hparams)
     drawn = named(params) | {(n, "slope"): np.float64(2 * np.log(99) / 4) for n in (0, 1)}
     inputs, targets = np.asarray(data.rows.inputs, float), np.asarray(data.rows.targets)
     total, expected = objective_and_gradient(drawn, inputs, targets, 0.1)
