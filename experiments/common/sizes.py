@@ -35,7 +35,7 @@ def trained_sizes(
         **more: further arguments of `size_sweep`, and fields of `Batch`.
     """
     widen = setup.form == "corrected"
-    options = {"widen": widen}
+    options: dict[str, Any] = {"widen": widen}
 
     def make(dataset: Any, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
         units = width or (first_width(settings) if widen else setup.flags.width)

@@ -61,8 +61,9 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
             start = start or (lambda fresh=fresh, seed=seed: fresh.init(seed))
             init = (lambda start=start: with_gates(start())) if gated else start
             made.append(Partner(label, hidden, init, static_epochs if arm == "from_scratch" else flags.epochs))
-    networks_of, more = compress_networks(dataset, gated=gated), shared(setup) | {"name": setup.name("partners")}
-    return partner_batches(made, dataset, flags.sparsifier(setup.form), networks_of, **more)
+    networks_of, more = compress_networks(dataset, gated=gated), shared(setup)
+    name = setup.name("partners")
+    return partner_batches(made, dataset, flags.sparsifier(setup.form), networks_of, name=name, **more)
 
 
 def _widths(params: Tree) -> list[int]:

@@ -78,7 +78,7 @@ def encode(
     blocks, labels, columns = [], [], {}
     if measured:
         values = np.stack(list(measured.values()), axis=1)
-        scaler = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()).fit(
+        scaler: Any = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()).fit(
             values[train]
         )
         blocks.append(scaler.transform(values))

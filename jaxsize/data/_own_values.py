@@ -45,7 +45,8 @@ def as_array(values: Any, where: str) -> np.ndarray:
         array = array.astype(np.float32)
     if array.dtype.kind not in "biufUS":
         raise InputError(f"{where}: expected numbers, booleans or texts, got {array.dtype}")
-    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    decoded: Any = array  # numpy knows no narrower type for texts
+    return np.char.decode(decoded, "utf-8") if array.dtype.kind == "S" else array
 
 
 def read_inputs(values: Any, where: str, *, tokens: bool) -> np.ndarray:

@@ -65,8 +65,9 @@ class Split:
         Args:
             index: integers [M], numbers of rows.
         """
-        columns = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Split(**{name: None if column is None else column[index] for name, column in columns.items()})
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        picked: dict[str, Any] = {name: None if of is None else of[index] for name, of in columns.items()}
+        return Split(**picked)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

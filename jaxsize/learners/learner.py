@@ -47,7 +47,7 @@ class Learner(NamedTuple):
     all rows are columns of the results: "loss", and any others, such as "accuracy"; see `Task.scores` for names."""
     defaults: Mapping[str, Any] = FrozenDict(learning_rate=1e-3)
     """The settings that a run of this learner has, by name, with the values of those that are not given."""
-    outputs: Callable[[Tree, jax.Array], Any] | None = None
+    outputs: Any = None
     """(params, inputs [B, ...]) -> outputs: the function that must not change when units are removed or added, from
     which the unit groups are read. None for a learner whose units stay."""
     after_step: Callable[[Tree, Tree, Hparams], tuple[Tree, Tree]] = lambda params, bookkeeping, hparams: (

@@ -1,7 +1,7 @@
 """What is learned: a task, its loss and scores; those of classification and regression."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -110,13 +110,14 @@ def regression(target_mean: ArrayLike = 0.0, target_std: ArrayLike = 1.0) -> Tas
         ([4.0], [16.0])
     """
 
-    mean, std = (value if np.ndim(value) == 0 else np.asarray(value)[None] for value in (target_mean, target_std))
+    mean: Any = target_mean if np.ndim(target_mean) == 0 else np.asarray(target_mean)[None]
+    std: Any = target_std if np.ndim(target_std) == 0 else np.asarray(target_std)[None]
 
     def squares(outputs: jax.Array, targets: jax.Array) -> jax.Array:
         return _squared_errors(outputs, (targets - mean) / std)
 
     def error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
-        scale = np.reshape(std, (1, -1)) ** 2 if np.ndim(std) else std**2
+        scale: Any = np.reshape(std, (1, -1)) ** 2 if np.ndim(std) else std**2
         return _mean(scale * squares(outputs, targets))
 
     return Task(lambda outputs, targets: _mean(squares(outputs, targets)), FrozenDict(error=error))

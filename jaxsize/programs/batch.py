@@ -63,7 +63,7 @@ class Batch:
     """Index of a run within the batch -> its initial parameters (NumPy)."""
     num_parameters: int
     """Parameters of one run, to judge its size before any is drawn."""
-    hparams: Mapping[str, Any]
+    hparams: Any
     """Settings of the runs, some of `Learner.defaults` by name: numbers, or arrays [R] of one number per run. For
     learners with a number per layer: trees of these. They are kept as `Hparams` of arrays float32 [R], with the
     defaults of the others."""

@@ -103,7 +103,7 @@ def make_study(
         def init(index: int) -> Tree:
             params = network.init(rows[index]["seed"] + FRESH)
             kept = start_units | dict(zip(gates, rows[index]["live_units_per_layer"], strict=True))
-            closed = {
+            closed: dict[str, Any] = {
                 gate: np.where(np.arange(leaf.size).reshape(leaf.shape) < kept[gate], leaf, np.zeros_like(leaf))
                 for gate, leaf in read_liveness(params).items()
             }

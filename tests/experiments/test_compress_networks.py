@@ -1,6 +1,7 @@
 """Compress training: its validation batches, its penalties and losses in the units of the journal, its networks."""
 
 import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -109,7 +110,7 @@ def test_regression_learns_standardised_targets_and_scores_raw_ones():
 
 
 def test_the_network_is_the_journals_linear_gate_relu():
-    plane = types.SimpleNamespace(num_inputs=3, num_outputs=2)
+    plane: Any = types.SimpleNamespace(num_inputs=3, num_outputs=2)
     params = compress_networks(plane)([500, 40]).init(3)
     for layer, fan_in in zip([*params["hidden"], params["output"]], (3, 500, 40), strict=True):
         assert np.abs(layer["kernel"]).max() <= np.sqrt(6 / fan_in)

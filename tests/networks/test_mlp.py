@@ -150,7 +150,7 @@ def test_gradients_are_the_finite_differences_of_the_network_written_out(gate):
 
 @pytest.mark.parametrize("bias", ["pytorch", None])
 def test_gates_at_one_change_no_output(bias):
-    widths, inputs = (3, 9, 7, 4), np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    widths, inputs = (3, 9, 7, 4), jnp.asarray(np.random.default_rng(0).normal(size=(20, 3)), jnp.float32)
     params = mlp(widths, gate=None, bias=bias).init(1)
     gated = with_gates(params)
     assert [layer["liveness"].tolist() for layer in gated["hidden"]] == [[1] * 9, [1] * 7]

@@ -1,6 +1,7 @@
 """learn_widths: one call learns the widths of a network of one's own, beside controls, into a results folder."""
 
 import json
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from jaxsize.data import from_arrays, load
 
 INPUTS = np.random.default_rng(0).normal(size=(240, 4)).astype("f4")
 TARGETS = np.abs(INPUTS[:, 0]) + INPUTS[:, 1]  # two kinks and a line: a few relu units do it
-FEW = {"penalties": (0.03,), "num_seeds": 2, "epochs": 30, "batch_size": 16, "gate_learning_rate": 0.02}
+FEW: dict[str, Any] = {"penalties": (0.03,), "num_seeds": 2, "epochs": 30, "batch_size": 16, "gate_learning_rate": 0.02}
 
 
 def init(seed):
@@ -122,7 +123,12 @@ WRONG = [
 
 @pytest.mark.parametrize(("change", "message"), WRONG)
 def test_wrong_arguments_are_one_line_and_write_nothing(change, message, tmp_path):
-    arguments = {"apply": apply, "init": init, "data": (INPUTS, TARGETS), "out": tmp_path / "r"} | change
+    arguments: dict[str, Any] = {
+        "apply": apply,
+        "init": init,
+        "data": (INPUTS, TARGETS),
+        "out": tmp_path / "r",
+    } | change
     with pytest.raises(jaxsize.InputError) as error:
         jaxsize.learn_widths(arguments.pop("apply"), arguments.pop("init"), arguments.pop("data"), **arguments)
     assert message in str(error.value) and "\n" not in str(error.value)
@@ -136,7 +142,7 @@ def test_another_network_does_not_go_on_in_its_folder(found):
 
 
 def test_parameters_that_are_given_have_no_control_from_fresh_weights(tmp_path, capsys):
-    few = FEW | {"epochs": 20, "num_seeds": 1}
+    few: dict[str, Any] = FEW | {"epochs": 20, "num_seeds": 1}
     found = jaxsize.learn_widths(apply, init(3), (INPUTS, TARGETS), out=tmp_path / "r", **few)
     assert "from_scratch" not in {row["arm"] for row in found.summary["results"]}
     assert found.summary["claims"]["corrected"]["start large"]["verdict"] == "not tested"
@@ -144,7 +150,7 @@ def test_parameters_that_are_given_have_no_control_from_fresh_weights(tmp_path, 
 
 def test_gated_inputs_and_a_layer_of_one_unit(tmp_path, capsys):
     network = jaxsize.mlp((4, 6, 1, 1), gate_inputs=True)
-    few = FEW | {"penalties": (3.0,), "epochs": 12, "num_seeds": 1}
+    few: dict[str, Any] = FEW | {"penalties": (3.0,), "epochs": 12, "num_seeds": 1}
     found = jaxsize.learn_widths(network, None, (INPUTS, TARGETS), out=tmp_path / "r", **few)
     (row,) = (row for row in found.summary["results"] if row["penalty"])
     assert row["live_units"]["median"] == 0  # the layer of one unit died as well, and the study went on
