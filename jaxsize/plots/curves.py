@@ -95,7 +95,8 @@ def ends(
         (['small'], [3.0])
     """
     for position, arm in enumerate(arms.values()):
-        once = "" if position else label
-        points(axes, position + shift, arm.end(column), color=color, marker=marker, label=once)
+        values = arm.end(column)
+        points(axes, position + shift, values, color=color, marker=marker, label=label)
+        label = "" if np.isfinite(values).any() else label  # in the legend once, with the first marks that there are
     axes.set_xticks(range(len(arms)), [str(name) for name in arms])
     axes.set(title=f"{column.replace('_', ' ')} at the end")
