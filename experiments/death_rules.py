@@ -1,7 +1,7 @@
 """Which rule should say that a unit is dead: a gate that reaches 0, comes near it, or keeps changing its sign?
 
     python -m experiments.death_rules                        digits, 10 seeds, minutes
-    python -m experiments.death_rules --dataset digits mnist    two sets, half an hour
+    python -m experiments.death_rules --dataset digits mnist    two sets, an hour
     python -m experiments.death_rules --dataset mnist --full    60 epochs from 500 units, hours
 
 The paper that followed the journal says that the sign's variance is the best rule, and compares it with none (C40, D7).
