@@ -22,7 +22,7 @@ from experiments.common.networks import compress_networks
 from experiments.common.scales import batch_size, penalty_scale
 from experiments.common.start_widths import START_DOES_NOT_MATTER
 from experiments.flags.penalty import PenaltyFlags, gates_that_stay
-from jaxsize import plots
+from jaxsize import plots, studies
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.export import fold_gates
@@ -30,22 +30,7 @@ from jaxsize.learners.sparsifier import FORMS
 from jaxsize.programs import Batch, Config
 from jaxsize.resizing import Shrinking
 from jaxsize.statistics import Estimate, Part, describe, median_interval
-from jaxsize.studies import (
-    Arms,
-    ArmView,
-    Claim,
-    Setup,
-    Study,
-    below,
-    columns,
-    each,
-    exactly,
-    listed,
-    listing,
-    per,
-    still_open,
-    versus,
-)
+from jaxsize.studies import Arms, ArmView, Claim, Setup, below, listed
 from jaxsize.sweeps import penalty_sweep
 from jaxsize.units import compact, unit_groups
 
@@ -76,7 +61,7 @@ class StartSizeFlags(PenaltyFlags):
         self.require_runs(len(self.start_widths))
         if len(self.start_widths) < 2:
             raise InputError(
-                f"expected at least two to compare, got {listing(self.start_widths)}", field="start_widths"
+                f"expected at least two to compare, got {studies.listing(self.start_widths)}", field="start_widths"
             )
 
     def config(self, dataset: Dataset) -> Config:
@@ -173,13 +158,13 @@ def death_is_for_good(masked: ArmView, learned: ArmView) -> Iterator[Part]:
     live = np.concatenate([one.steps("observed") for one in settings.values()])
     rises, deaths = np.sum(np.diff(live, axis=1) > 0, axis=1), int(np.nansum(live[:, 0] - live[:, -1]))
     most = Estimate(float(rises.max()), None, None, 0.95, rises.size, "the most of all runs")
-    parts = [exactly(0, rises, most, of="steps with a unit more", deaths=deaths)]
+    parts = [studies.exactly(0, rises, most, of="steps with a unit more", deaths=deaths)]
     for name, values in output_changes(masked, learned).items():
         largest = Estimate(float(values.max()), None, None, 0.95, values.size, "the largest of all runs")
         beyond = np.where(values <= TOLERANCE, 0.0, values)
-        parts.append(exactly(0, beyond, largest, of=f"change of outputs above {TOLERANCE:g} by {name}"))
+        parts.append(studies.exactly(0, beyond, largest, of=f"change of outputs above {TOLERANCE:g} by {name}"))
     parts[-1] = listed(parts[-1], "rounding grows while networks are trained")
-    yield from parts if deaths else [still_open(part, "no unit died") for part in parts]
+    yield from parts if deaths else [studies.still_open(part, "no unit died") for part in parts]
 
 
 def medians(columns: Iterable[np.ndarray]) -> str:
@@ -200,7 +185,7 @@ def answer(arms: Arms) -> Iterator[str]:
         )
 
 
-@per("dataset", "form")
+@studies.per("dataset", "form")
 def starts(arms: Arms) -> Any:
     """Live units, and the seconds of an epoch and run, against epochs: a column per penalty, a line per start width.
 
@@ -219,7 +204,7 @@ def starts(arms: Arms) -> Any:
     return figure
 
 
-STUDY = Study(
+STUDY = studies.Study(
     name="start_size",
     flags=StartSizeFlags,
     presets={
@@ -228,7 +213,7 @@ STUDY = Study(
     },
     arms=arms,
     cautions=gates_that_stay,
-    table=columns(
+    table=studies.columns(
         *("live_units", "test_score"),
         arms=("learned",),
         by=("start_width", "penalty"),
@@ -243,14 +228,14 @@ STUDY = Study(
         "C32": Claim(
             "of C32 the half that needs no growing: removal is cheap, so that epochs become faster while units die "
             "(log of late seconds over early ones)",
-            each("learned", by=["start_width", "penalty"]),
+            studies.each("learned", by=["start_width", "penalty"]),
             removal_is_cheap,
             f"needs more than {2 * TIMED} epochs",
             seeds=1,
         ),
         "C37": Claim(
             "dead units stay dead; removing them and folding gates leave the outputs as they are",
-            versus("masked", "learned"),
+            studies.versus("masked", "learned"),
             death_is_for_good,
             seeds=1,
         ),

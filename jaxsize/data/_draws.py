@@ -1,8 +1,31 @@
-"""Independent streams of random numbers, one for each purpose, and rows held out with one of them."""
+"""Seeds, independent streams of random numbers, one for each purpose, and rows held out with one of them."""
 
+import operator
 import zlib
+from typing import Any
 
 import numpy as np
+
+from jaxsize.errors import InputError
+
+
+def whole_seed(seed: Any, name: str) -> int:
+    """Return a seed as an int.
+
+    Args:
+        seed: the seed that was given.
+        name: of the data set, for the error.
+
+    Raises:
+        InputError: when it is no whole number, or negative.
+    """
+    try:
+        seed = operator.index(seed)
+    except TypeError:
+        raise InputError(f"{name}: seed must be a whole number, got {seed!r}") from None
+    if seed < 0:
+        raise InputError(f"{name}: seed must not be negative, got {seed}")
+    return seed
 
 
 def generator(seed: int, *purpose: str) -> np.random.Generator:

@@ -1,11 +1,11 @@
 """`from_arrays`: a data set of a user's own arrays."""
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from jaxsize.data._draws import whole_seed
 from jaxsize.data._own_splits import Index, split_rows
 from jaxsize.data._own_values import as_array, encode_targets, read_inputs
 from jaxsize.data.dataset import Dataset, Split, Task
@@ -72,7 +72,7 @@ def from_arrays(
         >>> bool(abs(network_inputs.mean(axis=0)).max() < 1e-5)
         True
     """
-    seed = _whole_seed(seed, name)
+    seed = whole_seed(seed, name)
     parts = {"test": test, "validation": validation}
     blocks: list[tuple[str, tuple[Any, ...]]] = [("", (inputs, targets, weights))]
     for part, value in parts.items():
@@ -127,16 +127,6 @@ def _feature_scaling(inputs: np.ndarray, *, standardize: bool) -> tuple[np.ndarr
     mean, std = inputs.mean(axis=rows, dtype=np.float64), inputs.std(axis=rows, dtype=np.float64)
     std = np.where(inputs.min(axis=rows) == inputs.max(axis=rows), 1, std)
     return (1 / std).astype(np.float32), (-mean / std).astype(np.float32)
-
-
-def _whole_seed(seed: Any, name: str) -> int:
-    try:
-        seed = operator.index(seed)
-    except TypeError:
-        raise InputError(f"{name}: seed must be a whole number, got {seed!r}") from None
-    if seed < 0:
-        raise InputError(f"{name}: seed must not be negative, got {seed}")
-    return seed
 
 
 def _are_arrays(value: Any) -> bool:

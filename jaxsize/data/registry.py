@@ -1,13 +1,13 @@
 """`load`: one name or path, one data set."""
 
 import inspect
-import operator
 import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from jaxsize.data._draws import whole_seed
 from jaxsize.data._files.own_names import ENDINGS, ending_of, is_own
 from jaxsize.data._files.places import data_directory
 from jaxsize.data.dataset import Dataset, Form
@@ -25,7 +25,7 @@ from jaxsize.data.sets.teacher import load_teacher
 from jaxsize.data.tables import from_table
 from jaxsize.errors import InputError
 
-# Loaders are called with `seed`, `form` and, where they have that parameter, `directory`. Other parameters are options.
+# Loaders are called with `seed` and, where they have them, `form` and `directory`. Other parameters are options.
 _LOADERS: dict[str, Callable[..., Dataset]] = {
     "digits": load_digits,
     "teacher": load_teacher,
@@ -92,16 +92,11 @@ def load(
         raise InputError(f"unknown data set {name!r}; there are {', '.join(NAMES)}, and own data: {files}")
     if form not in get_args(Form):
         raise InputError(f"{name}: form must be one of {', '.join(get_args(Form))}, got {form!r}")
-    try:
-        seed = operator.index(seed)
-    except TypeError:
-        raise InputError(f"{name}: seed must be a whole number, got {seed!r}") from None
-    if seed < 0:
-        raise InputError(f"{name}: seed must not be negative, got {seed}")
+    seed = whole_seed(seed, name)
 
     loader = _LOADERS.get(name) or _own_loader(name, form)
-    settings: dict[str, Any] = {"seed": seed, "form": form}
     parameters = inspect.signature(loader).parameters
+    settings = {name: value for name, value in {"seed": seed, "form": form}.items() if name in parameters}
     needs_files = "directory" in parameters
     known = [parameter for parameter in parameters if parameter not in (*settings, "directory")]
     for option in options:
@@ -123,12 +118,4 @@ def _own_loader(name: str, form: Form) -> Callable[..., Dataset]:
     if not ending and not path.is_dir():
         what = "is a file of another kind" if path.exists() else "does not exist"
         raise InputError(f"{name} {what}; expected {', '.join(ENDINGS)} or a folder of images", field="dataset")
-    read = from_image_folder if path.is_dir() else from_npz if ending == ".npz" else from_table
-
-    def loader(*, seed: int, form: Form, **options: Any) -> Dataset:
-        return read(path, seed=seed, **options)
-
-    known = [one for one in inspect.signature(read).parameters.values() if one.name not in ("path", "seed")]
-    own = [one for one in inspect.signature(loader).parameters.values() if one.name != "options"]
-    loader.__signature__ = inspect.Signature([*own, *known])  # type: ignore[attr-defined]
-    return loader
+    return partial(from_image_folder if path.is_dir() else from_npz if ending == ".npz" else from_table, path)

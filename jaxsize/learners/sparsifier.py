@@ -30,7 +30,7 @@ from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.learner import Learner
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
-from jaxsize.trees import Array, Tree
+from jaxsize.trees import Tree
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -244,9 +244,7 @@ def make_learner(
         init_bookkeeping=rule.init,
         observe=lambda bookkeeping: count_live(rule.live(bookkeeping)),
         live=rule.live,
-        schedule=_penalty_of_epoch,
+        schedule=lambda hparams, epoch: hparams.replace(
+            penalty_weight=hparams.penalty_weight / hparams.penalty_decay**epoch
+        ),
     )
-
-
-def _penalty_of_epoch(hparams: Hparams, epoch: Array) -> Hparams:
-    return hparams.replace(penalty_weight=hparams.penalty_weight / hparams.penalty_decay**epoch)

@@ -1,6 +1,5 @@
 """Units put in another order, in parameters and optimiser state."""
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from jaxsize.trees import Tree, named_leaves, with_leaves
 from jaxsize.units._naming import group_of, is_single_unit
 from jaxsize.units._optimizer_states import map_parameter_like
 from jaxsize.units._program.axes import Axis, find
+from jaxsize.units._program.entries import kept_of
 from jaxsize.units.groups import UnitGroups
 
 
@@ -67,7 +67,7 @@ def reorder_units(
         if jnp.shape(score) != (group.size,):
             raise InputError(f"reorder_units: expected scores [{group.size}], got {list(jnp.shape(score))}", field=name)
         by_atom[atom] = order[name]
-    plans = {leaf: [_entries(axis, by_atom) for axis in axes] for leaf, axes in groups.axes.items()}
+    plans = {leaf: [kept_of(axis, by_atom, jnp) for axis in axes] for leaf, axes in groups.axes.items()}
 
     def moved(leaf: jax.Array, name: str) -> jax.Array:
         for dim, entries in enumerate(plans[name]):
@@ -79,26 +79,3 @@ def reorder_units(
     names = with_leaves(params, {name: name for name in leaves})
     params = with_leaves(params, {name: moved(leaf, name) for name, leaf in leaves.items()})
     return params, map_parameter_like(optimizer, moved, opt_state, names), order
-
-
-def _entries(axis: Axis, order: Mapping[Axis, jax.Array]) -> jax.Array | None:
-    """Compute which entry of an axis comes where, when the entries of some atoms change places; None if all stay.
-
-    Args:
-        axis: the axis.
-        order: per atom whose entries change places, the former index of each, int [n].
-    """
-    axis = find(axis)
-    if axis.kind == "atom":
-        return order.get(axis)
-    parts = [_entries(part, order) for part in axis.parts]
-    if all(part is None for part in parts):
-        return None
-    entries = [jnp.arange(part.size) if by is None else by for part, by in zip(axis.parts, parts, strict=True)]
-    if axis.kind == "sum":
-        starts = itertools.accumulate((part.size for part in axis.parts), initial=0)
-        return jnp.concatenate([start + by for start, by in zip(starts, entries, strict=False)])
-    index = jnp.zeros(1, int)
-    for part, by in zip(axis.parts, entries, strict=True):
-        index = jnp.ravel(jnp.expand_dims(index * part.size, 1) + jnp.expand_dims(by, 0))
-    return index

@@ -60,7 +60,10 @@ def signed_layers(params, x):
 def test_units_are_multiplied_by_the_factors_and_gradients_flow_through_all(apply, gate, shape):
     params, factors = params_of(gate), normal(5, *shape)  # negative ones too
     factors[..., 1] = 0
-    given = lambda factors: apply(hand_in(params, {"a": factors}), X)  # noqa: E731
+
+    def given(factors):
+        return apply(hand_in(params, {"a": factors}), X)
+
     hidden = np.tanh(X @ params["a"]["kernel"])
     expected = (hidden * factors) @ params["b"]["kernel"]
     np.testing.assert_allclose(jax.jit(given)(factors), expected, rtol=1e-5, atol=1e-6)

@@ -102,7 +102,10 @@ def test_columns_are_counted_in_the_order_of_layers():
     live = {name: 10 + index for index, name in enumerate(names)}
     order = sorted(names)  # that of liveness.count_live
     after = np.array([live[name] for name in order])
-    sizes = lambda counts: {"parameters": 1000 * counts["hidden.11"] + counts["inputs"]}  # noqa: E731
+
+    def sizes(counts):
+        return {"parameters": 1000 * counts["hidden.11"] + counts["inputs"]}
+
     row = gate_columns(names, sizes, inputs=["inputs"])(after + 2, after)
     assert row == {
         "live_units": sum(range(10, 22)),

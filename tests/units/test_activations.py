@@ -136,7 +136,10 @@ def test_a_network_of_flax_nnx():
     split: Any = nnx.split
     graph, state = split(Net(nnx.Rngs(0)))
     merge: Any = nnx.merge
-    call = lambda state, x: merge(graph, state)(x)  # noqa: E731
+
+    def call(state, x):
+        return merge(graph, state)(x)
+
     x = normal(1, 6, 3)
     (values,) = activations(call, state, x).values()
     np.testing.assert_allclose(values, nnx.gelu(x @ state["first"]["kernel"].get_value()), rtol=1e-5, atol=1e-6)

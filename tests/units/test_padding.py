@@ -33,8 +33,7 @@ def image_params(seed, channels, inner, units):
         "dense": (12 * channels, units),
         "top": (units, 2),
     }
-    is_shape = lambda node: isinstance(node, tuple)  # noqa: E731
-    shapes, tree = jax.tree.flatten(sizes, is_leaf=is_shape)
+    shapes, tree = jax.tree.flatten(sizes, is_leaf=lambda node: isinstance(node, tuple))
     return tree.unflatten([0.5 * normal((seed, at), *shape) for at, shape in enumerate(shapes)])
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -51,29 +52,30 @@ def units_of(axis: Axis, atom: Axis) -> np.ndarray:
     return units if axis.parts else np.full(axis.size, -1)
 
 
-def kept_of(axis: Axis, kept: Mapping[Axis, np.ndarray]) -> np.ndarray | None:
-    """Compute which entries of an axis are left when some of its atoms lose entries.
+def kept_of(axis: Axis, kept: Mapping[Axis, Any], xp: Any = np) -> Any:
+    """Compute which entries of an axis are left, or where they go, when some of its atoms lose or reorder entries.
 
     Args:
         axis: the axis.
-        kept: per atom that loses entries, those that are left: int [n], ascending.
+        kept: per atom, those of its entries that are left, in their new order: int [n].
+        xp: numpy, or jax.numpy where the entries are traced.
 
     Returns:
-        The entries of the axis that are left, int [m], ascending; None if all are.
+        The entries of the axis that are left, in their new order, int [m]; None if all stay as they are.
     """
     axis = find(axis)
     if axis.kind == "atom":
         return kept.get(axis)
-    parts = [kept_of(part, kept) for part in axis.parts]
+    parts = [kept_of(part, kept, xp) for part in axis.parts]
     if all(part is None for part in parts):
         return None
-    entries = [np.arange(part.size) if left is None else left for part, left in zip(axis.parts, parts, strict=True)]
+    entries = [xp.arange(part.size) if left is None else left for part, left in zip(axis.parts, parts, strict=True)]
     if axis.kind == "sum":
         starts = itertools.accumulate((part.size for part in axis.parts), initial=0)
-        return np.concatenate([start + left for start, left in zip(starts, entries, strict=False)])
-    index = np.zeros(1, int)
+        return xp.concatenate([start + left for start, left in zip(starts, entries, strict=False)])
+    index = xp.zeros(1, int)
     for part, left in zip(axis.parts, entries, strict=True):
-        index = np.add.outer(index * part.size, left).reshape(-1)
+        index = xp.ravel(xp.expand_dims(index * part.size, 1) + xp.expand_dims(left, 0))
     return index
 
 
