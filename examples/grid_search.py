@@ -1,10 +1,11 @@
 """A scikit-learn classifier that learns its widths, in a pipeline and a grid search over the price of a unit."""
 
-from jaxsize.estimators import SizedClassifier
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from jaxsize.estimators import SizedClassifier
 
 train_x, test_x, train_y, test_y = train_test_split(*load_digits(return_X_y=True), random_state=0)
 model = make_pipeline(StandardScaler(), SizedClassifier(hidden_widths=(100,), random_state=0))
