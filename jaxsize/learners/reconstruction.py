@@ -16,7 +16,7 @@ from jaxsize.errors import InputError
 from jaxsize.learners.tasks import Task
 
 LEVELS = 255
-"""Images are stored in whole numbers from 0 to this; two pixels are the same if they round to the same number."""
+"""Images are stored in whole numbers from 0 to this; pixels are the same if they differ by less than half a one."""
 
 
 def reconstruction(loss: Literal["cross_entropy", "squared_error"] = "cross_entropy") -> Task:
@@ -130,9 +130,9 @@ def _half_squared_error(logits: jax.Array, pixels: jax.Array) -> jax.Array:
 
 
 def _same(logits: jax.Array, pixels: jax.Array) -> jax.Array:
-    """Tell which pixels are the same after rounding, bool [B, pixels]."""
+    """Tell which pixels are the same after rounding to 8 bits, bool [B, pixels]."""
     _require_same_shape(logits, pixels)
-    same = jnp.round(LEVELS * jax.nn.sigmoid(logits)) == jnp.round(LEVELS * pixels)
+    same = LEVELS * jnp.abs(jax.nn.sigmoid(logits) - pixels) < 0.5
     return same.reshape(len(same), -1)
 
 

@@ -31,6 +31,7 @@ def autoencoder(
     widths: Sequence[int],
     latent: int,
     *,
+    decoder: Sequence[int] | None = None,
     activation: Activation = relu,
     activate_latent: bool = False,
     activate_decoder: bool = False,
@@ -56,6 +57,7 @@ def autoencoder(
     Args:
         widths: (inputs, hidden ...), positive integers; the inputs alone for no hidden layer.
         latent: latent units, 1 or more.
+        decoder: hidden widths of the decoder, from the latent units on. None: those of the encoder in reverse.
         activation: the elementwise function of hidden layers.
         activate_latent: whether latent units have the activation, too.
         activate_decoder: whether the decoder's first layer has it.
@@ -86,13 +88,11 @@ def autoencoder(
         >>> network.apply(params, jnp.ones((3, 6))).shape
         (3, 6)
     """
-    for field, counts in (("widths", list(widths)), ("latent", [latent])):
-        if not counts or any(not isinstance(count, numbers.Integral) or count < 1 for count in counts):
-            expected = "(inputs, hidden ...), all positive integers" if field == "widths" else "a positive integer"
-            got = tuple(widths) if field == "widths" else latent
-            raise InputError(f"autoencoder: expected {field} {expected}, got {got}")
+    _require_counts("widths", "(inputs, hidden ...), all positive integers", widths)
+    _require_counts("latent", "a positive integer", [latent], latent)
     inputs, *hidden = widths
-    back = [*reversed(hidden), inputs]
+    back = list(reversed(hidden)) if decoder is None else list(decoder)
+    _require_counts("decoder", "hidden widths, all positive integers", back, some=False)
     layers = [
         *(
             _Layer(f"encoder.{index}", *fans, activation, gate, bias)
@@ -108,9 +108,9 @@ def autoencoder(
         ),
         *(
             _Layer(f"decoder.{index}", *fans, activation if index or activate_decoder else None, gate, bias)
-            for index, fans in enumerate(itertools.pairwise([latent, *back[:-1]]))
+            for index, fans in enumerate(itertools.pairwise([latent, *back]))
         ),
-        _Layer("output", hidden[0] if hidden else latent, inputs, None, None, bias if output_bias else None),
+        _Layer("output", back[-1] if back else latent, inputs, None, None, bias if output_bias else None),
     ]
     gates = {"liveness": liveness, "size": size, "slope": slope}
     signed = gate == "signed"
@@ -120,10 +120,11 @@ def autoencoder(
             options: dict[str, Any] = {"initializer": initializer, "bias": layer.bias}
             return init_gated_dense(seed, layer.name, layer.fan_in, layer.width, layer.gate, gates, **options)
 
-        return _as_params([draw(layer) for layer in layers])
+        return _as_params([draw(layer) for layer in layers], len(hidden))
 
     def structure() -> Tree:
-        return _as_params([gated_dense_shapes(layer.fan_in, layer.width, layer.gate, layer.bias) for layer in layers])
+        shapes = [gated_dense_shapes(layer.fan_in, layer.width, layer.gate, layer.bias) for layer in layers]
+        return _as_params(shapes, len(hidden))
 
     def apply(params: Tree, inputs: jax.Array) -> jax.Array:
         ordered = [*params["encoder"], params["latent"], *params["decoder"], params["output"]]
@@ -134,9 +135,18 @@ def autoencoder(
     return Network(init, apply, kind, (inputs,), names, structure)
 
 
-def _as_params(layers: list[Tree]) -> Tree:
-    """Put the layers, in the order in which they are applied, where they stand in the parameters."""
-    depth = len(layers) // 2 - 1
+def _require_counts(field: str, expected: str, counts: Sequence[int], got: Any = None, *, some: bool = True) -> None:
+    if (some and not len(counts)) or any(not isinstance(count, numbers.Integral) or count < 1 for count in counts):
+        raise InputError(f"autoencoder: expected {field} {expected}, got {tuple(counts) if got is None else got}")
+
+
+def _as_params(layers: list[Tree], depth: int) -> Tree:
+    """Put the layers, in the order in which they are applied, where they stand in the parameters.
+
+    Args:
+        layers: the parameters of each.
+        depth: hidden layers of the encoder.
+    """
     return {
         "encoder": layers[:depth],
         "latent": layers[depth],

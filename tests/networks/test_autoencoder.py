@@ -87,6 +87,18 @@ def test_latents_are_read_off_the_function():
     np.testing.assert_allclose(latents, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_decoder_of_its_own_widths():
+    network = autoencoder((6, 5), 2, decoder=(3, 7, 4))
+    params = network.init(0)
+    assert [layer["kernel"].shape for layer in params["decoder"]] == [(2, 3), (3, 7), (7, 4)]
+    np.testing.assert_allclose(network.apply(params, INPUTS), by_hand(params, INPUTS), rtol=1e-5, atol=1e-6)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(lambda leaf: leaf.shape, network.shapes())
+    bare = autoencoder((6,), 2, decoder=()).init(0)
+    assert bare["output"]["kernel"].shape == (2, 6)
+    with pytest.raises(ValueError, match=r"autoencoder: expected decoder hidden widths, .*, got \(0,\)"):
+        autoencoder((6,), 2, decoder=(0,))
+
+
 def test_a_single_layer_each_way_and_trained_sizes():
     bare = autoencoder((6,), 2, output_bias=False, activate_decoder=True)
     params = bare.init(0)
