@@ -67,6 +67,9 @@ class Learner(NamedTuple):
     """(params, opt_state, bookkeeping, inputs, targets, row weights [B] or None where all count alike, hparams) ->
     params, opt_state and bookkeeping, after the last step of an epoch; the rows are the first `evaluation_batch_size`
     ones of the epoch. None: nothing is done."""
+    update_args: Callable[[jax.Array, jax.Array, jax.Array, Hparams], dict[str, Any]] = lambda *_: {}
+    """(inputs, targets, row weights, hparams) -> further arguments of the optimiser's update in this step, by name: the
+    functions of `curvature.hessian_free`, or the value that a line search of optax starts from."""
     schedule: Callable[[Hparams, Array], Hparams] = lambda hparams, epoch: hparams
     """(hparams, number of the epoch [], counted from 0) -> the settings in this epoch."""
 

@@ -172,7 +172,8 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
                 weights = weights * of_rows
             gradient_of = jax.value_and_grad(learner.objective, has_aux=True)
             (objective, recorded), gradient = gradient_of(params, inputs, targets, weights, hparams)
-            updates, opt_state = optimizer.update(gradient, opt_state, params)
+            more = learner.update_args(inputs, targets, weights, hparams)
+            updates, opt_state = optimizer.update(gradient, opt_state, params, **more)
             params, bookkeeping = learner.after_step(optax.apply_updates(params, updates), bookkeeping, hparams)
             recorded |= learner.of_gradient(gradient) | {"objective": objective}
             return (params, opt_state, bookkeeping), recorded | {"observed": learner.observe(bookkeeping)}

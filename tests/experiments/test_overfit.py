@@ -1,6 +1,7 @@
 """The command `python -m experiments.overfit`: its informed start, what is exact, and what refutes its claim."""
 
 import json
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -19,7 +20,7 @@ from jaxsize.results import Runs, open_folder
 from jaxsize.studies import Arms
 
 DIGITS = as_pixels(load("digits", form="original"), rows=200)
-PIXELS = DIGITS.train.inputs.astype("f4") * DIGITS.input_scale
+PIXELS: Any = DIGITS.train.inputs.astype("f4") * DIGITS.input_scale
 
 
 def test_smoke_trains_on_all_images_and_on_few(command, tmp_path):

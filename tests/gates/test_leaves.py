@@ -51,7 +51,7 @@ def test_replacing_gates_touches_nothing_else():
 
 
 def test_a_trained_size_at_the_top_is_found_replaced_and_handed_in():
-    params = {"kernel": np.float32([[1, 2, 4]]), "size": np.float32(2), "slope": np.float32(0.5)}
+    params = {"kernel": np.array([[1, 2, 4]], "f4"), "size": np.float32(2), "slope": np.float32(0.5)}
 
     def apply(params, inputs):
         return size_gate(inputs @ params["kernel"], params["size"], params["slope"])
@@ -59,7 +59,7 @@ def test_a_trained_size_at_the_top_is_found_replaced_and_handed_in():
     assert (read_sizes(params), read_sizes(params, "slope")) == ({"size": 2}, {"size": 0.5})
     assert with_sizes(params, "size", {"size": 7.0})["size"] == 7.0
     assert units_beside(params, "size") == 3
-    handed = hand_in(params, {"size": np.float32([0, 1, 0.5])})
+    handed = hand_in(params, {"size": np.array([0, 1, 0.5], "f4")})
     assert apply(handed, np.ones((1, 1), "f4")).tolist() == [[0, 2, 2]]
 
 

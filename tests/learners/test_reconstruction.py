@@ -1,6 +1,7 @@
 """Losses of autoencoders against SciPy in float64, their floor, and what is reproduced exactly."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,11 +13,11 @@ from jaxsize.data import as_pixels, from_arrays, load
 from jaxsize.learners import TASKS, entropy_floor, reconstruction
 
 RNG = np.random.default_rng(0)
-PIXELS = np.clip(RNG.uniform(-0.3, 1.3, (5, 9)), 0, 1).astype("f4")  # some are exactly black, some white
-LOGITS = RNG.normal(0, 4, (5, 9)).astype("f4")
+PIXELS: Any = np.clip(RNG.uniform(-0.3, 1.3, (5, 9)), 0, 1).astype("f4")  # some are exactly black, some white
+LOGITS: Any = RNG.normal(0, 4, (5, 9)).astype("f4")
 
 
-def rows_of(logits, loss="cross_entropy"):
+def rows_of(logits, loss: Any = "cross_entropy"):
     return {name: np.asarray(of) for name, of in jax.jit(reconstruction(loss).of_rows)(logits, PIXELS).items()}
 
 
@@ -42,14 +43,14 @@ def test_logits_far_out_stay_finite_and_a_perfect_network_has_no_excess():
 
 def test_excess_is_quadratic_near_the_floor():
     """KL(x || q) = x (1 - x) delta^2 / 2 for a logit that is off by a small delta."""
-    x = np.full((1, 9), 0.3, "f4")
-    logits = scipy.special.logit(0.3) + np.full((1, 9), 0.05)
+    x: Any = np.full((1, 9), 0.3, "f4")
+    logits: Any = scipy.special.logit(0.3) + np.full((1, 9), 0.05)
     excess = reconstruction().scores["excess_loss"](logits.astype("f4"), x)
     assert float(excess[0]) == pytest.approx(9 * 0.3 * 0.7 * 0.05**2 / 2, rel=2e-2)
 
 
 def test_one_pixel_that_is_off_by_one_level_is_not_exact():
-    pixels = np.array([[10, 200]]) / 255
+    pixels: Any = np.array([[10, 200]]) / 255
     right, wrong = (scipy.special.logit(np.array([[10, level]]) / 255).astype("f4") for level in (200, 201))
     scores = reconstruction().scores
     for logits, of_pixels, of_images in ((right, 1, 1), (wrong, 0.5, 0)):
@@ -75,7 +76,7 @@ def test_black_and_white_images_have_no_floor_and_grey_ones_that_of_bernoulli_en
 
 def test_what_is_no_reconstruction_is_refused():
     with pytest.raises(ValueError, match="loss: expected cross_entropy or squared_error, got 'hinge'"):
-        reconstruction("hinge")  # type: ignore[arg-type]
+        reconstruction("hinge")  # type: ignore
     with pytest.raises(ValueError, match=r"expected outputs of the shape of the inputs \[5, 9\], got \[5, 8\]"):
         reconstruction().of_rows(LOGITS[:, :8], PIXELS)
     with pytest.raises(ValueError, match="digits: expected pixels from 0 to 1, as cross-entropy needs them, got -1"):

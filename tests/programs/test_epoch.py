@@ -91,6 +91,27 @@ def reference_epoch(params, data, order, config, hparams):
     return {"kernel": kernel, "bias": bias}, losses
 
 
+def test_an_optimiser_is_given_the_arguments_that_the_learner_makes_of_every_step():
+    """One that steps to the mean of the targets of its batch, which no gradient tells it."""
+
+    def update(updates, state, params=None, **more):
+        return jax.tree.map(lambda leaf: more["middle"] - leaf, params), state
+
+    def optimizer(hparams):
+        return optax.GradientTransformationExtraArgs(lambda params: (), update)
+
+    learner = make_linear_learner()._replace(
+        optimizer=optimizer,
+        after_step=lambda params, count, hparams: (params, count),
+        update_args=lambda inputs, targets, weights, hparams: {"middle": mean_over_rows(targets * 1.0, weights)},
+    )
+    data, hparams = pixels(10), sparsifier_hparams()
+    state = init_state(learner, start_params(), jnp.uint32(9), hparams)
+    state, _ = jax.jit(make_epoch(learner, Config(batch_size=4)))(state, hparams, data)
+    last = np.asarray(row_order(jnp.uint32(9), jnp.int32(0), 10))[8:]
+    np.testing.assert_allclose(state.params["bias"], np.asarray(data.rows.targets)[last].mean(), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("num_rows", "batch_size", "last_batch", "steps"),
     [(12, 4, "keep", 3), (13, 4, "keep", 4), (15, 4, "drop", 3), (5, 64, "keep", 1), (5, 1, "drop", 5)],
