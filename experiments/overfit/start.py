@@ -7,7 +7,7 @@ of straight pieces: a ReLU per piece and pixel. Without the last components r is
 that into account; with all of them it is the best that a network of this form can do, however long it is trained.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -92,7 +92,7 @@ def exact_curve(pieces: int) -> Curve:
 def components_of(dataset: Dataset, latent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the training pixels [N, D], their mean [D] and their first principal components [latent, D]."""
     pixels = dataset.train.inputs.astype(np.float32) * dataset.input_scale
-    fitted = PCA(n_components=min(latent, *pixels.shape), svd_solver="auto", random_state=0).fit(pixels)
+    fitted: Any = PCA(n_components=min(latent, *pixels.shape), svd_solver="auto", random_state=0).fit(pixels)
     components = np.zeros((latent, pixels.shape[1]), np.float32)
     components[: len(fitted.components_)] = fitted.components_
     return pixels, fitted.mean_, components

@@ -58,7 +58,7 @@ def test_a_curve_fits_what_pixels_are_on_average():
 def test_the_informed_network_is_components_and_curve(latent):
     network = autoencoder((64, 70), latent, decoder=decoder_widths(DIGITS, 6))
     start = informed(network, DIGITS, latent, 6)
-    logits = np.asarray(start.apply(start.init(3), PIXELS))
+    logits: Any = np.asarray(start.apply(start.init(3), PIXELS))
     centred = PIXELS - PIXELS.mean(0)
     _, _, axes = np.linalg.svd(centred.astype(float), full_matrices=False)
     put_together = centred @ axes[:latent].T @ axes[:latent] + PIXELS.mean(0)
