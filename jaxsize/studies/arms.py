@@ -70,6 +70,10 @@ class Arms(Sequence[ArmView]):
         """Select by data set, by form, or by values of settings; arms without such runs are left out."""
         return Arms([one for view in self if (one := self._at(view, where)) is not None])
 
+    def until(self, epochs: int | None) -> "Arms":
+        """Read all arms as they were after so many epochs; see `ArmView.until`."""
+        return Arms([view.until(epochs) for view in self])
+
     @staticmethod
     def _at(view: ArmView, where: dict[str, Any]) -> ArmView | None:
         if any(name in view.where and view.where[name] != value for name, value in where.items()):

@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import optax
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
+from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.network import Network
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.buckets import bucket
+from jaxsize.sweeps._grid import column
 from jaxsize.sweeps.columns import in_order
 from jaxsize.trees import Tree
 from jaxsize.units.groups import UnitGroups
@@ -38,14 +41,16 @@ class Partner(NamedTuple):
     """
 
     label: dict[str, Any]
-    """The columns that identify the network in its rows: `run`, `seed`, `arm`, `partner` (the run that it is compared
-    with), ..."""
+    """The columns that identify the network in its rows: `seed`, `arm`, `partner` (the run that it is compared with),
+    ..., and `run`, unless `partner_batches` numbers the networks."""
     widths: tuple[int, ...]
     """Units of each group of units, in the order of the groups' names."""
     init: Callable[[], Tree]
     """A function that returns the NumPy parameters before training, of the network of these widths."""
-    epochs: int
-    """For how many epochs the network is trained."""
+    epochs: int | None = None
+    """For how many epochs the network is trained. None: as long as all that do not say it."""
+    hparams: Mapping[str, float] = {}
+    """Settings of the learner of its own, in place of those that all partners share."""
 
 
 def partner_batches(
@@ -55,9 +60,13 @@ def partner_batches(
     network: Callable[[Sequence[int]], Network],
     *,
     name: str,
+    label: Mapping[str, Any] | None = None,
+    first_run: int = 0,
+    num_epochs: int | None = None,
     hparams: Mapping[str, float],
     factor: float = 1.5,
     task: Task | None = None,
+    optimizer: Callable[[Hparams], optax.GradientTransformation] | None = None,
     **batch: Any,
 ) -> list[Batch]:
     """Make the batches that train all partners without a penalty: one per set of buckets and number of epochs.
@@ -68,10 +77,14 @@ def partner_batches(
         sparsifier: how weights are moved, and gates where the networks have them.
         network: widths -> the network of these widths, in which a unit whose weights are all 0 stays as it is.
         name: first part of the batches' names, which are used as file names.
-        hparams: settings of the learner, the same for all.
+        label: columns that all rows share; those of a partner win.
+        first_run: number of the first network, where their labels do not say it.
+        num_epochs: for how many epochs a partner is trained that does not say it.
+        hparams: settings of the learner that the partners share; each has all those that any partner has of its own.
         factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
             `run_seconds` in the rows are those of padded networks.
         task: the losses and scores; by default those of the data set's task.
+        optimizer: settings of a run -> what moves its weights; by default what `sparsifier` says.
         batch: further fields of `Batch`.
 
     Returns:
@@ -80,7 +93,7 @@ def partner_batches(
 
     Raises:
         InputError: when a network has another number of groups of units than a partner has widths, or units of zeros
-            would not stay as they are in it.
+            would not stay as they are in it; when nothing says for how many epochs a partner is trained.
 
     Example:
         >>> from jaxsize import mlp
@@ -101,9 +114,12 @@ def partner_batches(
         [('partners.16', [5, 9]), ('partners.32', [30])]
     """
     together: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}
-    for partner in partners:
+    for run, partner in enumerate(partners, first_run):
         padded = tuple(bucket(width, factor=factor) for width in partner.widths)
-        together.setdefault((partner.epochs, padded), []).append(partner)
+        if (epochs := partner.epochs or num_epochs) is None:
+            raise InputError("expected a number for partners that do not say their epochs", field="num_epochs")
+        numbered = partner._replace(label={**(label or {}), "run": run, **partner.label})
+        together.setdefault((epochs, padded), []).append(numbered)
 
     def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
         batch_name = f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else "")
@@ -112,6 +128,8 @@ def partner_batches(
         sizes = [network_sizes(groups, _by_group(groups, partner.widths)) for partner in group]
         units = [{"live_units": sum(one.widths), "live_units_per_layer": list(one.widths)} for one in group]
         more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
+        own = [{**hparams, **partner.hparams} for partner in group]
+        learner = make_learner(padded_network, task or task_of(dataset), sparsifier)
         return Batch(
             name=batch_name,
             labels=[
@@ -120,8 +138,8 @@ def partner_batches(
             ],
             init=lambda index: pad_units(groups, group[index].init()),
             num_parameters=network_sizes(groups, {})["parameters"],
-            hparams=hparams,
-            learner=make_learner(padded_network, task or task_of(dataset), sparsifier),
+            hparams={setting: column(own, setting) for setting in own[0]},
+            learner=learner._replace(optimizer=optimizer or learner.optimizer),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,
