@@ -79,7 +79,7 @@ def size_runs_off(*prices: ArmView) -> Iterator[Part]:
             part = below(median_interval(speed(view)), **label, end=float(np.median(view.steps("size_0")[:, -1])))
             why = "which penalties suffice, and how slow a fall is none"
             counts = arm.name == "size_price" and penalty == highest
-            yield part if counts else listed(unclear(part, why), "its source does not decide it")
+            yield part if counts else listed(unclear(part, why), "which penalties suffice")
 
 
 def ends(arm: ArmView) -> np.ndarray:

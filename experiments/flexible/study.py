@@ -135,24 +135,20 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
         label = {"arm": "static wide", "weight_decay": own, "own_weight_decay": own}
         wanted.append((label, (2 * flags.width,) * flags.depth))
 
-    static = mlps(setup.dataset, gate=None)
-    partners = [
-        Partner(
-            label | {"seed": seed},
-            widths,
-            functools.partial(static(widths).init, seed),
-            hparams={"weight_decay": label["own_weight_decay"]},
-        )
-        for (label, widths), seed in itertools.product(wanted, range(flags.num_seeds))
-    ]
+    static, fields, partners = mlps(setup.dataset, gate=None), setup.fields("static"), []
+    for (own, widths), seed in itertools.product(wanted, range(flags.num_seeds)):
+        label = fields["label"] | own | {"seed": seed, "run": setup.first_run + len(partners)}
+        init, decay = functools.partial(static(widths).init, seed), {"weight_decay": own["own_weight_decay"]}
+        partners.append(Partner(label, widths, init, flags.epochs, decay))
     return partner_batches(
         partners,
         setup.dataset,
         sparsifier.FORMS[form],
         static,
+        name=fields["name"],
         hparams={"learning_rate": flags.learning_rate},
         optimizer=lambda hparams: make_optimizer(flags.flexible(form), hparams.replace(size_learning_rate=0.0)),
-        **setup.fields("static"),
+        config=fields["config"],
     )
 
 

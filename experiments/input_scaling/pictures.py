@@ -13,7 +13,7 @@ from jaxsize.studies import Arms, ArmView, per
 SHOWN = 1e-6
 """Relative gradients below this are not drawn."""
 LOOKS: dict[str, dict[str, Any]] = {
-    name: {"color": f"C{name[1]}", "linestyle": "--" if name.endswith("b") else "-", "label": f"{name}: {recipe.what}"}
+    name: {"label": f"{name}: {recipe.what}", "color": f"C{int(name[1]) - 1}", "linestyle": "--" if name[2:] else "-"}
     for name, recipe in RECIPES.items()
 }  # another reading of a recipe is dashed; R0's line is broad, as others lie on it
 LOOKS[UNSCALED] |= {"color": "0.7", "linewidth": 5.0}

@@ -41,14 +41,14 @@ class Partner(NamedTuple):
     """
 
     label: dict[str, Any]
-    """The columns that identify the network in its rows: `seed`, `arm`, `partner` (the run that it is compared with),
-    ..., and `run`, unless `partner_batches` numbers the networks."""
+    """The columns that identify the network in its rows: `run`, `seed`, `arm`, `partner` (the run that it is compared
+    with), ..."""
     widths: tuple[int, ...]
     """Units of each group of units, in the order of the groups' names."""
     init: Callable[[], Tree]
     """A function that returns the NumPy parameters before training, of the network of these widths."""
-    epochs: int | None = None
-    """For how many epochs the network is trained. None: as long as all that do not say it."""
+    epochs: int
+    """For how many epochs the network is trained."""
     hparams: Mapping[str, float] = {}
     """Settings of the learner of its own, in place of those that all partners share."""
 
@@ -60,9 +60,6 @@ def partner_batches(
     network: Callable[[Sequence[int]], Network],
     *,
     name: str,
-    label: Mapping[str, Any] | None = None,
-    first_run: int = 0,
-    num_epochs: int | None = None,
     hparams: Mapping[str, float],
     factor: float = 1.5,
     task: Task | None = None,
@@ -77,9 +74,6 @@ def partner_batches(
         sparsifier: how weights are moved, and gates where the networks have them.
         network: widths -> the network of these widths, in which a unit whose weights are all 0 stays as it is.
         name: first part of the batches' names, which are used as file names.
-        label: columns that all rows share; those of a partner win.
-        first_run: number of the first network, where their labels do not say it.
-        num_epochs: for how many epochs a partner is trained that does not say it.
         hparams: settings of the learner that the partners share; each has all those that any partner has of its own.
         factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
             `run_seconds` in the rows are those of padded networks.
@@ -93,7 +87,7 @@ def partner_batches(
 
     Raises:
         InputError: when a network has another number of groups of units than a partner has widths, or units of zeros
-            would not stay as they are in it; when nothing says for how many epochs a partner is trained.
+            would not stay as they are in it.
 
     Example:
         >>> from jaxsize import mlp
@@ -114,12 +108,9 @@ def partner_batches(
         [('partners.16', [5, 9]), ('partners.32', [30])]
     """
     together: dict[tuple[int, tuple[int, ...]], list[Partner]] = {}
-    for run, partner in enumerate(partners, first_run):
+    for partner in partners:
         padded = tuple(bucket(width, factor=factor) for width in partner.widths)
-        if (epochs := partner.epochs or num_epochs) is None:
-            raise InputError("expected a number for partners that do not say their epochs", field="num_epochs")
-        numbered = partner._replace(label={**(label or {}), "run": run, **partner.label})
-        together.setdefault((epochs, padded), []).append(numbered)
+        together.setdefault((partner.epochs, padded), []).append(partner)
 
     def batch_of(epochs: int, padded: tuple[int, ...], group: list[Partner]) -> Batch:
         batch_name = f"{name}.{'x'.join(map(str, padded))}" + (f".{epochs}" if len(lengths) > 1 else "")

@@ -154,11 +154,8 @@ def test_c45(made_up):
     claim = CLAIMS["C45"].judge(runs, "original")
     assert claim["verdict"] == "holds" and len(parts_of(claim)) == 3
     described = {part["of"]: part["estimate"] for part in claim["parts"] if "uninformative" in part}
-    assert described == {
-        "step from which outputs are 0": 3,
-        "share of dead units, last epoch": 1,
-        "loss / ln(classes)": 1,
-    }
+    ends = ("share of batches with all outputs 0, last epoch", "share of dead units, last epoch", "loss / ln(classes)")
+    assert described == {"step from which outputs are 0": 3} | dict.fromkeys(ends, 1)
     grown = [part["estimate"] for part in claim["parts"] if part["of"].startswith("log10")]
     assert grown == pytest.approx([2, 2])
 

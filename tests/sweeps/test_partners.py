@@ -12,7 +12,6 @@ from helpers.shrinking import TEACHER, Counter, assert_rows_agree, folder_in, ro
 from scipy import stats
 
 from experiments.common.networks import compress_networks
-from jaxsize.errors import InputError
 from jaxsize.learners.sparsifier import FORMS, make_learner
 from jaxsize.learners.tasks import TASKS
 from jaxsize.networks.mlp import mlp, with_gates
@@ -82,25 +81,18 @@ def test_partners_of_the_same_buckets_and_epochs_share_a_batch():
     assert batches_of([]) == []
 
 
-def test_partners_are_numbered_and_have_settings_of_their_own():
-    """As the fields of a `Setup` number them; one that says its run or its epochs keeps them."""
-    network, sgd = compress_networks(TEACHER, gated=False), optax.sgd(0.5)
-    partners = [
-        Partner({"seed": 3}, (5,), lambda: network((5,)).init(3), hparams={"weight_decay": 0.25}),
-        Partner({"seed": 4, "run": 90, "arm": "other"}, (6,), lambda: network((6,)).init(4), 2),
-        Partner({"seed": 5}, (7,), lambda: network((7,)).init(5), 8, {"learning_rate": 0.5}),
-    ]
-    fields = {"name": "p", "label": {"arm": "static"}, "first_run": 40, "num_epochs": 2, "config": Config()}
-    shared = {"hparams": {"learning_rate": 0.02, "weight_decay": 0.0}, "optimizer": lambda hparams: sgd}
-    short, long = partner_batches(partners, TEACHER, FORMS["corrected"], network, **fields, **shared)
-    named = [(label["run"], label["arm"], label["seed"]) for batch in (short, long) for label in batch.labels]
-    assert named == [(40, "static", 3), (90, "other", 4), (42, "static", 5)]
-    assert (short.num_epochs, long.num_epochs) == (2, 8)
-    np.testing.assert_array_equal(short.hparams.weight_decay, np.float32([0.25, 0]))
-    np.testing.assert_array_equal(long.hparams.learning_rate, np.float32([0.5]))
-    assert short.learner.optimizer(None) is sgd
-    with pytest.raises(InputError, match="num_epochs: expected a number"):
-        partner_batches(partners, TEACHER, FORMS["corrected"], network, name="p", hparams={}, config=Config())
+def test_partners_have_settings_of_their_own_and_the_optimizer_given():
+    sgd = optax.sgd(0.5)
+    first, second = partners_of([((5,), 2), ((6,), 2)])
+    partners = [first._replace(hparams={"weight_decay": 0.25}), second]
+    settings = {"name": "p", "hparams": {"learning_rate": 0.02, "weight_decay": 0.0}, "config": Config()}
+    network = compress_networks(TEACHER, gated=False)
+    (batch,) = partner_batches(
+        partners, TEACHER, FORMS["corrected"], network, optimizer=lambda hparams: sgd, **settings
+    )
+    np.testing.assert_array_equal(batch.hparams.weight_decay, np.float32([0.25, 0]))
+    np.testing.assert_array_equal(batch.hparams.learning_rate, np.float32([0.02, 0.02]))
+    assert batch.learner.optimizer(batch.hparams) is sgd
 
 
 @pytest.mark.parametrize("gated", [False, True])
