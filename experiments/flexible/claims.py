@@ -87,7 +87,7 @@ def ends(arm: ArmView) -> np.ndarray:
     return arm.matrix("size", over="start_size") / arm.settings["depth"]
 
 
-def per_seed(arm: ArmView, values: np.ndarray, measure: Callable[[list[float], np.ndarray], float]) -> Estimate:
+def per_seed(arm: ArmView, values: np.ndarray, measure: Callable[[list[float], np.ndarray], Any]) -> Estimate:
     """Estimate the median of a measure of (start sizes, a seed's values), of values [num_seeds, starts]."""
     starts = arm.values("start_size")
     return median_interval([measure(starts, line) if np.isfinite(line).all() else np.nan for line in values])
@@ -126,7 +126,7 @@ def uncorrelated(arm: ArmView) -> Iterator[Part]:
     """
     from scipy import stats
 
-    def rank_correlation(starts: list[float], scores: np.ndarray) -> float:
+    def rank_correlation(starts: list[float], scores: np.ndarray) -> Any:
         return stats.spearmanr(starts, scores)[0] if np.ptp(scores) else 0.0
 
     scores = np.round(arm.matrix("test_score", over="start_size"), 6)

@@ -121,8 +121,8 @@ def first_steps_of(
     by_first, by_second = gradients(own if error is None else error)
     linear = (inputs @ by_first * (hidden > 0)) @ second * rates[0], hidden @ by_second * rates[1]
     moved = np.maximum(inputs @ (first - steps[0]), 0) @ second - outputs, -hidden @ steps[1]
-    norms = (np.array([np.linalg.norm(change) for change in both]) for both in (linear, moved))
-    return own, *norms
+    first_order, measured = (np.array([np.linalg.norm(change) for change in both]) for both in (linear, moved))
+    return own, first_order, measured
 
 
 def first_steps(batch: Batch) -> list[dict[str, Any]]:
