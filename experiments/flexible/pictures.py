@@ -30,15 +30,15 @@ def starts(arms: Arms) -> Any:
     arm, ignored = arms["starts"], arms.forms == ["original"]
     sizes, score = arm.values("start_size"), arm.score()[0]
     figure, ((left, right),) = plots.subplots(1, 2, width=3.8, height=3.0)
-    lines = {
-        f"slope {slope:g}, decay {decay:g}": line for (slope, decay), line in arm.by("slope", "weight_decay").items()
-    }
-    scores = {name: line.matrix(score, over="start_size") for name, line in lines.items()}
-    plots.bands(left, {name: ends(line) for name, line in lines.items()}, sizes, marker="o", markersize=3)
-    plots.bands(right, scores, sizes, marker="o", markersize=3)
+    lines, scores = arm.by("slope", "weight_decay"), []
+    for color, ((slope, decay), line) in zip(plots.colors(len(lines)), lines.items(), strict=True):
+        scores.append(line.matrix(score, over="start_size"))
+        for axes, values in ((left, ends(line)), (right, scores[-1])):
+            label = f"slope {slope:g}, decay {decay:g}"
+            plots.band(axes, sizes, values, color=color, label=label, marker="o", markersize=3)
     for axes, what in ((left, "final size"), (right, score.replace("_", " "))):
         axes.set(xlabel="start size, ignored: all start at 1" if ignored else "start size", ylabel=what)
-    zoom(right, list(scores.values()))
+    zoom(right, scores)
     if not ignored:
         left.plot(sizes, sizes, color="grey", linestyle=":", linewidth=1, label="final = start")
     plots.legend(figure, left, "")
@@ -67,7 +67,8 @@ def frontier(arms: Arms) -> Any:
         zoom(above, drawn)
         above.axhline(0, color="black", linewidth=0.8)
         above.set(title=f"weight decay {decay:g}", ylabel=f"{score.replace('_', ' ')} gained")
-        plots.bands(below, {"size": flexible.matrix("size", over="penalty")}, range(len(cells)), marker="o")
+        sizes = flexible.matrix("size", over="penalty")
+        plots.band(below, range(len(cells)), sizes, color="#b5367a", label="size", marker="o")
         below.set_xticks(range(len(cells)), [f"{penalty:.1e}" for penalty in cells], rotation=60)
         below.set(xlabel="penalty", ylabel="size at the end")
     plots.legend(figure, panels[0, -1], "")
@@ -90,7 +91,9 @@ def prices(arms: Arms) -> Any:
     for axes, (name, title) in zip(panels[0], PRICES.items(), strict=True):
         axes.sharey(panels[0, 0])
         lines = arms[name].by("penalty")
-        plots.bands(axes, {f"{penalty:g}": line.steps("size_0") for penalty, line in lines.items()})
+        for color, (penalty, line) in zip(plots.colors(len(lines)), lines.items(), strict=True):
+            sizes = line.steps("size_0")
+            plots.band(axes, np.arange(1, sizes.shape[1] + 1), sizes, color=color, label=f"{penalty:g}")
         axes.set(xlabel="step", ylabel="size", title=title)
     plots.legend(figure, panels[0, -1], "penalty")
     return figure

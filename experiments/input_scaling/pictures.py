@@ -1,5 +1,6 @@
 """The pictures of the study `input_scaling`, one each per data set and form."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,13 @@ def _at_first_scale(arms: Arms) -> dict[str, ArmView]:
     return {arm.name: arm if arm.name == UNSCALED else arm.at(input_scale=arms.settings["scales"][0]) for arm in shown}
 
 
+def _draw(axes: Any, lines: Mapping[str, np.ndarray], **labels: str) -> None:
+    """Draw lines [seeds, n] by recipe against 1 to n."""
+    for name, values in lines.items():
+        plots.band(axes, np.arange(1, values.shape[1] + 1), values, **LOOKS[name])
+    axes.set(**labels)
+
+
 @per("dataset", "form", title="median and range")
 def curves(arms: Arms) -> Any:
     """Test accuracy, training accuracy and training loss against epochs, for every recipe at the first scale.
@@ -34,13 +42,18 @@ def curves(arms: Arms) -> Any:
     bands reach from the smallest to the largest. R8 (dotted) lies on R0 (broad, grey).
     """
     shown, epochs = _at_first_scale(arms), arms.settings["epochs"]
-    long = {name: arm.until(None) for name, arm in shown.items() if arm.values("num_epochs") != [epochs]}
+    long = {
+        name: arm.until(None).curve("test_accuracy")
+        for name, arm in shown.items()
+        if arm.values("num_epochs") != [epochs]
+    }
     figure, (panels,) = plots.subplots(1, 4 if long else 3, width=3.6, height=3.2)
-    plots.curves(panels[:3], shown, ("test_accuracy", "train_accuracy", "train_loss"), looks=LOOKS)
+    for axes, column in zip(panels, ("test_accuracy", "train_accuracy", "train_loss"), strict=False):
+        lines = {name: arm.curve(column) for name, arm in shown.items()}
+        _draw(axes, lines, xlabel="epoch", ylabel=column.replace("_", " "))
     panels[2].set_ylim(0, 2 * np.log(shown[UNSCALED].values("num_classes")[0]))
     if long:
-        plots.curves(panels[3:], long, ["test_accuracy"], looks=LOOKS)
-        panels[3].set(title="test accuracy, for longer")
+        _draw(panels[3], long, xlabel="epoch", ylabel="test accuracy", title="for longer")
     plots.legend(figure, panels[0], f"recipe, c = {arms.settings['scales'][0]:g}")
     return figure
 
@@ -62,8 +75,8 @@ def first_steps(arms: Arms) -> Any:
             lines = {
                 name: np.where(values > 0, values, np.nan) for name, values in lines.items()
             }  # 0 in a dead network
-        plots.bands(axes, lines, looks=LOOKS)
-        axes.set(xlabel="step", ylabel=text, title=f"none where it is 0 or below {SHOWN:g}" if is_gradient else "")
+        title = f"none where it is 0 or below {SHOWN:g}" if is_gradient else ""
+        _draw(axes, lines, xlabel="step", ylabel=text, title=title)
         if key != "dead_share_0":
             plots.log_axis(axes, "y")
         if is_gradient and axes.get_ylim()[0] < SHOWN:
@@ -102,10 +115,10 @@ def twin(arms: Arms) -> Any:
     if arms[0].form != "original":
         return None
     figure, ((axes,),) = plots.subplots(1, 1, width=6.4, height=3.2)
-    lines = {
-        f"{scale:g}" if (gap > 0).any() else f"{scale:g}: 0 at all steps": gap for scale, gap in gaps(arms).items()
-    }
-    plots.bands(axes, {name: np.where(gap > 0, gap, np.nan) for name, gap in lines.items()})
+    twins = gaps(arms)
+    for color, (scale, gap) in zip(plots.colors(len(twins)), twins.items(), strict=True):
+        label = f"{scale:g}" if (gap > 0).any() else f"{scale:g}: 0 at all steps"
+        plots.band(axes, np.arange(1, gap.shape[1] + 1), np.where(gap > 0, gap, np.nan), color=color, label=label)
     axes.set(xlabel="step", ylabel="largest |loss of R8 less loss of R0|")
     plots.log_axis(axes, "x")
     plots.log_axis(axes, "y")

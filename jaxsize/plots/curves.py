@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from jaxsize.plots.axes import log_axis, zoom_axis
-from jaxsize.plots.marks import bands, points
+from jaxsize.plots.marks import band, points
+from jaxsize.plots.style import colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,6 @@ def curves(
     *,
     log: Sequence[str] = (),
     zoom: float | None = None,
-    looks: Mapping[Any, Mapping[str, Any]] | None = None,
 ) -> None:
     """Draw columns against epochs: a panel per column, a line per arm, which is the median over runs, in its range.
 
@@ -37,7 +37,6 @@ def curves(
         columns: the columns.
         log: which of them are drawn on a logarithmic axis; "epoch" stands for the axis of epochs.
         zoom: see `zoom_axis`; of the panels of accuracies. Default: these show all.
-        looks: see `bands`.
 
     Example:
         >>> import numpy as np
@@ -51,7 +50,9 @@ def curves(
         ('live units', [8.5, 3.0])
     """
     for axes, column in zip(panels, columns, strict=True):
-        bands(axes, {name: arm.curve(column) for name, arm in arms.items()}, looks=looks)
+        for color, (name, arm) in zip(colors(len(arms)), arms.items(), strict=True):
+            values = arm.curve(column)
+            band(axes, np.arange(1, values.shape[1] + 1), values, color=color, label=str(name))
         axes.set(xlabel="epoch", title=column.replace("_", " "))
         if "epoch" in log:
             log_axis(axes, "x")

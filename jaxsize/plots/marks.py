@@ -1,11 +1,9 @@
 """Marks for values over runs: a median with a band, points with their median."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from jaxsize.plots.style import colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,37 +37,6 @@ def band(
     low, high = values.min(axis=0).filled(np.nan), values.max(axis=0).filled(np.nan)
     axes.plot(x, middle, color=color, label=label, **line)
     axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
-
-
-def bands(
-    axes: "Axes",
-    lines: Mapping[Any, np.ndarray],
-    x: Sequence[float] | np.ndarray | None = None,
-    *,
-    looks: Mapping[Any, Mapping[str, Any]] | None = None,
-    **line: Any,
-) -> None:
-    """Draw several medians over runs with their bands, in colours from dark to light; see `band`.
-
-    Args:
-        axes: the panel.
-        lines: values [runs, n] by name in the legend, ordered.
-        x: positions [n] of all lines. None: 1, 2, ..., as epochs and steps are counted, each line as far as it goes.
-        looks: `color`, `label` and further arguments of `Axes.plot` of some lines, by name.
-        **line: those of all lines.
-
-    Example:
-        >>> import numpy as np
-        >>> from jaxsize.plots import bands, subplots
-        >>> _, panels = subplots(1, 1)
-        >>> sizes = {"slow": np.array([[1, 2], [3, 4]]), "fast": np.array([[2, 9, 9], [4, 9, 9]])}
-        >>> bands(panels[0, 0], sizes, looks={"fast": {"linestyle": "--"}}, marker="o")
-        >>> [(one.get_label(), one.get_linestyle(), one.get_xdata().tolist()) for one in panels[0, 0].lines]
-        [('slow', '-', [1, 2]), ('fast', '--', [1, 2, 3])]
-    """
-    for color, (name, values) in zip(colors(len(lines)), lines.items(), strict=True):
-        look = {"color": color, "label": str(name), **line, **(looks or {}).get(name, {})}
-        band(axes, np.arange(1, values.shape[1] + 1) if x is None else x, values, **look)
 
 
 def points(

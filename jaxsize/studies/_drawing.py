@@ -32,18 +32,12 @@ def _drawn(pictures: Mapping[str, Draw | Picture], arms: Arms, folder: Path) -> 
                 if (figure := picture.draw(chosen)) is None:
                     continue
                 if picture.title:
-                    text = f"{_whose(chosen)}: {picture.title}"
+                    text = f"{chosen.title}: {picture.title}"
                     figure.suptitle(text, x=0.01, horizontalalignment="left")  # the legend is on the right
                 names = [title, *(_text(value) for value in values)]
                 plots.save(figure, folder / f"{'_'.join(names)}.png")
             caption = " ".join((inspect.getdoc(picture.draw) or title).split())
             yield {"file": f"{'_'.join(names)}.png", "title": ", ".join(names), "caption": caption}
-
-
-def _whose(arms: Arms) -> str:
-    """Say whose runs a picture shows."""
-    form = f", {arms.forms[0]} form" if len(arms.forms) == 1 else ""
-    return f"{', '.join(arms.datasets)}{form}, {arms[0].runs.num_seeds} seeds"
 
 
 def _text(value: Any) -> str:

@@ -103,6 +103,12 @@ class Arms(Sequence[ArmView]):
         return list(dict.fromkeys(view.form for view in self))
 
     @property
+    def title(self) -> str:
+        """Whose runs they are, for the title of a picture: data sets, the form if it is one, the number of seeds."""
+        form = [f"{self.forms[0]} form"] if len(self.forms) == 1 else []
+        return ", ".join([*self.datasets, *form, f"{self.settings['num_seeds']} seeds"])
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The settings of the study; empty where there is no arm."""
         return self[0].settings if self._views else {}

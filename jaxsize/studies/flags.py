@@ -114,6 +114,17 @@ class Flags:
 
         Raises:
             InputError: when a number is out of range, or a tuple is empty or holds a number twice.
+
+        Example:
+            >>> import dataclasses
+            >>> from jaxsize.studies import Flags
+            >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+            ... class Waves(Flags):
+            ...     heights: tuple[float, ...] = (1.0, 2.0)
+            >>> Waves().require_numbers("heights", high=2)
+            >>> Waves().require_numbers("heights", low=1, above=True)
+            Traceback (most recent call last):
+            jaxsize.errors.InputError: heights: expected different finite numbers above 1, got 1.0 2.0
         """
         for name in names:
             if (value := getattr(self, name)) is None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import types
+from typing import Any
 
 import chex
 import jax
@@ -145,7 +146,7 @@ def test_slopes_and_rank_correlations_over_seeds():
     """A seed with a value that is not finite is lost, and equal values have no correlation."""
     starts = [0.0, 10, 30]
     lines = np.array([5 + 0.5 * np.array(starts), [7, 7, 7], [1, 2, np.nan], -np.square(starts)])
-    arm = types.SimpleNamespace(
+    arm: Any = types.SimpleNamespace(
         values=lambda setting: starts, matrix=lambda column, over: 2 * lines, settings={"depth": 2}
     )
     ((_, slope, _),), ((_, correlation, _),) = forgets_start(arm), uncorrelated(arm)

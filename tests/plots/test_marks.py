@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxsize.plots.axes import log_axis
-from jaxsize.plots.marks import band, bands, points
+from jaxsize.plots.marks import band, points
 from jaxsize.plots.style import colors, save, subplots
 
 
@@ -33,19 +33,6 @@ def test_a_band_is_the_median_between_the_extremes():
             [heights[0], heights[-1]] if heights else [], [column.min(), column.max()] if column.size else [], atol=1e-6
         )
     figure.canvas.draw()
-
-
-def test_bands_are_drawn_each_as_far_as_it_goes_and_in_its_look():
-    _, panels = subplots(1, 2)
-    lines = {0.1: np.array([[1.0, 3.0], [3.0, 5.0]]), 0.2: np.array([[4.0], [6.0]])}
-    bands(panels[0, 0], lines, looks={0.2: {"label": "last", "color": "red"}}, linestyle=":")
-    drawn = [(line.get_label(), line.get_xdata().tolist(), line.get_ydata().tolist()) for line in panels[0, 0].lines]
-    assert drawn == [("0.1", [1, 2], [2, 4]), ("last", [1], [5])]
-    first, last = panels[0, 0].lines
-    assert (first.get_linestyle(), last.get_color()) == (":", "red")
-    assert matplotlib.colors.same_color(first.get_color(), colors(2)[0])
-    bands(panels[0, 1], {"ends": lines[0.1]}, [10, 30])
-    assert panels[0, 1].lines[0].get_xdata().tolist() == [10, 30]
 
 
 def test_points_show_every_finite_value_and_their_median():

@@ -90,8 +90,8 @@ def test_partners_have_settings_of_their_own_and_the_optimizer_given():
     (batch,) = partner_batches(
         partners, TEACHER, FORMS["corrected"], network, optimizer=lambda hparams: sgd, **settings
     )
-    np.testing.assert_array_equal(batch.hparams.weight_decay, np.float32([0.25, 0]))
-    np.testing.assert_array_equal(batch.hparams.learning_rate, np.float32([0.02, 0.02]))
+    np.testing.assert_array_equal(batch.hparams.weight_decay, np.array([0.25, 0], np.float32))
+    np.testing.assert_array_equal(batch.hparams.learning_rate, np.array([0.02, 0.02], np.float32))
     assert batch.learner.optimizer(batch.hparams) is sgd
 
 
