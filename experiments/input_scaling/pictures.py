@@ -42,18 +42,15 @@ def curves(arms: Arms) -> Any:
     bands reach from the smallest to the largest. R8 (dotted) lies on R0 (broad, grey).
     """
     shown, epochs = _at_first_scale(arms), arms.settings["epochs"]
-    long = {
-        name: arm.until(None).curve("test_accuracy")
-        for name, arm in shown.items()
-        if arm.values("num_epochs") != [epochs]
-    }
-    figure, (panels,) = plots.subplots(1, 4 if long else 3, width=3.6, height=3.2)
+    longer = [arm for arm in shown.values() if arm.values("num_epochs") != [epochs]]
+    figure, (panels,) = plots.subplots(1, 4 if longer else 3, width=3.6, height=3.2)
     for axes, column in zip(panels, ("test_accuracy", "train_accuracy", "train_loss"), strict=False):
         lines = {name: arm.curve(column) for name, arm in shown.items()}
         _draw(axes, lines, xlabel="epoch", ylabel=column.replace("_", " "))
     panels[2].set_ylim(0, 2 * np.log(shown[UNSCALED].values("num_classes")[0]))
-    if long:
-        _draw(panels[3], long, xlabel="epoch", ylabel="test accuracy", title="for longer")
+    if longer:
+        lines = {arm.name: arm.until(None).curve("test_accuracy") for arm in longer}
+        _draw(panels[3], lines, xlabel="epoch", ylabel="test accuracy", title="for longer")
     plots.legend(figure, panels[0], f"recipe, c = {arms.settings['scales'][0]:g}")
     return figure
 
