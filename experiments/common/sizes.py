@@ -45,14 +45,24 @@ def trained_sizes(
     return make
 
 
-def cuts(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Measure how far outputs on test rows move when every network is cut to the units that are on."""
+def cuts(
+    folder: Folder, setup: Setup, learned: Learned, *, arms: Sequence[str] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure how far outputs on test rows move when every network is cut to the units that are on.
+
+    Args:
+        folder: the results folder.
+        setup: the data set and the form.
+        learned: the trained batches.
+        arms: the first arms of the batches that are measured. None: all batches.
+    """
     dataset = setup.dataset
     rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
     apply = mlps(dataset, gate="size")([]).apply  # it takes its widths from its parameters
     moved = [
         cut(apply, network.params, rows)[1]
         for batch, trained in learned.values()
+        if arms is None or batch.labels[0]["arm"] in arms
         for network in trained.networks
         if read_sizes(network.params)
         if all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(network.params))

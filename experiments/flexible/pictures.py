@@ -1,97 +1,77 @@
 """The pictures of `python -m experiments.flexible`: ends against starts, learned against static sizes, prices."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from experiments.flexible.claims import ends
 from jaxsize import plots
-from jaxsize.statistics import describe
 from jaxsize.studies import Arms, ArmView, gains, per
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-BARS = {"static": "#31688e", "static L2": "#5ec5c0", "static wide": "#a9c94a"}
+STATIC = ("static", "static L2", "static wide")
+LOOKS = [{"color": color, "marker": marker} for color, marker in (("#31688e", "o"), ("#5ec5c0", "s"), ("#a9c94a", "^"))]
 PRICES = {"size_price": "priced by itself", "integral_price": "priced by the integral"}
 
 
-def title_of(arm: ArmView) -> str:
-    """Say whose runs a picture shows."""
-    return f"{arm.dataset}, {arm.form}, {arm.settings['num_seeds']} seeds"
+def zoom(axes: Any, values: list[np.ndarray]) -> None:
+    """Show where most of the values drawn are: one run that has failed would flatten the rest."""
+    every = np.concatenate(values, axis=None)
+    if np.isfinite(every).any():
+        low, high = np.nanpercentile(every, [5, 95])
+        axes.set_ylim(low - 0.5 * (high - low) - 1e-3, high + 0.5 * (high - low) + 1e-3)
 
 
-@per("dataset", "form")
-def starts(arms: Arms) -> "Figure":
+@per("dataset", "form", title="median and range")
+def starts(arms: Arms) -> Any:
     """Draw size per layer and test score at the end against the start size, a line per slope and weight decay.
 
     A line is the median over seeds, its band the range. The original form ignored start sizes: all layers start at 1.
     """
     arm, ignored = arms["starts"], arms.forms == ["original"]
-    sizes, lines, kind = arm.values("start_size"), arm.by("slope", "weight_decay"), arm.score()[0]
-    figure, panels = plots.subplots(1, 2, width=3.8, height=3.0)
-    all_scores = []
+    sizes, score = arm.values("start_size"), arm.score()[0]
+    figure, ((left, right),) = plots.subplots(1, 2, width=3.8, height=3.0)
+    lines, scores = arm.by("slope", "weight_decay"), []
     for color, ((slope, decay), line) in zip(plots.colors(len(lines)), lines.items(), strict=True):
-        scores = line.matrix(kind, over="start_size")
-        all_scores.append(scores.ravel())
-        for axes, values in zip(
-            panels[0], (line.matrix("size", over="start_size") / arm.settings["depth"], scores), strict=True
-        ):
+        scores.append(line.matrix(score, over="start_size"))
+        for axes, values in ((left, ends(line)), (right, scores[-1])):
             label = f"slope {slope:g}, decay {decay:g}"
             plots.band(axes, sizes, values, color=color, label=label, marker="o", markersize=3)
-    for axes, what in zip(panels[0], ("final size", kind.replace("_", " ")), strict=True):
+    for axes, what in ((left, "final size"), (right, score.replace("_", " "))):
         axes.set(xlabel="start size, ignored: all start at 1" if ignored else "start size", ylabel=what)
-    if np.isfinite(all_scores).any():  # one run that has failed would flatten the rest
-        low, high = np.nanpercentile(all_scores, [5, 95])
-        panels[0, 1].set_ylim(low - 0.5 * (high - low) - 1e-3, high + 0.5 * (high - low) + 1e-3)
+    zoom(right, scores)
     if not ignored:
-        panels[0, 0].plot(sizes, sizes, color="grey", linestyle=":", linewidth=1, label="final = start")
-    plots.legend(figure, panels[0, 0], "")
-    figure.suptitle(f"{title_of(arm)}: median and range")
+        left.plot(sizes, sizes, color="grey", linestyle=":", linewidth=1, label="final = start")
+    plots.legend(figure, left, "")
     return figure
 
 
-@per("dataset", "form")
-def frontier(arms: Arms) -> "Figure":
+@per("dataset", "form", title="every seed and the median")
+def frontier(arms: Arms) -> Any:
     """Draw how much better flexible networks score on test rows than static ones, and their sizes, against the penalty.
 
-    A panel per weight decay. Bars are medians over paired seeds with their 95 % interval (of few seeds, their range):
-    beside static networks of the same size, in the original form without and with the L2 of the flexible ones, and
-    beside wide ones. The line is the median size, its band the range.
+    A column of panels per weight decay. Flexible networks are paired over seeds with static ones of the same size, in
+    the original form without and with the L2 of the flexible ones, and with wide ones. Below is the median size, its
+    band the range.
     """
-    flexible = arms["penalties"]
-    decays, kind = flexible.values("weight_decay"), flexible.score()[0]
-    figure, panels = plots.subplots(1, len(decays), width=4.2, height=3.2)
-    unit, scale = ("points of accuracy", 100.0) if kind.endswith("accuracy") else ("fall of the test error", 1.0)
-    medians, reaches = [0.0], [0.0]
-    for axes, decay in zip(panels[0], decays, strict=True):
-        cells = flexible.at(weight_decay=decay).by("penalty")
-        position = np.arange(len(cells))
-        bars = {name: [scale * less_static(arms, cell, name) for cell in cells.values()] for name in BARS}
-        bars = {name: values for name, values in bars.items() if np.isfinite(values).any()}
-        for index, (name, values) in enumerate(bars.items()):
-            described = [describe(cell) for cell in values]
-            middle, low, high = (np.array([row[key] for row in described], float) for key in ("median", "low", "high"))
-            at, reach = position + 0.8 * ((index + 0.5) / len(bars) - 0.5), [middle - low, high - middle]
-            axes.bar(at, middle, 0.76 / len(bars), color=BARS[name], label=f"flexible less {name}")
-            axes.errorbar(at, middle, reach, fmt="none", ecolor="black", elinewidth=0.8)
-            medians += [*middle]
-            reaches += [*(high - low)]
-        axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_xticks(position, [f"{penalty:.1e}" for penalty in cells], rotation=60)
-        axes.set(xlabel="penalty", title=f"weight decay {decay:g}", ylabel=unit)
-        twin = axes.twinx()
-        sizes = flexible.at(weight_decay=decay).matrix("size", over="penalty")
-        plots.band(twin, position, sizes, color="#b5367a", label="size (right)", marker="o", markersize=3)
-        twin.set(ylabel="size")
-        twin.grid(visible=False)
-        twin.spines["right"].set_visible(True)
-    # An interval that is far longer than most is cut off, as it would flatten the others.
-    margin = 1.5 * float(np.nanmedian(reaches)) or 0.1 * float(np.nanmax(np.abs(medians))) or 1.0
-    for axes in panels[0]:
-        axes.set_ylim(np.nanmin(medians) - margin, np.nanmax(medians) + margin)
-    marks = {name: mark for axes in figure.axes for mark, name in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(marks.values()), list(marks), loc="outside lower center", ncols=4)
-    figure.suptitle(f"{title_of(flexible)}: median and 95 % interval, size: median and range")
+    decays, score = arms["penalties"].by("weight_decay"), arms["penalties"].score()[0]
+    figure, panels = plots.subplots(2, len(decays), width=4.2)
+    for (above, below), (decay, flexible) in zip(panels.T, decays.items(), strict=True):
+        above.sharex(below)
+        above.tick_params(labelbottom=False)
+        cells, drawn = flexible.by("penalty"), [np.zeros(1)]
+        for name, look, shift in zip(STATIC, LOOKS, (-0.2, 0.0, 0.2), strict=True):
+            for place, cell in enumerate(cells.values()):
+                drawn.append(less_static(arms, cell, name))
+                label = "" if place else f"flexible less {name}"
+                plots.points(above, place + shift, drawn[-1], **look, label=label)
+        zoom(above, drawn)
+        above.axhline(0, color="black", linewidth=0.8)
+        above.set(title=f"weight decay {decay:g}", ylabel=f"{score.replace('_', ' ')} gained")
+        sizes = flexible.matrix("size", over="penalty")
+        plots.band(below, range(len(cells)), sizes, color="#b5367a", label="size", marker="o")
+        below.set_xticks(range(len(cells)), [f"{penalty:.1e}" for penalty in cells], rotation=60)
+        below.set(xlabel="penalty", ylabel="size at the end")
+    plots.legend(figure, panels[0, -1], "")
     return figure
 
 
@@ -101,11 +81,11 @@ def less_static(arms: Arms, cell: ArmView, name: str) -> np.ndarray:
     if name == "static wide":
         where = {"weight_decay": 0.0 if cell.form == "original" else where["weight_decay"]}
     static = arms.at(**where).like(name)
-    return gains(cell, static[0]) if static else np.full(cell.settings["num_seeds"], np.nan)
+    return gains(cell, static[0]) if static else np.full(cell.runs.num_seeds, np.nan)
 
 
-@per("dataset", "form")
-def prices(arms: Arms) -> "Figure":
+@per("dataset", "form", title="median and range")
+def prices(arms: Arms) -> Any:
     """Draw sizes step by step, priced by themselves and by the integral of their gates: median and range over seeds."""
     figure, panels = plots.subplots(1, len(PRICES), width=3.6, height=2.9)
     for axes, (name, title) in zip(panels[0], PRICES.items(), strict=True):
@@ -116,8 +96,4 @@ def prices(arms: Arms) -> "Figure":
             plots.band(axes, np.arange(1, sizes.shape[1] + 1), sizes, color=color, label=f"{penalty:g}")
         axes.set(xlabel="step", ylabel="size", title=title)
     plots.legend(figure, panels[0, -1], "penalty")
-    figure.suptitle(f"{title_of(arms['size_price'])}: median and range")
     return figure
-
-
-PICTURES = {"starts": starts, "frontier": frontier, "prices": prices}

@@ -9,7 +9,7 @@ bound; it is compared with the integral of the gates.
 import collections
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common.networks import mlps
+from experiments.common.sizes import trained_sizes
 from jaxsize.data import Dataset
 from jaxsize.gates import hand_in, read_sizes, size_gates, size_penalty, units_beside
 from jaxsize.learners import task_of
-from jaxsize.learners.flexible import FORMS, FlexibleConfig
+from jaxsize.learners.flexible import FORMS, FlexibleConfig, penalty
 from jaxsize.programs import Batch
 from jaxsize.studies import Arm, Setup
-from jaxsize.sweeps import size_sweep
 from jaxsize.trees import Tree
 
 GATE_PENALTY = 1e-2
@@ -47,76 +47,65 @@ def naive_gates(size: jax.Array, slope: jax.Array, width: int) -> jax.Array:
     return 1 - 1 / (1 + jnp.exp(slope * (size - jnp.arange(width, dtype=size.dtype))))
 
 
-def all_naive_gates(params: Tree) -> dict[str, jax.Array]:
-    """Return the naive gates of every layer with a size, by name: [width] each."""
+def naive_price(size: jax.Array, slope: jax.Array, width: int) -> jax.Array:
+    """Return the sum of the naive gates of a layer, []."""
+    return jnp.sum(naive_gates(size, slope, width))
+
+
+def size_price(size: jax.Array, slope: jax.Array, width: int) -> jax.Array:
+    """Return the size of a layer itself, []."""
+    return size
+
+
+def of_layers(function: Callable[..., jax.Array], params: Tree) -> dict[str, jax.Array]:
+    """Compute a function of (size, slope, width) for every layer with a size, by name."""
     slopes = read_sizes(params, "slope")
-    return {
-        name: naive_gates(size, slopes[name], units_beside(params, name)) for name, size in read_sizes(params).items()
-    }
-
-
-def naive_price(params: Tree) -> jax.Array:
-    """Return the sum of all naive gates, []."""
-    return sum((jnp.sum(gates) for gates in all_naive_gates(params).values()), start=jnp.zeros(()))
+    return {name: function(size, slopes[name], units_beside(params, name)) for name, size in read_sizes(params).items()}
 
 
 def naive_outputs(apply: Callable, params: Tree, inputs: jax.Array) -> jax.Array:
     """Return the outputs [B, O] of a network with naive gates in place of its own."""
-    gates = {name: jnp.expand_dims(gates, 0) for name, gates in all_naive_gates(params).items()}
-    rows = {name: jnp.broadcast_to(of_layer, (len(inputs), of_layer.shape[1])) for name, of_layer in gates.items()}
+    gates = of_layers(naive_gates, params)
+    rows = {name: jnp.broadcast_to(of_layer, (len(inputs), of_layer.size)) for name, of_layer in gates.items()}
     return apply(hand_in(params, rows), inputs)
 
 
-def size_price(params: Tree) -> jax.Array:
-    """Return the sum of all sizes, []."""
-    return sum(read_sizes(params).values(), start=jnp.zeros(()))
+def total(price: Callable[..., jax.Array], params: Tree) -> jax.Array:
+    """Add up a price over all layers, []."""
+    return sum(of_layers(price, params).values(), start=jnp.zeros(()))
 
 
 def arms(setup: Setup) -> Iterator[Arm]:
     """Declare naive and stable gates with trained slopes, from all units on and from 1; and both prices."""
-    flags, form, dataset = setup.flags, setup.form, _few_rows(setup.dataset, STEPS * setup.flags.batch_size)
-    shared = {"specimen": True, "weight_decay": flags.decays(form)[0], **flags.rates()}
-    starts, slope = (float(flags.width), 1.0), flags.slopes[0]
-    gates = [shared | {"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY} for start in starts]
-    prices = [shared | {"start_size": START, "slope": slope, "penalty": price} for price in PRICES]
-    sized = mlps(dataset, gate="size")
-    stable = sized([flags.width]).apply
-    trained = dataclasses.replace(FORMS[form], slope="trained")
+    flags, form, dataset = setup.flags, setup.form, setup.dataset
+    rows = np.arange(min(STEPS * flags.batch_size, len(dataset.train)))
+    few, task = dataclasses.replace(dataset, train=dataset.train.rows(rows)), task_of(dataset)
+    stable, trained = mlps(dataset, gate="size")([]).apply, dataclasses.replace(FORMS[form], slope="trained")
 
-    def make_with(config: FlexibleConfig, objective: Callable | None) -> Callable[..., Batch]:
-        def make(_: Dataset, *, settings: Sequence[Mapping[str, Any]], **fields: Any) -> Batch:
-            fields |= {"num_epochs": flags.specimen_epochs}
-            batch = size_sweep(dataset, sized, [flags.width], config, settings, **fields)
-            if objective is None:
-                return batch
+    def make_with(config: FlexibleConfig, outputs: Callable, price: Callable) -> Callable[..., Batch]:
+        sizes = trained_sizes(setup, config, width=flags.width, widen=False, num_epochs=flags.specimen_epochs)
+
+        def objective(params, inputs, targets, weights, hparams):
+            recorded = task.of_batch(outputs(params, inputs), targets, weights)
+            return recorded["loss"] + hparams.penalty_weight * price(params), recorded
+
+        def make(_: Dataset, **settings: Any) -> Batch:
+            batch = sizes(few, **settings)
             return dataclasses.replace(batch, learner=batch.learner._replace(objective=objective))
 
         return make
 
-    for name, settings, config, objective in (
-        ("naive_gate", gates, trained, _objective(dataset, functools.partial(naive_outputs, stable), naive_price)),
-        ("stable_gate", gates, trained, None),
-        ("size_price", prices, FORMS[form], _objective(dataset, stable, size_price)),
-        ("integral_price", prices, FORMS[form], None),
+    shared = {"specimen": True, "weight_decay": flags.decays(form)[0], **flags.rates()}
+    gates = [{"start_size": start, "slope": 1.0, "penalty": GATE_PENALTY} for start in (float(flags.width), 1.0)]
+    prices = [{"start_size": START, "slope": flags.slopes[0], "penalty": price} for price in PRICES]
+    naive = functools.partial(naive_outputs, stable), functools.partial(total, naive_price)
+    for name, cells, make in (
+        ("naive_gate", gates, make_with(trained, *naive)),
+        ("stable_gate", gates, make_with(trained, stable, penalty)),
+        ("size_price", prices, make_with(FORMS[form], stable, functools.partial(total, size_price))),
+        ("integral_price", prices, make_with(FORMS[form], stable, penalty)),
     ):
-        make = make_with(config, objective)
-        yield from (Arm(name, setting, make) for setting in settings)
-
-
-def _few_rows(dataset: Dataset, num_rows: int) -> Dataset:
-    rows = np.arange(min(num_rows, len(dataset.train)))
-    return dataclasses.replace(dataset, train=dataset.train.rows(rows))
-
-
-def _objective(dataset: Dataset, outputs: Callable, price: Callable) -> Callable:
-    """A `Learner.objective`: the mean loss of these outputs, plus the penalty weight times this price."""
-    task = task_of(dataset)
-
-    def objective(params, inputs, targets, weights, hparams):
-        recorded = task.of_batch(outputs(params, inputs), targets, weights)
-        return recorded["loss"] + hparams.penalty_weight * price(params), recorded
-
-    return objective
+        yield from (Arm(name, shared | cell, make) for cell in cells)
 
 
 @functools.cache
@@ -130,23 +119,22 @@ def grid() -> dict[str, int]:
     sizes, slopes = (np.array(of, np.float32).ravel() for of in np.meshgrid(SIZES, SLOPES))
     counts = collections.Counter(cells=len(WIDTHS) * sizes.size)
     for width in WIDTHS:
-        naive, _ = _not_finite(naive_gates, lambda *at: jnp.sum(naive_gates(*at)), sizes, slopes, width)
-        stable, prices = _not_finite(size_gates, size_penalty, sizes, slopes, width)
+        naive, _ = _evaluated(naive_gates, naive_price, sizes, slopes, width)
+        stable, prices = _evaluated(size_gates, size_penalty, sizes, slopes, width)
         outside = ~((prices >= 0) & (prices <= width))
         counts.update(naive=int(naive.sum()), stable=int(stable.sum()), outside=int(outside.sum()))
     return counts
 
 
-def _not_finite(
+def _evaluated(
     gates: Callable, price: Callable, sizes: np.ndarray, slopes: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """In which cells something is not finite, bool [cells], and the prices, [cells]."""
+    """Tell in which cells something is not finite, bool [cells], and list the prices, [cells]."""
 
     def one(size: jax.Array, slope: jax.Array) -> tuple[jax.Array, jax.Array]:
-        at = (size, slope)
-        value, by_price = jax.value_and_grad(lambda *at: price(*at, width), (0, 1))(*at)
-        by_gates = jax.grad(lambda *at: jnp.sum(gates(*at, width)), (0, 1))(*at)
-        seen = jnp.concatenate([gates(*at, width), jnp.stack([value, *by_price, *by_gates])])
+        value, by_price = jax.value_and_grad(price, (0, 1))(size, slope, width)
+        by_gates = jax.grad(lambda *at: jnp.sum(gates(*at, width)), (0, 1))(size, slope)
+        seen = jnp.concatenate([gates(size, slope, width), jnp.stack([value, *by_price, *by_gates])])
         return ~jnp.isfinite(seen).all(), value
 
     bad, values = jax.jit(jax.vmap(one))(sizes, slopes)

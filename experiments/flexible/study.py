@@ -21,20 +21,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import optax
 
 from experiments.common.networks import mlps
 from experiments.common.sizes import cuts, trained_sizes
+from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
-from experiments.flexible import claims, pictures, specimen_claims, specimens
+from experiments.flexible import pictures, specimens
+from experiments.flexible.claims import CLAIMS, ends
 from jaxsize.data import Form
 from jaxsize.errors import InputError
-from jaxsize.learners import Hparams, sparsifier
+from jaxsize.learners import sparsifier
 from jaxsize.learners.flexible import FORMS, FlexibleConfig, Optimizer, make_optimizer
 from jaxsize.learners.importance import Measure
 from jaxsize.programs import Batch
-from jaxsize.results import Folder
-from jaxsize.studies import Arm, Learned, Setup, Study, columns, listing
+from jaxsize.studies import Arm, Arms, Learned, Setup, Study, columns, listing
 from jaxsize.sweeps import Partner, partner_batches
 
 
@@ -77,8 +77,7 @@ class LearnedSizeFlags(FlexibleFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("depth", "specimen_epochs")
-        for name in ("start_sizes", "penalty", "penalties", "original_weight_decays", "weight_decays"):
-            self.require_numbers(name)
+        self.require_numbers("start_sizes", "penalty", "penalties", "original_weight_decays", "weight_decays")
         self.require_numbers("slopes", above=True, high=1e4)
         if len(self.start_sizes) < 2 or max(self.start_sizes) > self.width:
             expected = f"two or more numbers up to the width {self.width}"
@@ -101,20 +100,18 @@ def arms(setup: Setup) -> Iterator[Arm]:
     The original form ignores start sizes: it has the smallest and the largest. The corrected form has the other slopes,
     too, with the first decay.
     """
-    flags, form, rates = setup.flags, setup.form, setup.flags.rates()
-    decays, slope, other_slopes = flags.decays(form), flags.slopes[0], flags.slopes[1:]
-    start_sizes, ignored = flags.start_sizes, form == "original"
-    if ignored:
-        start_sizes, other_slopes = (min(start_sizes), max(start_sizes)), ()
+    flags, form, ignored = setup.flags, setup.form, setup.form == "original"
+    decays, slope = flags.decays(form), flags.slopes[0]
+    start_sizes = (min(flags.start_sizes), max(flags.start_sizes)) if ignored else flags.start_sizes
     gates = [{"slope": slope, "weight_decay": decay} for decay in decays]
-    gates += [{"slope": other, "weight_decay": decays[0]} for other in other_slopes]
+    other_gates = [{"slope": other, "weight_decay": decays[0]} for other in flags.slopes[1:]]
     starts, penalties = (
         trained_sizes(setup, flags.flexible(form), depth=flags.depth, ignore_start=ignored) for _ in range(2)
     )
-    for gate, start in itertools.product(gates, start_sizes):
-        yield Arm("starts", {"start_size": start, "penalty": flags.penalty} | gate | rates, starts)
-    for gate, penalty in itertools.product(gates[: len(decays)], flags.penalties):
-        yield Arm("penalties", {"start_size": flags.width / 2, "penalty": penalty} | gate | rates, penalties)
+    for gate, start in itertools.product(gates if ignored else gates + other_gates, start_sizes):
+        yield Arm("starts", {"start_size": start, "penalty": flags.penalty} | gate | flags.rates(), starts)
+    for gate, penalty in itertools.product(gates, flags.penalties):
+        yield Arm("penalties", {"start_size": flags.width / 2, "penalty": penalty} | gate | flags.rates(), penalties)
     yield from specimens.arms(setup)
 
 
@@ -123,47 +120,36 @@ def followers(setup: Setup, learned: Learned) -> list[Batch]:
 
     Their weights are trained by the optimiser of the flexible networks.
     """
-    flags, form, dataset = setup.flags, setup.form, setup.dataset
+    flags, form = setup.flags, setup.form
     sizes: dict[tuple[float, float], list[list[float]]] = {}
     for row in (row for _, trained in learned.values() for row in trained.rows):
         if row["arm"] == "penalties" and row["epoch"] == flags.epochs:
             sizes.setdefault((row["weight_decay"], row["penalty"]), []).append(row["size_per_layer"])
-    wanted: list[tuple[dict[str, Any], tuple[int, ...]]] = []
-    for (decay, penalty), ends in sizes.items():
-        widths = static_widths(ends)
-        for arm, own in static_decays(form, decay).items() if widths else ():
-            label = {"arm": arm, "weight_decay": decay, "own_weight_decay": own, "penalty": penalty}
-            wanted.append((label, widths))
-    for decay in dict.fromkeys(static_decays(form, decay)["static"] for decay in flags.decays(form)):
-        label = {"arm": "static wide", "weight_decay": decay, "own_weight_decay": decay}
+    wanted: list[tuple[dict[str, Any], tuple[int, ...]]] = [
+        ({"arm": arm, "weight_decay": decay, "own_weight_decay": own, "penalty": penalty}, widths)
+        for (decay, penalty), of_runs in sizes.items()
+        if (widths := static_widths(of_runs))
+        for arm, own in static_decays(form, decay).items()
+    ]
+    for own in dict.fromkeys(static_decays(form, decay)["static"] for decay in flags.decays(form)):
+        label = {"arm": "static wide", "weight_decay": own, "own_weight_decay": own}
         wanted.append((label, (2 * flags.width,) * flags.depth))
 
-    static, fields, numbers = mlps(dataset, gate=None), setup.fields("static"), itertools.count(setup.first_run)
-    partners: dict[float, list[Partner]] = {}
+    static, fields, partners = mlps(setup.dataset, gate=None), setup.fields("static"), []
     for (own, widths), seed in itertools.product(wanted, range(flags.num_seeds)):
-        label = fields["label"] | own | {"seed": seed, "run": next(numbers)}
-        init = functools.partial(static(widths).init, seed)
-        partners.setdefault(own["own_weight_decay"], []).append(Partner(label, widths, init, flags.epochs))
-
-    def optimizer(hparams: Hparams) -> optax.GradientTransformation:
-        return make_optimizer(flags.flexible(form), hparams.replace(size_learning_rate=0.0))  # there are no sizes
-
-    def as_flexible(batch: Batch) -> Batch:
-        return dataclasses.replace(batch, learner=batch.learner._replace(optimizer=optimizer))
-
-    return [
-        as_flexible(batch)
-        for decay, together in partners.items()
-        for batch in partner_batches(
-            together,
-            dataset,
-            sparsifier.FORMS[form],
-            static,
-            name=f"{fields['name']}.{decay:g}",
-            hparams={"learning_rate": flags.learning_rate, "weight_decay": decay},
-            config=fields["config"],
-        )
-    ]
+        label = fields["label"] | own | {"seed": seed, "run": setup.first_run + len(partners)}
+        init, decay = functools.partial(static(widths).init, seed), {"weight_decay": own["own_weight_decay"]}
+        partners.append(Partner(label, widths, init, flags.epochs, decay))
+    return partner_batches(
+        partners,
+        setup.dataset,
+        sparsifier.FORMS[form],
+        static,
+        name=fields["name"],
+        hparams={"learning_rate": flags.learning_rate},
+        optimizer=lambda hparams: make_optimizer(flags.flexible(form), hparams.replace(size_learning_rate=0.0)),
+        config=fields["config"],
+    )
 
 
 def static_decays(form: Form, decay: float) -> dict[str, float]:
@@ -189,20 +175,38 @@ def static_widths(sizes: Sequence[Sequence[float | None]]) -> tuple[int, ...]:
     return tuple(max(1, int(size)) for size in np.median(finite, axis=0).tolist()) if len(finite) else ()
 
 
-def cuts_but_of_specimens(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Measure what cuts do to the networks with sound gates and prices; see `cuts`."""
-    sound = {name: pair for name, pair in learned.items() if "specimen" not in pair[0].labels[0]}
-    return cuts(folder, setup, sound)
+def table(arms: Arms) -> list[dict[str, Any]]:
+    """Make the table: flexible networks by gate, penalty and start, then static ones, then wide ones."""
+    scores, units = ("train_score", "test_score"), lambda arm: arm.end("live_units")
+    flexible = columns(
+        "size", *scores, arms=["starts", "penalties"], by=["slope", "weight_decay", "penalty", "start_size"]
+    )
+    static = columns(*scores, arms=["static", "static L2"], by=["weight_decay", "penalty"], size=units)
+    wide = columns(*scores, arms=["static wide"], by=["weight_decay"], size=units)
+    return [*flexible(arms), *static(arms), *wide(arms)]
 
 
-SCORES = ("train_score", "test_score")
-TABLES = (
-    columns("size", *SCORES, arms=["starts", "penalties"], by=["slope", "weight_decay", "penalty", "start_size"]),
-    columns(
-        *SCORES, arms=["static", "static L2"], by=["weight_decay", "penalty"], size=lambda arm: arm.end("live_units")
-    ),
-    columns(*SCORES, arms=["static wide"], by=["weight_decay"], size=lambda arm: arm.end("live_units")),
-)
+def answer(arms: Arms) -> Iterator[str]:
+    """Say where sizes ended, by where they started, and what a price left beside a static network of that size."""
+    for (dataset, form), chosen in arms.by("dataset", "form").items():
+        (slope, decay), view = next(iter(chosen["starts"].by("slope", "weight_decay").items()))
+        starts = view.values("start_size")
+        began = f"{starts[0]:g} to {starts[-1]:g} units" if form == "corrected" else "1 unit, whatever was asked for,"
+        ended = " to ".join(dict.fromkeys(median(size, ".3g") for size in ends(view)[:, [0, -1]].T))
+        penalty, kind = max(chosen["penalties"].values("penalty")), view.score()[0]
+        cell = chosen.at(weight_decay=decay, penalty=penalty)
+        size = median(cell["penalties"].end("size"), ".3g")
+        scores = [median(one.end(kind), ".4f") for one in (cell["penalties"], *cell.like("static"))]
+        yield (
+            f"{dataset}, {form} form, slope {slope:g}, weight decay {decay:g}: "
+            f"layers that started with {began} ended with {ended}."
+        )
+        yield (
+            f"A price of {penalty:g} per unit left a size of {size}; {kind.replace('_', ' ')} "
+            f"{', of static networks of that size '.join(scores)}."
+        )
+
+
 STUDY = Study(
     name="flexible",
     flags=LearnedSizeFlags,
@@ -226,10 +230,10 @@ STUDY = Study(
     },
     arms=arms,
     followers=followers,
-    table=lambda chosen: [row for table in TABLES for row in table(chosen)],
-    claims=specimen_claims.CLAIMS | claims.CLAIMS,
-    pictures=pictures.PICTURES,
-    answer=claims.answer,
-    checks=[cuts_but_of_specimens],
+    table=table,
+    claims=CLAIMS,
+    pictures={"starts": pictures.starts, "frontier": pictures.frontier, "prices": pictures.prices},
+    answer=answer,
+    checks=[functools.partial(cuts, arms=("starts", "penalties"))],
 )
 COMMAND = STUDY.command

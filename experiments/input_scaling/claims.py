@@ -6,68 +6,63 @@ restores the accuracy of R0 (R3), works (R7), has trouble (R4, R5), or does not 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from experiments.input_scaling.recipes import UNSCALED
-from experiments.input_scaling.table import accuracy, after, at_best_epoch, best_factor, steps, zero_from
+from experiments.input_scaling.table import accuracy, at_best_epoch, best_factor, zero_from
 from jaxsize.statistics import Estimate, Part, Verdict, median_interval, paired_difference, verdict
-from jaxsize.studies import Arms, ArmView, Claim, above, below, each, listed, unclear, within
-from jaxsize.studies.choosing import Choice
+from jaxsize.studies import Arms, ArmView, Claim, above, below, each, exactly, listed, unclear, within
 
 FIRST_STEPS = 200
 """The number of steps that count as first ones."""
-GROWTH = 10.0
-"""Gradients grow if the largest one of the first steps is more than this many times the first one."""
-DEAD = 0.99
-"""A network counts as dead if at least this share of its units is 0 on a whole batch."""
 WHOLE_PERCENT = 0.01
 """Accuracies that differ by less look the same in the asker's whole per cents."""
 
 
-def at_scales(*names: str) -> Any:
-    """Choose recipes at each of --scales, each beside R0 and beside R2 at the same scale."""
+def at_scales(*names: str) -> Callable[[Arms], Iterator[Any]]:
+    """Choose recipes at each of --scales, beside R0 and R2 at the same scale, as all were after --epochs."""
 
-    def choose(arms: Arms) -> Iterator[Choice]:
-        for dataset in arms.datasets:
-            here = arms.at(dataset=dataset)
+    def choose(arms: Arms) -> Iterator[Any]:
+        for (dataset,), here in arms.until(arms.settings.get("epochs")).by("dataset").items():
             for recipe in here.like(*names):
                 for scale, one in recipe.by("input_scale").items():
                     if scale in arms.settings["scales"]:
-                        yield (
-                            {"dataset": dataset, "scale": scale},
-                            (one, here[UNSCALED], here["R2"].at(input_scale=scale)),
-                        )
+                        beside = here[UNSCALED], here["R2"].at(input_scale=scale)
+                        yield {"dataset": dataset, "scale": scale}, (one, *beside)
 
     return choose
 
 
 def dies(r1: ArmView, *_: ArmView) -> Iterator[Part]:
-    """Yield how much gradients of R1 grow, and the share of dead units, of outputs 0, and the loss at the end."""
+    """Yield how much gradients of R1 grow after the first step, and whether all outputs are 0 at the last one.
+
+    The asker does not say how much gradients grow, and speaks of outputs, not of units. Listed are when outputs become
+    0, the share of dead units, and the loss, which is ln(classes) where all outputs are 0.
+    """
     r1 = r1.at(rate_factor=1.0)
     for layer in (0, 1):
-        norms = steps(r1, f"gradient_norm_{layer}")[:, :FIRST_STEPS]
-        largest = np.nan_to_num(norms, nan=np.inf).max(axis=1)
-        grown = median_interval(np.log10(np.minimum(largest, 1e38) / norms[:, 0] / GROWTH))
-        yield above(grown, of=f"log10 of largest / first gradient / {GROWTH:g}, layer {layer + 1}")
-    last = r1.settings["epochs"] - 1
-    for key, what in (("dead_share_0", "dead units"), ("zero_outputs", "batches with all outputs 0")):
-        share = median_interval(r1.steps_by_epoch(key)[:, last].mean(axis=-1))
-        yield within(share, DEAD, 1, of=f"share of {what}, last epoch")
-    loss = median_interval(after(r1, "train_loss") / np.log(r1.values("num_classes")[0]))
-    yield within(loss, 0.999, 1.001, of="loss / ln(classes)")
-    dead = steps(r1, "dead_share_0") >= DEAD
-    first = median_interval(np.where(dead.any(axis=1), dead.argmax(axis=1) + 1.0, np.nan))
-    yield listed(above(first, of=f"first step with {DEAD:.0%} of units dead on its batch"), "a description")
-    since = median_interval(zero_from(steps(r1, "zero_outputs")))
-    yield listed(above(since, of="step from which outputs are 0"), "a description")
+        norms = r1.steps(f"gradient_norm_{layer}")[:, :FIRST_STEPS]
+        largest = np.minimum(np.nan_to_num(norms[:, 1:], nan=np.inf).max(axis=1), 1e38)
+        grown = median_interval(np.log10(largest / norms[:, 0]))
+        yield above(grown, of=f"log10 of largest later / first gradient, layer {layer + 1}")
+    zero = r1.steps("zero_outputs")
+    yield exactly(1, zero[:, -1], median_interval(zero[:, -1]), of="all outputs are 0 at the last step")
+    described = {
+        "step from which outputs are 0": zero_from(zero),
+        "share of batches with all outputs 0, last epoch": r1.steps_by_epoch("zero_outputs")[:, -1].mean(axis=-1),
+        "share of dead units, last epoch": r1.steps_by_epoch("dead_share_0")[:, -1].mean(axis=-1),
+        "loss / ln(classes)": r1.end("train_loss") / np.log(r1.values("num_classes")[0]),
+    }
+    for of, values in described.items():
+        yield listed(above(median_interval(values), of=of), "a description")
 
 
-def lead(one: ArmView, other: ArmView, epochs: int | None = None, other_epochs: int | None = None) -> Estimate:
+def lead(one: ArmView, other: ArmView) -> Estimate:
     """Estimate by how much one test accuracy is above another, paired over seeds and rounded as all scores are."""
-    difference = np.round(accuracy(one, epochs) - accuracy(other, other_epochs), 6)
+    difference = np.round(accuracy(one) - accuracy(other), 6)
     return paired_difference(difference, np.zeros(len(difference)))
 
 
@@ -91,13 +86,13 @@ def compared(recipe: ArmView, other: ArmView) -> Iterator[tuple[dict[str, Any], 
         yield {"of": f"{of}, rates chosen anew, times {factor:g}{edge} and {beside:g}"} | why, one, reference
 
 
-def ends_lower(recipe: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
-    """Yield a recipe's test accuracy less R0's."""
-    for label, one, reference in compared(recipe, r0):
+def ends_lower(recipe: ArmView, other: ArmView, *_: ArmView) -> Iterator[Part]:
+    """Yield a recipe's test accuracy less that of another, which should be higher."""
+    for label, one, reference in compared(recipe, other):
         yield below(lead(one, reference), **label)
 
 
-def recovers(recipe: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
+def recovers(recipe: ArmView, r0: ArmView, *_: ArmView) -> Iterator[Part]:
     """Yield a recipe's test accuracy less R0's: what the asker has back, in whole per cents."""
     for label, one, reference in compared(recipe, r0):
         yield within(lead(one, reference), -WHOLE_PERCENT, 1, **label)
@@ -105,24 +100,23 @@ def recovers(recipe: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
 
 def works(recipe: ArmView, r0: ArmView, r2: ArmView) -> Iterator[Part]:
     """Yield a recipe's test accuracy less R0's. It works if it recovers, and does not if it ends lower than R2."""
-    for part, (_, one, helped) in zip(recovers(recipe, r0, r2), compared(recipe, r2), strict=True):
+    for part, (_, one, helped) in zip(recovers(recipe, r0), compared(recipe, r2), strict=True):
         is_between = part[2].outcome == "refuted" and verdict(lead(one, helped), "negative").outcome != "holds"
         yield unclear(part, 'how far below R0 "works" may end') if is_between else part
 
 
 def fails(recipe: ArmView, r0: ArmView, r2: ArmView) -> Iterator[Part]:
-    """Yield a recipe's test accuracy less that of R2, of which the asker says that it helps."""
-    for label, one, helped in compared(recipe, r2):
-        yield below(lead(one, helped), **label)
-    for part in ends_lower(recipe, r0, r2):
+    """Yield a recipe's test accuracy less that of R2, which the asker says helps; that less R0's is listed."""
+    yield from ends_lower(recipe, r2)
+    for part in ends_lower(recipe, r0):
         yield listed(part, "a description")
 
 
-def closes(r2: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
+def closes(r2: ArmView, r0: ArmView, *_: ArmView) -> Iterator[Part]:
     """Yield the test accuracy of R2 trained for longer less R0's, trained for --epochs and for as long."""
-    epochs = r2.settings["long_epochs"]
-    yield within(lead(r2, r0, epochs), -WHOLE_PERCENT, 1, of=f"R2, {epochs} epochs, less R0")
-    part = within(lead(r2, r0, epochs, epochs), -WHOLE_PERCENT, 1, of="the same less R0 trained as long")
+    longer, epochs = r2.until(None), r2.settings["long_epochs"]
+    yield within(lead(longer, r0), -WHOLE_PERCENT, 1, of=f"R2, {epochs} epochs, less R0")
+    part = within(lead(longer, r0.until(None)), -WHOLE_PERCENT, 1, of="the same less R0 trained as long")
     yield listed(part, "not what was asked")
 
 
@@ -142,7 +136,7 @@ def is_most(tuned: ArmView) -> Iterator[Part]:
     yield unclear(part, 'how far above 50 % "about 50 %" reaches') if is_between else part
 
 
-def both_layers(r8: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
+def both_layers(r8: ArmView, r0: ArmView, *_: ArmView) -> Iterator[Part]:
     """Yield R8's test accuracy less R0's and, where the scale is a power of 2, how many of its losses differ.
 
     In R8 the rate of the second layer is R0's: both layers need a lower one only if R8 ends lower.
@@ -150,7 +144,7 @@ def both_layers(r8: ArmView, r0: ArmView, _: ArmView) -> Iterator[Part]:
     r8, r0 = r8.at(rate_factor=1.0), r0.at(rate_factor=1.0)
     yield within(lead(r8, r0), -1, -WHOLE_PERCENT, of="R8 less R0")
     if math.frexp(r8.where["input_scale"])[0] == 0.5:
-        losses, expected = steps(r8, "loss"), steps(r0, "loss")
+        losses, expected = r8.steps("loss"), r0.steps("loss")
         count = ((losses != expected) & ~(np.isnan(losses) & np.isnan(expected))).sum(axis=1)
         same = Verdict("open" if count.any() else "refuted", f"{count.sum()} of {losses.size} losses differ")
         yield {"of": "losses that differ from R0's"}, median_interval(count), same

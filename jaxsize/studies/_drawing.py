@@ -31,6 +31,9 @@ def _drawn(pictures: Mapping[str, Draw | Picture], arms: Arms, folder: Path) -> 
             with plots.style():
                 if (figure := picture.draw(chosen)) is None:
                     continue
+                if picture.title:
+                    text = f"{chosen.title}: {picture.title}"
+                    figure.suptitle(text, x=0.01, horizontalalignment="left")  # the legend is on the right
                 names = [title, *(_text(value) for value in values)]
                 plots.save(figure, folder / f"{'_'.join(names)}.png")
             caption = " ".join((inspect.getdoc(picture.draw) or title).split())

@@ -70,6 +70,10 @@ class Arms(Sequence[ArmView]):
         """Select by data set, by form, or by values of settings; arms without such runs are left out."""
         return Arms([one for view in self if (one := self._at(view, where)) is not None])
 
+    def until(self, epochs: int | None) -> "Arms":
+        """Read all arms as they were after so many epochs; see `ArmView.until`."""
+        return Arms([view.until(epochs) for view in self])
+
     @staticmethod
     def _at(view: ArmView, where: dict[str, Any]) -> ArmView | None:
         if any(name in view.where and view.where[name] != value for name, value in where.items()):
@@ -97,6 +101,12 @@ class Arms(Sequence[ArmView]):
     def forms(self) -> list[str]:
         """The forms, in their order."""
         return list(dict.fromkeys(view.form for view in self))
+
+    @property
+    def title(self) -> str:
+        """Whose runs they are, for the title of a picture: data sets, the form if it is one, the number of seeds."""
+        form = [f"{self.forms[0]} form"] if len(self.forms) == 1 else []
+        return ", ".join([*self.datasets, *form, f"{self.settings['num_seeds']} seeds"])
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -36,7 +36,11 @@ class ArmView:
         [[-3.0, -2.0]]
         >>> [row["epoch"] for row in learned.at(penalty=0.1).paths[0]]
         [1]
+        >>> learned.at(penalty=0.1).until(1).end("test_error").tolist()
+        [3.0]
     """
+
+    _epochs: int | None = None  # see `until`
 
     def __init__(
         self,
@@ -118,6 +122,15 @@ class ArmView:
         view.where = self.where | where
         return view
 
+    def until(self, epochs: int | None) -> Self:
+        """Read the same runs as they were after so many epochs, where some went on for longer; None: to their ends.
+
+        What `end`, `curve`, `matrix`, `steps` and `steps_by_epoch` read is cut there; a run that is shorter has no end.
+        """
+        view = copy.copy(self)
+        view._epochs = epochs
+        return view
+
     def values(self, setting: str, *, skip: Any = None) -> list[Any]:
         """List the different values of a setting, ascending, but for one to `skip`."""
         return [value for value in self.runs.values(setting, **self.where) if value != skip]
@@ -151,7 +164,10 @@ class ArmView:
             InputError: when several runs of one seed are selected.
         """
         name, sign = self._column(column)
-        return sign * self.runs.last(name, **self.where)
+        if self._epochs is None:
+            return sign * self.runs.last(name, **self.where)
+        curve = self.runs.curve(name, **self.where)[:, self._epochs - 1 : self._epochs]
+        return sign * np.pad(curve, ((0, 0), (0, 1)), constant_values=np.nan)[:, 0]
 
     def curve(self, column: str) -> np.ndarray:
         """Read a column at every epoch: [num_seeds, epochs], NaN where there is no number.
@@ -160,7 +176,7 @@ class ArmView:
             InputError: when several runs of one seed are selected.
         """
         name, sign = self._column(column)
-        return sign * self.runs.curve(name, **self.where)
+        return sign * self.runs.curve(name, **self.where)[:, : self._epochs]
 
     def matrix(self, column: str, *, over: str, skip: Any = None) -> np.ndarray:
         """Read a column at the end of every run, [num_seeds, values of the setting `over`]; see `values`."""
@@ -169,11 +185,13 @@ class ArmView:
 
     def steps(self, key: str) -> np.ndarray:
         """Read what was recorded at every step, [num_seeds, steps]; see `Runs.steps`."""
-        return self.runs.steps(key, **self.where)
+        if self._epochs is None:
+            return self.runs.steps(key, **self.where)
+        return self.steps_by_epoch(key).reshape(self.runs.num_seeds, -1)
 
     def steps_by_epoch(self, key: str) -> np.ndarray:
         """Read what was recorded at every step, [num_seeds, epochs, steps of an epoch]."""
-        return self.runs.per_epoch(key, **self.where)
+        return self.runs.per_epoch(key, **self.where)[:, : self._epochs]
 
     def _column(self, column: str) -> tuple[str, int]:
         if not column.endswith("_score"):

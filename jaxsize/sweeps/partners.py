@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import optax
 
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
+from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.network import Network
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.buckets import bucket
+from jaxsize.sweeps._grid import column
 from jaxsize.sweeps.columns import in_order
 from jaxsize.trees import Tree
 from jaxsize.units.groups import UnitGroups
@@ -46,6 +49,8 @@ class Partner(NamedTuple):
     """A function that returns the NumPy parameters before training, of the network of these widths."""
     epochs: int
     """For how many epochs the network is trained."""
+    hparams: Mapping[str, float] = {}
+    """Settings of the learner of its own, in place of those that all partners share."""
 
 
 def partner_batches(
@@ -58,6 +63,7 @@ def partner_batches(
     hparams: Mapping[str, float],
     factor: float = 1.5,
     task: Task | None = None,
+    optimizer: Callable[[Hparams], optax.GradientTransformation] | None = None,
     **batch: Any,
 ) -> list[Batch]:
     """Make the batches that train all partners without a penalty: one per set of buckets and number of epochs.
@@ -68,10 +74,11 @@ def partner_batches(
         sparsifier: how weights are moved, and gates where the networks have them.
         network: widths -> the network of these widths, in which a unit whose weights are all 0 stays as it is.
         name: first part of the batches' names, which are used as file names.
-        hparams: settings of the learner, the same for all.
+        hparams: settings of the learner that the partners share; each has all those that any partner has of its own.
         factor: ratio of neighbouring buckets, at least 1. One program serves widths up to this factor apart, so that
             `run_seconds` in the rows are those of padded networks.
         task: the losses and scores; by default those of the data set's task.
+        optimizer: settings of a run -> what moves its weights; by default what `sparsifier` says.
         batch: further fields of `Batch`.
 
     Returns:
@@ -112,6 +119,8 @@ def partner_batches(
         sizes = [network_sizes(groups, _by_group(groups, partner.widths)) for partner in group]
         units = [{"live_units": sum(one.widths), "live_units_per_layer": list(one.widths)} for one in group]
         more: dict[str, Any] = {"histories": {}, "columns": lambda before, after: {}, **batch}
+        own = [{**hparams, **partner.hparams} for partner in group]
+        learner = make_learner(padded_network, task or task_of(dataset), sparsifier)
         return Batch(
             name=batch_name,
             labels=[
@@ -120,8 +129,8 @@ def partner_batches(
             ],
             init=lambda index: pad_units(groups, group[index].init()),
             num_parameters=network_sizes(groups, {})["parameters"],
-            hparams=hparams,
-            learner=make_learner(padded_network, task or task_of(dataset), sparsifier),
+            hparams={setting: column(own, setting) for setting in own[0]},
+            learner=learner._replace(optimizer=optimizer or learner.optimizer),
             dataset=dataset,
             num_epochs=epochs,
             shrinking=None,

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import types
+from typing import Any
 
 import chex
 import jax
@@ -14,7 +16,7 @@ from helpers.experiments import rows_of
 from helpers.hparams import flexible_hparams
 
 from experiments.flexible import STUDY, LearnedSizeFlags
-from experiments.flexible.claims import CLAIMS, rank_correlations, slopes
+from experiments.flexible.claims import CLAIMS, forgets_start, uncorrelated
 from experiments.flexible.study import static_widths
 from jaxsize.data import load
 from jaxsize.studies import Setup
@@ -140,12 +142,19 @@ def test_static_networks_have_the_median_size():
     assert static_widths([[float("nan")]]) == ()
 
 
-def test_slopes_and_rank_correlations_of_lines():
+def test_slopes_and_rank_correlations_over_seeds():
+    """A seed with a value that is not finite is lost, and equal values have no correlation."""
     starts = [0.0, 10, 30]
-    squares = -np.square(starts)
-    lines = np.array([5 + 0.5 * np.array(starts), [7, 7, 7], [1, 2, np.nan], squares])
-    np.testing.assert_allclose(slopes(starts, lines)[:3], [0.5, 0, np.nan], atol=1e-12)
-    np.testing.assert_allclose(rank_correlations(starts, lines), [1, 0, np.nan, -1])
+    lines = np.array([5 + 0.5 * np.array(starts), [7, 7, 7], [1, 2, np.nan], -np.square(starts)])
+    arm: Any = types.SimpleNamespace(
+        values=lambda setting: starts, matrix=lambda column, over: 2 * lines, settings={"depth": 2}
+    )
+    ((_, slope, _),), ((_, correlation, _),) = forgets_start(arm), uncorrelated(arm)
+    expected = np.polyfit(starts, lines[3], 1)[0]
+    assert (slope.n, slope.lost, slope.estimate) == (3, 1, pytest.approx(0, abs=1e-12))
+    assert (slope.low, slope.high) == (pytest.approx(expected), pytest.approx(0.5))
+    assert (correlation.n, correlation.lost, correlation.estimate) == (3, 1, 0)
+    assert (correlation.low, correlation.high) == (pytest.approx(-1), pytest.approx(1))
 
 
 def judge(claim, path, *, slope=0.0, falls=True, datasets=("digits",), form="corrected"):

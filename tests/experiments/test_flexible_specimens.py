@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from helpers.arms import made_arms
 
-from experiments.flexible import STUDY, LearnedSizeFlags, specimens
-from experiments.flexible import specimen_claims as report
+from experiments.flexible import STUDY, LearnedSizeFlags, claims, specimens
 from jaxsize.data import load
 from jaxsize.gates.ramp import size_gates
 from jaxsize.networks.mlp import mlp
@@ -29,9 +28,9 @@ def test_naive_outputs_are_those_of_the_network():
     np.testing.assert_allclose(
         specimens.naive_outputs(network.apply, params, inputs), network.apply(params, inputs), atol=1e-6
     )
-    assert float(specimens.size_price(params)) == 4
+    assert float(specimens.total(specimens.size_price, params)) == 4
     expected = np.sum(1 / (1 + np.exp(-0.5 * (4 - np.arange(7)))))
-    np.testing.assert_allclose(specimens.naive_price(params), expected, rtol=1e-5)
+    np.testing.assert_allclose(specimens.total(specimens.naive_price, params), expected, rtol=1e-5)
 
 
 def test_specimens_of_a_regression_have_few_rows_too():
@@ -50,15 +49,25 @@ def test_only_naive_gates_have_cells_that_are_not_finite():
     assert counts["stable"] == counts["outside"] == 0
 
 
-def test_the_first_step_that_is_not_finite_counts_from_one():
-    losses = np.array([[1.0, np.nan, np.nan], [1, 2, 3], [1, 2, np.inf]])
-    assert report.first_not_finite(losses).tolist() == [2, 3]
+def test_the_first_step_that_is_not_finite_counts_from_one(tmp_path):
+    losses = np.array([[1.0, np.nan, np.nan], [1, 2, 3], [1, 2, np.inf], [1, 2, 3]])
+    cells = [("naive_gate", 0), ("naive_gate", 1), ("stable_gate", 0), ("stable_gate", 1)]
+    rows = [
+        {"dataset": "digits", "form": "corrected", "arm": arm, "start_size": 9.0, "seed": seed} for arm, seed in cells
+    ]
+    claim = claims.CLAIMS["C13"].judge(made_arms(tmp_path, rows, steps={"loss": losses}, num_seeds=2), "corrected")
+    *on_the_grid, naive, stable = claim["parts"]
+    assert [part["verdict"] for part in on_the_grid] == ["holds", "holds"]
+    assert (naive["estimate"], naive["step"], naive["verdict"]) == (0.5, 2, "open")  # all should be lost
+    assert (stable["estimate"], stable["step"], stable["verdict"]) == (0.5, 3, "refuted")
 
 
-def test_speed_is_in_rates_per_step():
+def test_speed_is_in_rates_per_step(tmp_path):
     steps = np.arange(40.0)
     sizes = np.stack([10 - 0.5 * steps, np.full(40, -13.0), 0.25 * steps])
-    np.testing.assert_allclose(report.speeds(sizes, 0.5), [-1, 0, 0.5])
+    rows = [{"dataset": "digits", "form": "corrected", "arm": "size_price", "seed": seed} for seed in range(3)]
+    arms = made_arms(tmp_path, rows, steps={"size_0": sizes}, num_seeds=3, size_learning_rate=0.5)
+    np.testing.assert_allclose(claims.speed(arms["size_price"]), [-1, 0, 0.5])
 
 
 def judge(path, least, integral_falls):
@@ -78,16 +87,19 @@ def judge(path, least, integral_falls):
         for index, (arm, penalty) in enumerate(cells)
     ]
     arms = made_arms(path, rows, steps={"size_0": lines}, num_seeds=7, size_learning_rate=1.0)
-    return report.CLAIMS["C14"].judge(arms, "corrected")
+    return claims.CLAIMS["C14"].judge(arms, "corrected")
 
 
 @pytest.mark.parametrize(
-    ("least", "integral_falls", "outcome"), [(0.05, False, "holds"), (2.0, False, "open"), (0.05, True, "open")]
+    ("least", "integral_falls", "outcome"), [(0.5, False, "holds"), (2.0, False, "open"), (0.05, True, "open")]
 )
-def test_running_off_is_judged_over_penalties(tmp_path, least, integral_falls, outcome):
+def test_running_off_is_judged_at_the_highest_penalty(tmp_path, least, integral_falls, outcome):
+    """At lower ones, of which the source does not say that they suffice, and of the integral, speeds are listed."""
     claim = judge(tmp_path, least, integral_falls)
     assert claim["verdict"] == outcome
-    share = next(part for part in claim["parts"] if part.get("price") == "size less integral")
-    assert share["estimate"] == pytest.approx(2 / 3 if outcome == "holds" else 0)
-    single = {(part["price"], part["penalty"]): part["estimate"] for part in claim["parts"] if "penalty" in part}
-    assert single["size", 0.01] == 0 and single["size", 1.0] == (-1 if least < 1 else 0)
+    less = next(part for part in claim["parts"] if part.get("price") == "size less integral")
+    assert less["estimate"] == (-1 if outcome == "holds" else 0)
+    single = {(part["price"], part["penalty"]): part for part in claim["parts"] if "penalty" in part}
+    assert single["size", 0.01]["estimate"] == 0 and single["size", 1.0]["estimate"] == (-1 if least < 1 else 0)
+    assert [cell for cell, part in single.items() if "uninformative" not in part] == [("size", 1.0)]
+    assert {part["verdict"] for part in single.values() if "uninformative" in part} == {"not decided"}

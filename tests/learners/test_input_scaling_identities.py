@@ -10,8 +10,7 @@ import pytest
 import scipy.special
 from helpers.shrinking import Counter, folder_in
 
-from experiments.input_scaling.first_steps import first_steps, first_steps_of
-from experiments.input_scaling.recipes import RECIPES, predicted_changes, setting_of
+from experiments.input_scaling.recipes import RECIPES, first_steps, first_steps_of, predicted_changes, setting_of
 from experiments.input_scaling.table import not_finite
 from jaxsize.data import load
 from jaxsize.learners.plain import PlainConfig
@@ -165,12 +164,12 @@ def test_steps_are_those_of_momentum_with_coupled_decay(tmp_path):
             assert recorded[f"gradient_norm_{layer}"][step] == pytest.approx(norm, rel=1e-3)
             velocity[layer] = 0.9 * velocity[layer] + gradients[layer] + (0.3, 0.1)[layer] * weights[layer]
         if step == 0:
-            first = first_steps_of(weights, [0.05, 0.2], [0.3, 0.1], inputs, targets)
+            own, _, measured = first_steps_of(weights, [0.05, 0.2], [0.3, 0.1], inputs, targets)
             moved = np.maximum(inputs @ (weights[0] - 0.05 * velocity[0]), 0) @ weights[1]
-            assert first.measured[0] == pytest.approx(np.linalg.norm(moved - outputs))
+            assert measured[0] == pytest.approx(np.linalg.norm(moved - outputs))
             moved = hidden @ (weights[1] - 0.2 * velocity[1])
-            assert first.measured[1] == pytest.approx(np.linalg.norm(moved - outputs))
-            np.testing.assert_allclose(first.error, error)
+            assert measured[1] == pytest.approx(np.linalg.norm(moved - outputs))
+            np.testing.assert_allclose(own, error)
         weights = [kernel - rate * v for kernel, rate, v in zip(weights, (0.05, 0.2), velocity, strict=True)]
     assert (recorded["zero_outputs"] == 0).all()
 

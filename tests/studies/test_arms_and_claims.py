@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from jaxsize import plots
 from jaxsize.results import Runs, open_folder
 from jaxsize.statistics import Estimate
 from jaxsize.studies import (
@@ -23,10 +24,12 @@ from jaxsize.studies import (
     gain,
     gains,
     listed,
+    per,
     still_open,
     versus,
     within,
 )
+from jaxsize.studies._drawing import draw_all
 
 SEEDS = range(6)
 SURE = Estimate(2.0, 1.0, 3.0, 0.95, 8, "by hand", 0.01)
@@ -47,6 +50,43 @@ def arms(tmp_path_factory):
                 rows.append(shared | {"epoch": epoch, score: value / epoch, "units": width - 5 * (penalty or 0)})
     folder.rows.of("b").append(rows)
     return Arms.of(Runs(folder, {"num_seeds": len(SEEDS)}))
+
+
+def test_arms_are_read_as_they_were_after_some_epochs(tmp_path):
+    """Run 0 goes on for longer; run 1 has no third epoch."""
+    folder, losses = open_folder(tmp_path, {}), {0: [9.0, 7.0, 4.0, 1.0], 1: [8.0, 6.0]}
+    shared = {"batch": "b", "dataset": "mnist", "form": "corrected", "arm": "all", "width": 5}
+    folder.rows.of("b").append(
+        [
+            shared | {"run": run, "seed": run, "epoch": epoch, "train_loss": loss}
+            for run, line in losses.items()
+            for epoch, loss in enumerate(line, 1)
+        ]
+    )
+    (tmp_path / "steps").mkdir()
+    np.save(tmp_path / "steps" / "b.loss.npy", np.arange(16.0).reshape(2, 8))  # 2 steps per epoch
+    arms = Arms.of(Runs(folder, {"num_seeds": 2}))
+    early, whole = arms.until(2)["all"], arms.until(2).until(None)["all"]
+    assert early.end("train_loss").tolist() == [7, 6] and whole.end("train_loss").tolist() == [1, 6]
+    np.testing.assert_array_equal(early.curve("train_loss"), [[9, 7], [8, 6]])
+    np.testing.assert_array_equal(early.at(width=5).matrix("train_loss", over="width"), [[7], [6]])
+    np.testing.assert_array_equal(early.steps("loss"), [[0, 1, 2, 3], [8, 9, 10, 11]])
+    assert early.steps_by_epoch("loss").shape == (2, 2, 2) and whole.steps("loss").shape == (2, 8)
+    np.testing.assert_array_equal(arms.until(3)["all"].end("train_loss"), [4, np.nan])
+    assert np.isnan(arms.until(9)["all"].end("train_loss")).all()
+
+
+def test_a_title_says_whose_runs_a_picture_shows(arms, tmp_path):
+    figures = []
+
+    @per("dataset", title="every seed")
+    def nothing(arms):
+        figures.append(plots.subplots(1, 1, width=2)[0])
+        return figures[-1]
+
+    draw_all({"nothing": nothing}, arms, tmp_path)
+    titles = [figure.get_suptitle() for figure in figures]
+    assert titles == [f"{name}, corrected form, 6 seeds: every seed" for name in ("mnist", "add10")]
 
 
 def test_arms_are_found_and_selected(arms):

@@ -6,6 +6,7 @@ from collections import Counter as Count
 
 import jax
 import numpy as np
+import optax
 import pytest
 from helpers.shrinking import TEACHER, Counter, assert_rows_agree, folder_in, rows_of
 from scipy import stats
@@ -78,6 +79,20 @@ def test_partners_of_the_same_buckets_and_epochs_share_a_batch():
             assert label["live_units_per_layer"] == list(described[label["run"]][0])
     assert [batch.name for batch in batches_of(described[:3])] == ["p.16x16", "p.32x16"]  # one number of epochs
     assert batches_of([]) == []
+
+
+def test_partners_have_settings_of_their_own_and_the_optimizer_given():
+    sgd = optax.sgd(0.5)
+    first, second = partners_of([((5,), 2), ((6,), 2)])
+    partners = [first._replace(hparams={"weight_decay": 0.25}), second]
+    settings = {"name": "p", "hparams": {"learning_rate": 0.02, "weight_decay": 0.0}, "config": Config()}
+    network = compress_networks(TEACHER, gated=False)
+    (batch,) = partner_batches(
+        partners, TEACHER, FORMS["corrected"], network, optimizer=lambda hparams: sgd, **settings
+    )
+    np.testing.assert_array_equal(batch.hparams.weight_decay, np.array([0.25, 0], np.float32))
+    np.testing.assert_array_equal(batch.hparams.learning_rate, np.array([0.02, 0.02], np.float32))
+    assert batch.learner.optimizer(batch.hparams) is sgd
 
 
 @pytest.mark.parametrize("gated", [False, True])
