@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = [  # a package imports from those before it
-    *("errors", "trees", "text_tables", "statistics", "data", "resizing", "results", "gates", "plots", "networks"),
+    *("errors", "trees", "text_tables", "curvature", "statistics", "data", "resizing", "results", "gates", "plots", "networks"),
     *("export", "units", "learners", "programs", "estimators", "training", "sweeps", "studies", "widths"),
 ]
 FILES = {

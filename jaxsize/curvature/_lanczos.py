@@ -35,8 +35,8 @@ def lanczos(product: Callable[[jax.Array], jax.Array], start: jax.Array, key: ja
         Eigenvalues with weights and errors.
     """
 
-    def step(carry: tuple, index: jax.Array) -> tuple:
-        basis, vector, scale = carry
+    def step(carry: tuple, place: tuple) -> tuple:
+        (basis, vector, scale), (index, seed) = carry, place
         basis = basis.at[index].set(vector)
         image = product(vector)
         diagonal = _dot(vector, image)
@@ -46,14 +46,15 @@ def lanczos(product: Callable[[jax.Array], jax.Array], start: jax.Array, key: ja
         exhausted = length <= 10 * jnp.finfo(start.dtype).eps * scale
         following = jax.lax.cond(
             exhausted,
-            lambda: _orthogonal(basis, jax.random.normal(jax.random.fold_in(key, index), start.shape, start.dtype)),
+            lambda: _orthogonal(basis, jax.random.normal(jax.random.key(seed), start.shape, start.dtype)),
             lambda: rest,
         )
         beside = jnp.where(exhausted, jnp.zeros_like(length), length)
         return (basis, _unit(following), scale), (diagonal, beside)
 
     begin = (jnp.zeros((num_steps, start.size), start.dtype), _unit(start), jnp.zeros((), start.dtype))
-    _, (diagonal, beside) = jax.lax.scan(step, begin, jnp.arange(num_steps))
+    seeds = jax.random.bits(key, (num_steps,))  # a key that only one branch uses is refused under `vmap`
+    _, (diagonal, beside) = jax.lax.scan(step, begin, (jnp.arange(num_steps), seeds))
     tridiagonal = jnp.diag(diagonal) + jnp.diag(beside[:-1], 1) + jnp.diag(beside[:-1], -1)
     values, vectors = jnp.linalg.eigh(tridiagonal)
     return Ritz(values, vectors[0] ** 2, jnp.abs(beside[-1] * vectors[-1]))

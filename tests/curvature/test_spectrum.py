@@ -27,8 +27,12 @@ def matrix_of(eigenvalues, seed=0):
 
 
 def ends_of(matrix, num_steps, seed=KEY):
-    like = jnp.zeros(len(matrix))
-    return extreme_eigenvalues(lambda vector: jnp.asarray(matrix) @ vector, like, jax.random.key(seed), num_steps)
+    @jax.jit
+    def ends(matrix):
+        like = jnp.zeros(len(matrix), matrix.dtype)
+        return extreme_eigenvalues(lambda vector: matrix @ vector, like, jax.random.key(seed), num_steps)
+
+    return ends(matrix)
 
 
 def test_as_many_steps_as_there_are_eigenvalues_find_the_ends():
@@ -58,8 +62,7 @@ SPACES = {
 @pytest.mark.parametrize("space", SPACES)
 def test_a_space_that_is_exhausted_early_is_no_end(space, dtype):
     eigenvalues = np.array(SPACES[space])
-    matrix = jnp.asarray(matrix_of(eigenvalues), dtype)
-    ends = extreme_eigenvalues(lambda vector: matrix @ vector, jnp.zeros(30, dtype), jax.random.key(0), 30)
+    ends = ends_of(matrix_of(eigenvalues).astype(dtype), 30)
     tolerance = 50 * np.finfo(dtype).eps * max(np.abs(eigenvalues).max(), 1)
     assert abs(ends.smallest - eigenvalues.min()) < tolerance and abs(ends.largest - eigenvalues.max()) < tolerance
     assert ends.smallest.dtype == dtype
@@ -67,12 +70,15 @@ def test_a_space_that_is_exhausted_early_is_no_end(space, dtype):
 
 def test_the_ends_of_a_networks_curvature():
     problem, _ = autoencoder((6, 5, 2, 5, 6), "tanh")
-    for matrix, linear in (
-        (explicit_hessian(problem), linear_hvp(problem.whole, problem.params)),
-        (explicit_gauss_newton(problem), linear_ggn(problem.model, problem.loss, problem.params)),
-    ):
+
+    @jax.jit
+    def both(params):
+        products = linear_hvp(problem.whole, params)[1], linear_ggn(problem.model, problem.loss, params)[1]
+        return [extreme_eigenvalues(product, params, jax.random.key(0), 40) for product in products]
+
+    matrices = explicit_hessian(problem), explicit_gauss_newton(problem)
+    for matrix, ends in zip(matrices, both(problem.params), strict=True):
         eigenvalues = np.linalg.eigvalsh(matrix)
-        ends = extreme_eigenvalues(linear[1], problem.params, jax.random.key(0), 40)
         assert abs(ends.largest - eigenvalues[-1]) < 1e-9 * eigenvalues[-1]
         assert abs(ends.smallest - eigenvalues[0]) < 1e-6 * eigenvalues[-1]
 
@@ -89,7 +95,7 @@ def test_spectra_of_many_runs_are_one_program():
 
     for seed in (0, 1):
         eigenvalues = np.random.default_rng(seed).normal(size=(3, 20))
-        matrices = jnp.stack([matrix_of(each, run) for run, each in enumerate(eigenvalues)])
+        matrices = np.stack([matrix_of(each, run) for run, each in enumerate(eigenvalues)])
         got = largest(matrices, jax.random.split(jax.random.key(seed), 3))
         np.testing.assert_allclose(got, eigenvalues.max(1), rtol=1e-11)
     assert traces == 1
@@ -102,8 +108,7 @@ def moment(density, power):
 def test_moments_of_the_density_of_a_diagonal_matrix_are_exact():
     """A vector of signs sees every eigenvalue of a diagonal matrix alike; 4 steps make 7 moments exact."""
     eigenvalues = np.random.default_rng(2).uniform(-1, 2, size=50)
-    product = lambda vector: jnp.asarray(eigenvalues) * vector  # noqa: E731
-    density = spectral_density(product, jnp.zeros(50), jax.random.key(KEY), 4, 2)
+    density = spectral_density(lambda vector: eigenvalues * vector, jnp.zeros(50), jax.random.key(KEY), 4, 2)
     assert density.nodes.shape == density.weights.shape == (2, 4)
     for power in range(8):
         assert abs(moment(density, power) - (eigenvalues**power).mean()) < 1e-12
@@ -113,9 +118,7 @@ def test_moments_of_the_density_of_a_diagonal_matrix_are_exact():
 def test_moments_of_the_density_of_any_matrix_are_those_within_the_noise_of_the_vectors():
     matrix = matrix_of(np.random.default_rng(3).uniform(-1, 2, size=30), 1)
     num_vectors = 200
-    density = spectral_density(
-        lambda vector: jnp.asarray(matrix) @ vector, jnp.zeros(30), jax.random.key(KEY), 5, num_vectors
-    )
+    density = spectral_density(lambda vector: matrix @ vector, jnp.zeros(30), jax.random.key(KEY), 5, num_vectors)
     for power in (1, 2, 3):
         raised = np.linalg.matrix_power(matrix, power)
         spread = np.sqrt(2 * ((raised**2).sum() - (np.diag(raised) ** 2).sum()) / num_vectors) / 30
@@ -124,7 +127,7 @@ def test_moments_of_the_density_of_any_matrix_are_those_within_the_noise_of_the_
 
 def test_low_rank_has_the_weight_of_its_zeros():
     eigenvalues = np.array([4.0, 1.0] + [0.0] * 18)
-    density = spectral_density(lambda v: jnp.asarray(eigenvalues) * v, jnp.zeros(20), jax.random.key(KEY), 10, 3)
+    density = spectral_density(lambda v: eigenvalues * v, jnp.zeros(20), jax.random.key(KEY), 10, 3)
     near_zero = np.abs(density.nodes) < 1e-9
     assert abs(float(density.weights[near_zero].sum()) - 0.9) < 1e-12
 

@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 
 def wide(tree):
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), tree)
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 
 
 def normal(seed, *shape):
@@ -50,13 +50,17 @@ def like(tree, seed, *leading):
     """A tree of normal numbers, of the form of another."""
     leaves, structure = jax.tree.flatten(tree)
     rng = np.random.default_rng(seed)
-    return jax.tree.unflatten(structure, [jnp.asarray(rng.normal(size=(*leading, *leaf.shape))) for leaf in leaves])
+    return jax.tree.unflatten(structure, [rng.normal(size=(*leading, *leaf.shape)) for leaf in leaves])
+
+
+def flat(tree):
+    """All leaves as one vector, in the order of `ravel_pytree`."""
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 def apart(got, expected):
     """The distance of two trees over the norm of the second one."""
-    got, expected = ravel_pytree(got)[0], ravel_pytree(expected)[0]
-    return float(jnp.linalg.norm(got - expected) / jnp.linalg.norm(expected))
+    return np.linalg.norm(flat(got) - flat(expected)) / np.linalg.norm(flat(expected))
 
 
 def autoencoder_activations(widths, hidden):
@@ -76,7 +80,7 @@ def autoencoder_layers(widths, seed=0):
 
 def autoencoder(widths, hidden, rows=4):
     """Half the squared error of an autoencoder with sigmoid outputs; rows in [0, 1]."""
-    inputs = jnp.asarray(np.random.default_rng(7).uniform(size=(rows, widths[0])))
+    inputs = np.random.default_rng(7).uniform(size=(rows, widths[0]))
     activations = [FUNCTIONS[name] for name in autoencoder_activations(widths, hidden)]
 
     def model(layers):
@@ -93,18 +97,18 @@ def autoencoder(widths, hidden, rows=4):
 
 
 def cross_entropy(labels):
-    return lambda logits: -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
+    return lambda logits: -jnp.take_along_axis(jax.nn.log_softmax(logits), np.array(labels)[:, None], 1).mean()
 
 
 def gated_mlp(gate, widths=(5, 4, 3, 2)):
     """A network of `jaxsize.mlp` with gates; the plain one knows only jax.nn. Every third relu gate is closed."""
     network = jaxsize.mlp(widths, gate=gate, size=1.7, slope=0.8)
-    inputs = jnp.asarray(normal(1, 6, widths[0]))
+    inputs = normal(1, 6, widths[0])
     params = wide(network.init(0))
     for layer in params["hidden"]:
         if "liveness" in layer:
-            index = jnp.arange(layer["liveness"].size)
-            layer["liveness"] = jnp.where(index % 3 == 2, -0.5, 0.5 + 0.2 * index)
+            index = np.arange(layer["liveness"].size)
+            layer["liveness"] = np.where(index % 3 == 2, -0.5, 0.5 + 0.2 * index)
 
     def factors(layer, units):
         if gate == "size":
@@ -118,15 +122,15 @@ def gated_mlp(gate, widths=(5, 4, 3, 2)):
             units = units * factors(layer, units.shape[1])[None, :]
         return units @ params["output"]["kernel"] + params["output"]["bias"][None, :]
 
-    loss = cross_entropy(jnp.arange(6) % widths[-1])
+    loss = cross_entropy(np.arange(6) % widths[-1])
     return Problem(lambda params: network.apply(params, inputs), loss, plain, params)
 
 
 def gates_alone():
     """`liveness_gate` and `size_gate` on the same units, whose layer has no parameters."""
-    units = jnp.asarray(normal(2, 6, 4))
-    params = {"weights": jnp.asarray(normal(3, 4, 4)), "liveness": jnp.asarray([0.7, -0.3, 1.2, 0.4])}
-    params |= {"size": jnp.asarray(1.6), "slope": jnp.asarray(0.9)}
+    units = normal(2, 6, 4)
+    params = {"weights": normal(3, 4, 4), "liveness": np.array([0.7, -0.3, 1.2, 0.4])}
+    params |= {"size": np.array(1.6), "slope": np.array(0.9)}
 
     def model(params):
         gated = jaxsize.liveness_gate(jaxsize.relu(units @ params["weights"]), params["liveness"])
@@ -141,7 +145,7 @@ def gates_alone():
 
 def convolution(kernel_is_large):
     """`gated_conv` below a dense layer, with the gate on either of the two arrays that it can be multiplied onto."""
-    images = jnp.asarray(normal(4, *((1, 2, 2, 3) if kernel_is_large else (2, 5, 5, 3))))
+    images = normal(4, *((1, 2, 2, 3) if kernel_is_large else (2, 5, 5, 3)))
     params = {"kernel": normal(5, 3, 3, 3, 2) / 3, "liveness": np.array([0.8, -0.2, 1.1])}
     params["output"] = normal(6, images.shape[1] * images.shape[2] * 2, 2) / 3
 
@@ -158,19 +162,29 @@ def convolution(kernel_is_large):
         units = jax.lax.conv_general_dilated(gated, params["kernel"], (1, 1), "SAME", dimension_numbers=numbers)
         return head(params, units)
 
-    return Problem(model, cross_entropy(jnp.arange(len(images))), plain, wide(params))
+    return Problem(model, cross_entropy(np.arange(len(images))), plain, wide(params))
 
 
 def explicit_hessian(problem):
     """The Hessian of the plain form, as a matrix, by two reverse passes."""
-    flat, unravel = ravel_pytree(problem.params)
-    return jax.jacrev(jax.grad(lambda flat: problem.loss(problem.plain(unravel(flat)))))(flat)
+
+    @jax.jit
+    def matrix(params):
+        vector, unravel = ravel_pytree(params)
+        return jax.jacrev(jax.grad(lambda vector: problem.loss(problem.plain(unravel(vector)))))(vector)
+
+    return np.asarray(matrix(problem.params))
 
 
 def explicit_gauss_newton(problem):
     """J^T H_L J of the plain form, from the Jacobian and the Hessian of the loss as matrices."""
-    flat, unravel = ravel_pytree(problem.params)
-    jacobian = jax.jacfwd(lambda flat: problem.plain(unravel(flat)).ravel())(flat)
-    outputs = problem.plain(problem.params)
-    by_outputs = jax.hessian(lambda flat: problem.loss(flat.reshape(outputs.shape)))(outputs.ravel())
+
+    @jax.jit
+    def factors(params):
+        vector, unravel = ravel_pytree(params)
+        outputs = problem.plain(params)
+        jacobian = jax.jacfwd(lambda vector: problem.plain(unravel(vector)).ravel())(vector)
+        return jacobian, jax.hessian(lambda z: problem.loss(z.reshape(outputs.shape)))(outputs.ravel())
+
+    jacobian, by_outputs = map(np.asarray, factors(problem.params))
     return jacobian.T @ by_outputs @ jacobian
