@@ -17,8 +17,8 @@ PACKAGES = [
     *("resizing", "results", "statistics", "studies", "sweeps", "training", "units", "widths"),
 ]
 DOORS = {
-    "": "Compacted Group InputError Network UnitGroups compact conv curvature data dense estimators export fold_gates gated_conv"
-    " gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
+    "": "Compacted Group InputError Network UnitGroups compact conv curvature data dense estimators export fold_gates"
+    " gated_conv gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
     " liveness_penalty load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
     " size_penalty statistics studies sweeps training unit_gates unit_groups units widths",
     "curvature": "ExtremeEigenvalues HessianFreeState MlpProducts SpectralDensity density_curve extreme_eigenvalues"
