@@ -117,7 +117,7 @@ def hvps(loss_fn: Loss, params: Tree, vectors: Tree, *, batch_size: int | None =
 def ggn_vp(model_fn: Model, loss_fn: Loss, params: Tree, vector: Tree) -> Tree:
     """Compute the product of the generalised Gauss-Newton matrix J^T H_L J with a vector (D13).
 
-    It costs little more than one gradient. For many vectors at the same parameters see `ggn_vps` and `linear_ggn`.
+    It costs about one and a half gradients. For many vectors at the same parameters see `ggn_vps` and `linear_ggn`.
 
     Args:
         model_fn: a pure function of the parameters; returns the outputs, floating arrays or a pytree of them.
