@@ -39,6 +39,7 @@ from jaxsize.units import Compacted, Group, UnitGroups, compact, unit_groups
 
 if TYPE_CHECKING:
     from jaxsize import (
+        curvature,
         data,
         estimators,
         export,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _PACKAGES = (
+    "curvature",
     "data",
     "estimators",
     "export",
@@ -85,6 +87,7 @@ __all__ = [
     "UnitGroups",
     "compact",
     "conv",
+    "curvature",
     "data",
     "dense",
     "estimators",

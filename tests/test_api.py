@@ -13,14 +13,16 @@ import jaxsize
 
 ROOT = Path(jaxsize.__file__).parent
 PACKAGES = [
-    *("data", "estimators", "export", "gates", "learners", "networks", "plots", "programs"),
+    *("curvature", "data", "estimators", "export", "gates", "learners", "networks", "plots", "programs"),
     *("resizing", "results", "statistics", "studies", "sweeps", "training", "units", "widths"),
 ]
 DOORS = {
-    "": "Compacted Group InputError Network UnitGroups compact conv data dense estimators export fold_gates gated_conv"
-    " gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
+    "": "Compacted Group InputError Network UnitGroups compact conv curvature data dense estimators export fold_gates"
+    " gated_conv gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
     " liveness_penalty load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
     " size_penalty statistics studies sweeps training unit_gates unit_groups units widths",
+    "curvature": "ExtremeEigenvalues HessianFreeState MlpProducts SpectralDensity density_curve extreme_eigenvalues"
+    " ggn_vp ggn_vps hessian_free hvp hvps linear_ggn linear_hvp mlp_r_operator spectral_density",
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images as_pixels flattened from_arrays"
     " from_image_folder from_npz from_table hold_out_batches load noise_like sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
