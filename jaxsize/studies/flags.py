@@ -1,6 +1,7 @@
 """The flags that every study has, and their checks."""
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,17 +91,51 @@ class Flags:
                 field="epochs",
             )
 
-    def require_whole(self, *names: str) -> None:
-        """Require that each of these fields holds a whole number from 1 on, or a tuple of different ones.
+    def require_whole(self, *names: str, low: int = 1) -> None:
+        """Require that each of these fields holds a whole number from `low` on, or a tuple of different ones.
 
         Raises:
-            InputError: when a number is below 1, or a tuple is empty or holds a number twice.
+            InputError: when a number is below `low`, or a tuple is empty or holds a number twice.
         """
         for name in names:
             value = getattr(self, name)
             values = value if isinstance(value, tuple) else (value,)
-            if not values or len(set(values)) < len(values) or min(values) < 1:
-                raise InputError(f"expected whole numbers from 1 on, got {listing(values)}", field=name)
+            if not values or len(set(values)) < len(values) or min(values) < low:
+                raise InputError(f"expected whole numbers from {low} on, got {listing(values)}", field=name)
+
+    def require_numbers(self, *names: str, low: float = 0.0, high: float = 1e30, above: bool = False) -> None:
+        """Require that each of these fields holds a finite number from `low` to `high`, or a tuple of different ones.
+
+        Args:
+            *names: the fields; one that is None passes.
+            low: the smallest number that is allowed.
+            high: the largest number that is allowed.
+            above: `low` itself is not allowed.
+
+        Raises:
+            InputError: when a number is out of range, or a tuple is empty or holds a number twice.
+
+        Example:
+            >>> import dataclasses
+            >>> from jaxsize.studies import Flags
+            >>> @dataclasses.dataclass(frozen=True, kw_only=True)
+            ... class Waves(Flags):
+            ...     heights: tuple[float, ...] = (1.0, 2.0)
+            >>> Waves().require_numbers("heights", high=2)
+            >>> Waves().require_numbers("heights", low=1, above=True)
+            Traceback (most recent call last):
+            jaxsize.errors.InputError: heights: expected different finite numbers above 1, got 1.0 2.0
+        """
+        for name in names:
+            if (value := getattr(self, name)) is None:
+                continue
+            values = value if isinstance(value, tuple) else (value,)
+            fine = all(math.isfinite(one) and low <= one <= high and not (above and one == low) for one in values)
+            if not values or not fine or len(set(values)) < len(values):
+                what = "different finite numbers" if isinstance(value, tuple) else "a finite number"
+                bound = f"above {low:g}" if above else f"from {low:g} on"
+                bound += f", up to {high:g}" if high < 1e30 else ""
+                raise InputError(f"expected {what} {bound}, got {listing(values)}", field=name)
 
     def require_different(self, name: str) -> None:
         """Require that a field holds a tuple of different values, one or more.
