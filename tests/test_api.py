@@ -40,7 +40,7 @@ DOORS = {
     "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder score_columns score_sign"
     " versions write_arrays",
     "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
-    " equivalence_verdict family fit_laws front holm median_interval not_decided paired_difference"
+    " equivalence_verdict family fit_laws front holm median_interval not_decided on_front paired_difference"
     " range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
     " TrainingFlags above across any_part below better between columns each equal exactly flag gain"

@@ -40,6 +40,12 @@ class StudyFolder(NamedTuple):
     answer: list[str]
     entries: list[Entry]
 
+    @property
+    def report(self) -> Path | None:
+        """Its report; None where there is none."""
+        path = self.path / "report.html"
+        return path if path.is_file() else None
+
 
 class Skipped(NamedTuple):
     """A results folder that is left out."""

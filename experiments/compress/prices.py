@@ -6,6 +6,7 @@ device-seconds.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -60,8 +61,7 @@ def measure_times(folder: Folder, setup: Setup, learned: Learned) -> None:
     parts = folder.checkpoints / batch.name / "parts.json"
     num_runs = runs_that_fill(read_json(parts)[0] if parts.exists() else len(batch))
 
-    def cost(widths: Widths) -> int:
-        return multiply_adds(setup.dataset, widths)
+    cost = functools.partial(multiply_adds, setup.dataset)
 
     def made(gated: bool, widths: Widths) -> Batch:
         network = compress_networks(setup.dataset, gated=gated)(widths)
@@ -154,4 +154,4 @@ def read_prices(folder: Folder) -> Prices:
 
 def _tables(folder: Folder) -> list[dict[str, Any]]:
     path = folder.path / FILE
-    return list(read_json(path)) if path.exists() else []
+    return read_json(path)[:] if path.exists() else []  # what is no list cannot be sliced

@@ -33,7 +33,6 @@ from jaxsize.resizing import Shrinking
 from jaxsize.studies import Learned, Setup, Study
 from jaxsize.sweeps import Partner, partner_batches, penalty_sweep, random_widths
 from jaxsize.sweeps.columns import in_order
-from jaxsize.training import Trained
 from jaxsize.trees import Tree
 from jaxsize.units import prune_by_magnitude, unit_groups
 
@@ -71,19 +70,6 @@ def arms(setup: Setup) -> Iterator[Batch]:
         yield batch
 
 
-def usable(batch: Batch, trained: Trained) -> dict[int, tuple[dict[str, Any], Tree]]:
-    """Return the chosen networks whose loss is finite and whose layers all have live units, with their rows, by run."""
-    rows = {(row["run"], row["epoch"]): row for row in trained.rows}
-    chosen = [
-        (rows[label["run"], end.epoch], end.params) for label, end in zip(batch.labels, trained.networks, strict=True)
-    ]
-    return {
-        row["run"]: (row, params)
-        for row, params in chosen
-        if row["train_loss"] is not None and min(row["live_units_per_layer"]) > 0
-    }
-
-
 def widths(arm: str, row: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the hidden units of a partner of the compressed network that a row describes."""
     found = tuple(row["live_units_per_layer"])
@@ -115,7 +101,10 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
     """
     flags, dataset, gated = setup.flags, setup.dataset, setup.form == "original"
     batch, trained = learned[setup.name("compress")]
-    networks = usable(batch, trained)
+    rows = {(row["run"], row["epoch"]): row for row in trained.rows if row["train_loss"] is not None}
+    pairs = zip(batch.labels, trained.networks, strict=True)
+    ends = [(rows.get((label["run"], end.epoch)), end.params) for label, end in pairs]
+    networks = {row["run"]: (row, params) for row, params in ends if row and min(row["live_units_per_layer"]) > 0}
     dense = {row["seed"]: params for row, params in networks.values() if not row["penalty"]}
     compressed = {run: network for run, network in networks.items() if network[0]["penalty"]}
     longest = flags.epochs  # in which networks from scratch do the multiply-adds of the compressed ones
