@@ -54,7 +54,7 @@ class Chosen(ArmView):
         spent = [(self.spent(path), self._limit(path)) for path in self.paths.values()]
         return sum(sum(epochs) + epochs[-1] <= limit for epochs, limit in spent)
 
-    def spent(self, path: Path) -> list[float]:
+    def spent(self, path: Path) -> Sequence[float]:
         """Return what a run spent in each epoch, by the units that live when the epoch starts.
 
         Returns:

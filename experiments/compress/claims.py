@@ -39,12 +39,12 @@ def beats_static(compressed: ArmView, static: ArmView) -> Iterator[Part]:
         yield still_open(part, f"{short} networks from scratch ended before the budget") if early else part
 
 
-def sizes_make_sense(found: ArmView, other: ArmView) -> Iterator[Part]:
+def sizes_make_sense(scratch: ArmView, other: ArmView) -> Iterator[Part]:
     """Yield the mean gain of the widths found over other widths, all from scratch for equal steps.
 
     That twice the widths gain nothing cannot be shown by a difference.
     """
-    part = above(mean_gain(Chosen.of(found), Chosen.of(other), other.by("depth", "penalty")))
+    part = above(mean_gain(Chosen.of(scratch), Chosen.of(other), other.by("depth", "penalty")))
     double = other.name == "double_widths"
     yield listed(part, "twice the widths are expected to be no worse") if double else part
 

@@ -1,6 +1,6 @@
 """The pictures of the compress study: compressed networks in green, static ones (the same widths) in magenta."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -8,9 +8,8 @@ import numpy as np
 from experiments.compress.budgets import Chosen, alive, budgets
 from jaxsize import plots
 from jaxsize.statistics import on_front
-from jaxsize.studies import Arms, ArmView, per
+from jaxsize.studies import Arms, ArmView, gains, per
 
-Rows = Sequence[Mapping[str, Any]]
 FILLED = {"linestyle": "", "markeredgewidth": 0, "markersize": 5, "alpha": 0.75}
 HOLLOW = {"linestyle": "", "fillstyle": "none", "markersize": 5}
 LOOKS: dict[str, dict[str, Any]] = {
@@ -28,21 +27,19 @@ MARKERS = dict(enumerate("os^D", 1))
 """Marks by depth."""
 
 
-def networks(arms: Arms, name: str) -> Rows:
-    """Return the chosen row of every run of an arm that has one, with a test score; partners are given equal steps."""
-    if name not in arms:
-        return []
-    view = Chosen.of(arms[name])
-    rows = [row for cell in view.by("depth", "penalty").values() for row in cell.rows if row is not None]
-    return [row for row in rows if row[view.score()[0]] is not None]
+def cells(arms: Arms, name: str, *, skip: float | None = None) -> dict[tuple[int, float], Chosen]:
+    """Split an arm by depth and penalty, but for one penalty to skip; its partners are given equal steps."""
+    return Chosen.of(arms[name]).by("depth", "penalty", skip=skip) if name in arms else {}
 
 
-def scatter(axes: Any, rows: Rows, place: Callable[[Mapping[str, Any]], tuple[float, float]], **look: Any) -> None:
-    """Draw a mark for every network, of another form for every depth."""
-    for depth in sorted({row["depth"] for row in rows}):
-        places = np.transpose([place(row) for row in rows if row["depth"] == depth])
-        label = look["label"] + f", {depth} hidden layers" * (depth > 1)
-        axes.plot(*places, **look | {"marker": MARKERS[depth], "label": label})
+def ends(chosen: Iterable[Chosen], column: str) -> np.ndarray:
+    """Read a column of all these runs, at their chosen epochs: [runs], NaN where there is none."""
+    return np.concatenate([[], *(one.end(column) for one in chosen)])
+
+
+def of_depth(look: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """Make the marks of networks of a depth: their form and their label say which it is."""
+    return {**look, "marker": MARKERS[depth], "label": look["label"] + f", {depth} hidden layers" * (depth > 1)}
 
 
 def show(axes: Any, which: Literal["x", "y"], name: str) -> None:
@@ -73,31 +70,30 @@ def scores(arms: Arms) -> Any:
     """
     figure, ((axes,),) = plots.subplots(1, 1, width=6.5, height=4.2)
     across, up = arms[0].score("validation")[0], arms[0].score()[0]
-    penalised = {arm: [row for row in networks(arms, arm) if row["penalty"]] for arm in ("from_scratch", "compress")}
-    for arm, rows in penalised.items():
-        scatter(axes, rows, lambda row: (row[across], row[up]), **LOOKS[arm])
-    plain = [row for row in networks(arms, "compress") if not row["penalty"]]
-    scatter(axes, plain, lambda row: (row[across], row[up]), **UNPENALISED)
+    for arm in ("from_scratch", "compress"):
+        for (depth, penalty), one in cells(arms, arm).items():
+            axes.plot(one.end(across), one.end(up), **of_depth(LOOKS[arm] if penalty else UNPENALISED, depth))
     show(axes, "x", across)
     show(axes, "y", up)
     axes.plot(*[np.linspace(*axes.get_xlim())] * 2, color="0.8", linestyle=":", zorder=0)  # whatever the scales
     above, beside = axes.inset_axes((0, 1.02, 1, 0.2), sharex=axes), axes.inset_axes((1.02, 0, 0.2, 1), sharey=axes)
-    for arm, rows in penalised.items():
+    for arm in ("from_scratch", "compress"):
+        penalised = cells(arms, arm, skip=0.0).values()
         shade = {"facecolor": (LOOKS[arm]["color"], 0.25), "edgecolor": LOOKS[arm]["color"]}
-        above.fill_between(*density([row[across] for row in rows], axes.xaxis), **shade)
-        beside.fill_betweenx(*density([row[up] for row in rows], axes.yaxis), **shade)
+        above.fill_between(*density(ends(penalised, across), axes.xaxis), **shade)
+        beside.fill_betweenx(*density(ends(penalised, up), axes.yaxis), **shade)
     above.axis("off")
     beside.axis("off")
     return entitle(figure, arms, "every run at its best validation epoch")
 
 
-def density(values: Sequence[float], axis: Any) -> tuple[np.ndarray, np.ndarray]:
+def density(values: np.ndarray, axis: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return places along an axis, and the density of the values that it shows; NaN for fewer than 5 different ones."""
     from scipy.stats import gaussian_kde
 
     to, back = (np.log, np.exp) if axis.get_scale() == "log" else (np.array, np.array)
     low, high = axis.get_view_interval()
-    shown, places = to([value for value in values if low <= value <= high]), np.linspace(to(low), to(high), 200)
+    shown, places = to(values[(values >= low) & (values <= high)]), np.linspace(to(low), to(high), 200)
     enough = np.unique(np.round(shown, 9)).size >= 5
     return back(places), gaussian_kde(shown)(places) if enough else np.full(200, np.nan)
 
@@ -109,32 +105,32 @@ def sizes(arms: Arms) -> Any:
     Every run is a mark, at its best validation epoch. The lines are the networks that one would pick by validation
     score up to a size. Accuracies are shown from .15 below the best one on. The dashed gain is the median.
     """
-    (name, sign), select = arms[0].score(), arms[0].score("validation")[0]
+    name, sign = arms[0].score()
     figure, ((left, right),) = plots.subplots(1, 2, width=4.8, height=3.6)
-    rows = {arm: of_arm for arm in LOOKS if (of_arm := networks(arms, arm))}
-    for arm, of_arm in rows.items():
-        left.plot([row["parameters"] for row in of_arm], [row[name] for row in of_arm], **LOOKS[arm])
-    for arm, dash in (("compress", "-"), ("from_scratch", "--")):
-        parameters = [row["parameters"] for row in rows.get(arm, [])]
-        if (picked := on_front(parameters, [sign * row[select] for row in rows.get(arm, [])])).size:
-            steps = [(parameters[index], rows[arm][index][name]) for index in picked]
-            steps.append((max(parameters), steps[-1][1]))  # on to the right, where nothing larger is better
-            label = f"{LOOKS[arm]['label']}, best by\nvalidation up to a size"
-            look = {"color": LOOKS[arm]["color"], "linestyle": dash, "drawstyle": "steps-post", "label": label}
-            left.plot(*np.transpose(steps), **look)
+    for arm, look in LOOKS.items():
+        chosen = cells(arms, arm).values()
+        parameters, scores = ends(chosen, "parameters"), ends(chosen, name)
+        if chosen:
+            left.plot(parameters, scores, **look)
+        picked = on_front(parameters, ends(chosen, "validation_score")) if arm in ("compress", "from_scratch") else []
+        if len(picked):
+            label = f"{look['label']}, best by\nvalidation up to a size"
+            steps = {"color": look["color"], "linestyle": "-" if arm == "compress" else "--", "label": label}
+            last = np.nanmax(parameters), scores[picked[-1]]  # on to the right, where nothing larger is better
+            left.step([*parameters[picked], last[0]], [*scores[picked], last[1]], where="post", **steps)
     show(left, "y", name)
     left.set(xlabel="parameters")
     plots.log_axis(left, "x")
-    static = {row["partner"]: row[name] for row in rows.get("from_scratch", [])}
-    pairs = [row for row in rows.get("compress", []) if row["run"] in static]
-    gains = {row["run"]: sign * (row[name] - static[row["run"]]) for row in pairs}
-    look = LOOKS["compress"] | {"label": "gain of a compressed network"}
-    scatter(right, pairs, lambda row: (row["live_units"], gains[row["run"]]), **look)
+    static, gained, look = cells(arms, "from_scratch"), [], LOOKS["compress"]
+    for (depth, penalty), one in cells(arms, "compress").items():
+        if (depth, penalty) in static:
+            gained.append(gains(one, static[depth, penalty]))
+            right.plot(one.end("live_units"), gained[-1], **of_depth({**look, "label": "gain"}, depth))
     right.axhline(0, color="0.3", linewidth=1)
-    if gains:
-        lower, middle, upper = np.quantile(list(gains.values()), (0.25, 0.5, 0.75))
+    if np.isfinite(gained).any():
+        lower, middle, upper = np.nanquantile(gained, (0.25, 0.5, 0.75))
         right.axhline(middle, color=look["color"], linestyle="--", label=f"median gain, {middle:+.2g}")
-        reach = 3 * (upper - lower) or np.ptp(list(gains.values())) or 0.01
+        reach = 3 * (upper - lower) or np.ptp(right.dataLim.intervaly) or 0.01
         low, high = np.clip(right.dataLim.intervaly, lower - reach, upper + reach)
         right.set_ylim(min(low, 0) - 0.07 * reach, max(high, 0) + 0.07 * reach)
     order = "compressed - static" if sign > 0 else "static - compressed"
@@ -152,19 +148,23 @@ def best(arms: Arms) -> Any:
     within, (name, sign) = budgets(arms["compress"]), arms[0].score("validation")
     view, priced = within.get("time", within["steps"]), "time" in within
     figure, ((left, right),) = plots.subplots(1, 2, width=4.4, height=3.2)
-    ranked = sorted((row for row in networks(arms, "compress") if row["penalty"]), key=lambda row: sign * row[name])
-    winners = {row["depth"]: row for row in ranked}
-    for color, (depth, winner) in zip(plots.colors(len(winners)), sorted(winners.items()), strict=False):
+    by_depth = Chosen.of(arms["compress"]).by("depth")
+    for color, (depth, chosen) in zip(plots.colors(len(by_depth)), by_depth.items(), strict=True):
+        scores = chosen.matrix("validation_score", over="penalty", skip=0.0)
+        if not np.isfinite(scores).any():
+            continue
+        seed, number = np.unravel_index(np.nanargmax(scores), scores.shape)
+        penalty = chosen.values("penalty", skip=0.0)[number]
         for arm, text, dash in (("compress", "compressed", "-"), ("from_scratch", "static", "--")):
-            cell = view.at(arm=arm, depth=depth, penalty=winner["penalty"])
-            path = alive(cell.paths.get(winner["seed"], []))
-            if (chosen := cell.best(path)) is None:
+            cell = view.at(arm=arm, depth=depth, penalty=penalty)
+            path = alive(cell.paths.get(int(seed), []))
+            if (row := cell.best(path)) is None:
                 continue
             so_far = sign * np.fmax.accumulate(sign * np.array([row[name] for row in path], float))
             seconds = np.cumsum(cell.spent(path) if priced else [row["run_seconds"] for row in path])
             look = {"color": color, "linestyle": dash, "marker": "o", "markersize": 4}
             for axes, values in ((left, so_far), (right, [row["live_units"] for row in path])):
-                axes.plot(seconds, values, **look, markevery=[path.index(chosen)])
+                axes.plot(seconds, values, **look, markevery=[path.index(row)])
             left.lines[-1].set_label(f"{text}, {depth} hidden layer{'s' * (depth > 1)}")
     show(left, "y", name)
     left.set(ylabel=f"{name.replace('_', ' ')}, best so far")

@@ -11,7 +11,6 @@ and the same or related widths. The epoch that counts is the one with the best v
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -72,13 +71,13 @@ def arms(setup: Setup) -> Iterator[Batch]:
 
 def widths(arm: str, row: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the hidden units of a partner of the compressed network that a row describes."""
-    found = tuple(row["live_units_per_layer"])
+    own = tuple(row["live_units_per_layer"])
     others = {
-        "half_widths": tuple(max(1, width // 2) for width in found),
-        "double_widths": tuple(2 * width for width in found),
-        "random_widths": random_widths(sum(found), len(found), row["run"]),
+        "half_widths": tuple(max(1, width // 2) for width in own),
+        "double_widths": tuple(2 * width for width in own),
+        "random_widths": random_widths(sum(own), len(own), row["run"]),
     }
-    return others.get(arm, found)
+    return others.get(arm, own)
 
 
 def fits(params: Tree, hidden: Sequence[int]) -> bool:
@@ -122,15 +121,15 @@ def partners(setup: Setup, learned: Learned) -> list[Batch]:
         return with_gates(first) if gated else first
 
     made: list[Partner] = []
-    for (run, (row, _)), arm in itertools.product(compressed.items(), flags.partners):
-        hidden = widths(arm, row)
-        if arm == "group_lasso" or (arm == "random_widths" and len(hidden) == 1):
-            continue  # no partner; the only width of equal total is the one found
-        if arm == "pruned" and not (row["seed"] in dense and fits(dense[row["seed"]], hidden)):
-            continue
-        label = {"arm": arm, "run": setup.first_run + len(made), "partner": run} | {key: row[key] for key in COPIED}
-        epochs = static_epochs if arm == "from_scratch" else flags.epochs
-        made.append(Partner(label, hidden, functools.partial(start, arm, hidden, row), epochs))
+    for run, (row, _) in compressed.items():
+        for arm in flags.partners:
+            hidden, epochs = widths(arm, row), static_epochs if arm == "from_scratch" else flags.epochs
+            if arm == "group_lasso" or (arm == "random_widths" and len(hidden) == 1):
+                continue  # no partner; the only width of equal total is the one found
+            if arm == "pruned" and not (row["seed"] in dense and fits(dense[row["seed"]], hidden)):
+                continue
+            label = {"arm": arm, "run": setup.first_run + len(made), "partner": run} | {key: row[key] for key in COPIED}
+            made.append(Partner(label, hidden, functools.partial(start, arm, hidden, row), epochs))
     return partner_batches(
         made,
         dataset,
