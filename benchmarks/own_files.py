@@ -17,6 +17,7 @@ import jax
 from benchmarks._timing import Promise, device_name, machine, report, run
 from jaxsize.data import load
 from jaxsize.learners.plain import PlainConfig
+from jaxsize.networks import mlp
 from jaxsize.programs import Config, use_all_cores
 from jaxsize.results import Runs, checkpoints, open_folder
 from jaxsize.results.rows import Rows
@@ -81,7 +82,7 @@ def main(flags: Flags) -> int:
         for number in range(flags.batches):
             batch = layer_rate_sweep(
                 data,
-                hidden=(32,),
+                mlp((data.num_inputs, 32, data.num_outputs), gate=None, bias=None),
                 plain=PlainConfig(),
                 settings=[{"seed": seed, "learning_rates": 1e-3} for seed in range(flags.runs)],
                 name=f"batch_{number}",

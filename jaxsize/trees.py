@@ -43,6 +43,16 @@ def named_leaves(tree: Tree) -> dict[str, Any]:
     return named
 
 
+def owner_of(leaf: str) -> str:
+    """Return the path of the dict that holds the leaf of a name; Flax NNX adds `.value` to the names of leaves.
+
+    Example:
+        >>> owner_of("hidden.0.kernel"), owner_of("hidden.0.kernel.value"), owner_of("scale")
+        ('hidden.0', 'hidden.0', '')
+    """
+    return leaf.removesuffix(".value").rpartition(".")[0]
+
+
 def with_leaves(tree: Tree, leaves: dict[str, Any]) -> Tree:
     """Replace all leaves of a tree by name.
 

@@ -21,27 +21,28 @@ DOORS = {
     " gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
     " liveness_penalty load_network mlp networks plots programs relu resizing results save_network size_gate size_gates"
     " size_penalty statistics studies sweeps training unit_gates unit_groups units widths",
-    "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images flattened from_arrays from_image_folder"
-    " from_npz from_table hold_out_batches load sets",
+    "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images as_pixels flattened from_arrays"
+    " from_image_folder from_npz from_table hold_out_batches load noise_like sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
     "export": "ACTIVATIONS SavedNetwork fold_gates load_network save_network",
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",
-    "learners": "Hparams Learner Start TASKS Task cannot_close flexible flip_gates for_scaled_inputs importance"
-    " leaf_rates mean_over_rows plain rebalance regression sampled_gates sparsifier steps_to_close supervised task_of",
-    "networks": "BiasInitializer Gate Initializer Network Params conv dense init_bias init_conv init_dense init_gate"
-    " init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
+    "learners": "Hparams Learner Start TASKS Task cannot_close entropy_floor flexible flip_gates for_scaled_inputs"
+    " importance leaf_rates mean_over_rows plain rebalance reconstruction regression sampled_gates sparsifier"
+    " steps_to_close supervised task_of",
+    "networks": "BiasInitializer Gate Initializer Network Params autoencoder conv dense init_bias init_conv"
+    " init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "STYLE band colors curves ends growth legend log_axis points save style subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
     " make_evaluate row_order stack unstack use_all_cores",
-    "resizing": "Shrinking Widening bucket widen",
+    "resizing": "Shrinking Widening bucket converged_epoch widen",
     "results": "BatchRows Folder Rows Runs StepArray checkpoints json_files open_folder score_columns score_sign"
     " versions write_arrays",
-    "statistics": "Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe equivalence_ratio"
-    " equivalence_verdict family fit_laws front holm median_interval not_decided on_front paired_difference"
-    " range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
+    "statistics": "Break Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe"
+    " equivalence_ratio equivalence_verdict family fit_break fit_laws front holm median_interval not_decided"
+    " on_front paired_difference range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
     " TrainingFlags above across any_part below better between columns each equal exactly flag gain"
     " gains grids listed listing opening pages per still_open summary trending unclear versus within"

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.common.networks import mlps
 from experiments.input_scaling.claims import CLAIMS
 from experiments.input_scaling.first_steps import first_steps
 from experiments.input_scaling.flags import PRESETS, InputScalingFlags
@@ -72,7 +73,9 @@ def _recipes(setup: Setup) -> Batch:
     ]
     epochs_of = [setting["num_epochs"] for setting in settings]
     fields: dict[str, Any] = setup.fields("recipes") | {"num_epochs": max(epochs_of), "epochs_of": epochs_of}
-    return layer_rate_sweep(setup.dataset, [flags.width], PlainConfig(), settings, **fields)
+    return layer_rate_sweep(
+        setup.dataset, mlps(setup.dataset, gate=None, bias=None)([flags.width]), PlainConfig(), settings, **fields
+    )
 
 
 def _tuned(setup: Setup, width: int, depth: int) -> Batch:
@@ -88,7 +91,8 @@ def _tuned(setup: Setup, width: int, depth: int) -> Batch:
         for seed in range(flags.num_seeds)
     ]
     adam, fields = PlainConfig(optimizer="adam"), setup.fields(f"tuned {depth} x {width}")
-    return layer_rate_sweep(dataset, [width] * depth, adam, settings, bias="pytorch", **fields)
+    network = mlps(dataset, gate=None, bias="pytorch")([width] * depth)
+    return layer_rate_sweep(dataset, network, adam, settings, **fields)
 
 
 def checks(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:

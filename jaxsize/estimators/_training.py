@@ -51,18 +51,17 @@ def learner_of(settings: Settings, steps_per_epoch: int) -> Learner:
 
     Returns:
         A learner for targets [B, K + 1], whose last column is the weight of the row. The others are the targets of a
-        regression, or one class. It records the sum of weights as `weight`, beside the loss.
+        regression, or one class. It records how many rows weigh anything as `num_rows`, beside the loss.
     """
     network = mlp(settings.widths)
     base = sparsifier.make_learner(network, TASKS[settings.task], sparsifier.SparsifierConfig())
 
     def objective(params, inputs, targets, weights, hparams):
         weights = weights * targets[:, -1]
-        total = jnp.sum(weights)
-        counted = jnp.where(total > 0, weights, 1.0)  # of a step that is not made, whose loss has to be finite only
+        num_rows = jnp.sum(weights > 0)
         targets = targets[:, :-1] if settings.task == "regression" else targets[:, 0].astype(jnp.int32)
-        value, recorded = base.objective(params, inputs, targets, counted, hparams)
-        return value, recorded | {"weight": total}
+        value, recorded = base.objective(params, inputs, targets, weights, hparams)
+        return value, recorded | {"num_rows": num_rows}
 
     def optimizer(hparams: Hparams) -> optax.GradientTransformation:
         def is_made(step: Any, **_: Any) -> Any:
@@ -119,7 +118,7 @@ def all_epochs(
 
     def pass_over_rows(state, order):
         state, history = epoch(state, hparams, data, order)
-        return state, jnp.sum(history["loss"] * history["weight"]) / jnp.sum(history["weight"])
+        return state, jnp.sum(history["loss"] * history["num_rows"]) / jnp.sum(history["num_rows"])
 
     no_seed = np.asarray(0, np.uint32)  # it would name the orders, which are given
     state = init_state(learner, params, no_seed, hparams)

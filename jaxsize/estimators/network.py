@@ -5,9 +5,8 @@ import dataclasses
 import jax
 import numpy as np
 
-from jaxsize.learners.leaf_rates import layers_of
 from jaxsize.networks.mlp import mlp
-from jaxsize.trees import Tree, named_leaves
+from jaxsize.trees import Tree
 
 _ROWS = 256  # evaluated at a time, always: no other number of rows compiles anything, and no row depends on the others
 
@@ -64,6 +63,5 @@ def _apply(params: Tree, inputs: jax.Array) -> jax.Array:
 
 
 def _widths(params: Tree) -> tuple[int, ...]:
-    leaves = named_leaves(params)
-    kernels = [leaves[f"{layer}.kernel"] for layer in layers_of(params)]
+    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim == 2]
     return (*(kernel.shape[0] for kernel in kernels), kernels[-1].shape[1])

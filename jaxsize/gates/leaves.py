@@ -3,7 +3,7 @@
 A gate is any leaf named `liveness`, wherever it stands in the parameters. The gate is named by the path that leads to
 its leaf, such as `hidden.0` for params["hidden"][0]["liveness"]; a leaf at the top is called `liveness`. A relu gate
 is relu(liveness), a signed gate is the value itself. A trained width has the leaves `size` and `slope`, which are named
-by the path that leads to them, too.
+by the path that leads to them, too; at the top both are called `size`.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from jax.tree_util import tree_map_with_path
 
 from jaxsize.errors import InputError
 from jaxsize.gates._handed import Handed
-from jaxsize.gates._names import LEAF, gate_name, is_gate, is_liveness
-from jaxsize.trees import Tree, leaf_name, named_leaves, with_leaves
+from jaxsize.gates._names import LEAF, gate_name, is_gate, is_liveness, named_like, owner_of_gate
+from jaxsize.trees import Tree, leaf_name, named_leaves, owner_of, with_leaves
 
 
 def read_liveness(params: Tree) -> dict[str, jax.Array]:
@@ -74,9 +74,12 @@ def read_sizes(params: Tree, leaf: Literal["size", "slope"] = "size") -> dict[st
         >>> read_sizes(params, "slope")
         {'hidden.0': 1.0, 'hidden.1': 0.5}
     """
-    ending = f".{leaf}"
-    plain = {name.removesuffix(".value"): value for name, value in named_leaves(params).items()}  # as Flax NNX has it
-    return {name.removesuffix(ending): value for name, value in plain.items() if name.endswith(ending)}
+    return {_size_name(name): value for name, value in named_leaves(params).items() if named_like(name, leaf)}
+
+
+def _size_name(leaf: str) -> str:
+    """Return the name of the layer whose size or slope a leaf holds."""
+    return owner_of(leaf) or "size"
 
 
 def with_sizes(params: Tree, leaf: Literal["size", "slope"], values: dict[str, Any]) -> Tree:
@@ -100,13 +103,9 @@ def with_sizes(params: Tree, leaf: Literal["size", "slope"], values: dict[str, A
     """
     if unknown := set(values) - set(read_sizes(params, leaf)):
         raise InputError(f"with_sizes: expected layers with a {leaf}, got {min(unknown)!r}")
-    ending = f".{leaf}"
-
-    def replaced(path: tuple, value: Any) -> Any:
-        name = leaf_name(path).removesuffix(".value")
-        return values.get(name.removesuffix(ending), value) if name.endswith(ending) else value
-
-    return jax.tree_util.tree_map_with_path(replaced, params)
+    leaves = named_leaves(params)
+    changed = {name: values.get(_size_name(name), old) for name, old in leaves.items() if named_like(name, leaf)}
+    return with_leaves(params, leaves | changed)
 
 
 def units_beside(params: Tree, name: str) -> int:
@@ -129,17 +128,13 @@ def units_beside(params: Tree, name: str) -> int:
         8
     """
     shapes = {leaf: jnp.shape(array) for leaf, array in named_leaves(params).items()}
-    beside = {leaf: shape for leaf, shape in shapes.items() if shape and _owner(leaf) == name}
+    beside = {leaf: shape for leaf, shape in shapes.items() if shape and owner_of(leaf) == owner_of_gate(name)}
     if len({shape[-1] for shape in beside.values()}) != 1:
         got = ", ".join(f"{leaf} {list(shape)}" for leaf, shape in beside.items()) or "none"
         raise InputError(
             f"expected arrays beside the gate that share their last axis, the units, got {got}", field=name
         )
     return next(iter(beside.values()))[-1]
-
-
-def _owner(leaf: str) -> str:
-    return leaf.removesuffix(".value").rpartition(".")[0]
 
 
 def hand_in(params: Tree, gates: Mapping[str, Any]) -> Tree:
@@ -179,7 +174,7 @@ def hand_in(params: Tree, gates: Mapping[str, Any]) -> Tree:
         if factors.ndim not in (1, 2) or not jnp.issubdtype(factors.dtype, jnp.floating):
             got = f"{factors.dtype}{list(factors.shape)}"
             raise InputError(f"hand_in: expected floating [U] or [B, U] for {gate!r}, got {got}")
-        owned = [f"{gate}.{LEAF}", f"{gate}.size", *([gate] if gate == LEAF else [])]
+        owned = [f"{gate}.{LEAF}", f"{gate}.size", *([gate] if gate in (LEAF, "size") else [])]
         leaf = next((names[name] for name in owned if name in names), None)
         if leaf is None:
             known = ", ".join([*read_liveness(params), *read_sizes(params)]) or "none"

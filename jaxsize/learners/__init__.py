@@ -10,6 +10,7 @@ from jaxsize.learners.flips import flip_gates
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.input_scaling import Start, for_scaled_inputs, rebalance
 from jaxsize.learners.learner import Learner
+from jaxsize.learners.reconstruction import entropy_floor, reconstruction
 from jaxsize.learners.supervised import supervised
 from jaxsize.learners.tasks import TASKS, Task, mean_over_rows, regression, task_of
 
@@ -20,6 +21,7 @@ __all__ = [
     "Start",
     "Task",
     "cannot_close",
+    "entropy_floor",
     "flexible",
     "flip_gates",
     "for_scaled_inputs",
@@ -28,6 +30,7 @@ __all__ = [
     "mean_over_rows",
     "plain",
     "rebalance",
+    "reconstruction",
     "regression",
     "sampled_gates",
     "sparsifier",

@@ -178,9 +178,9 @@ def make_learner(network: Network, task: Task, config: FlexibleConfig) -> Learne
             params = with_sizes(params, "slope", slopes)
         return params, bookkeeping | _observed(params)
 
-    def after_epoch(params, opt_state, bookkeeping, inputs, targets, hparams):
+    def after_epoch(params, opt_state, bookkeeping, inputs, targets, weights, hparams):
         groups = unit_groups(network.apply, params, inputs[:1])
-        measured = measure_units(config.order, network, task, params, inputs, targets)
+        measured = measure_units(config.order, network, task, params, inputs, targets, weights)
         spread = {name: 0.9 * bookkeeping["order"][name] + 0.1 * value for name, value in measured.items()}
         score = spread if config.order == "spread" else measured
         params, opt_state, order = reorder_units(make_optimizer(config, hparams), groups, params, opt_state, score)
@@ -214,7 +214,7 @@ def _observed(params: Tree) -> dict[str, jax.Array]:
 
 def _score_function(rows: jax.Array, log_p: jax.Array, weights: jax.Array) -> jax.Array:
     """Return 0, whose gradient is the mean over rows of (loss of the row - mean loss of the others) d log p."""
-    count = jnp.sum(weights)
-    others = (jnp.sum(rows * weights) - rows) / jnp.maximum(count - 1, 1)
+    rest = jnp.sum(weights) - weights
+    others = (jnp.sum(rows * weights) - rows * weights) / jnp.where(rest > 0, rest, 1)
     term = mean_over_rows(jax.lax.stop_gradient(rows - others) * log_p, weights)
     return term - jax.lax.stop_gradient(term)

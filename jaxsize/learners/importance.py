@@ -23,7 +23,13 @@ UNITS_AT_ONCE = 32
 
 
 def measure_units(
-    measure: str, network: Network, task: Task, params: Tree, inputs: jax.Array, targets: jax.Array
+    measure: str,
+    network: Network,
+    task: Task,
+    params: Tree,
+    inputs: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array | None = None,
 ) -> dict[str, jax.Array]:
     """Measure how much every unit of a network with sizes matters on the given rows.
 
@@ -33,7 +39,8 @@ def measure_units(
         task: the task whose loss counts; `spread` does not use it.
         params: parameters of the network.
         inputs: [B, ...].
-        targets: [B].
+        targets: [B, ...].
+        weights: of the rows, [B]. None: all count alike.
 
     Returns:
         By gate, such as `hidden.0`, a value per unit [U]. The larger it is, the more the unit matters.
@@ -42,19 +49,22 @@ def measure_units(
         InputError: when `measure` is neither of the two.
     """
     if measure == "spread":
-        return spreads(network.apply, params, inputs)
+        return spreads(network.apply, params, inputs, weights)
     if measure == "leave_one_out":
-        return leave_one_out(network, task, params, inputs, targets)
+        return leave_one_out(network, task, params, inputs, targets, weights)
     raise InputError(f"expected spread or leave_one_out, got {measure!r}", field="measure")
 
 
-def spreads(apply: Callable[..., jax.Array], params: Tree, inputs: jax.Array) -> dict[str, jax.Array]:
+def spreads(
+    apply: Callable[..., jax.Array], params: Tree, inputs: jax.Array, weights: jax.Array | None = None
+) -> dict[str, jax.Array]:
     """Compute the standard deviation of every unit's output before its gate (D3, in two passes).
 
     Args:
         apply: the function of a network with ramp gates, of any kind.
         params: its parameters.
         inputs: [B, ...].
+        weights: of the rows, [B]. None: all count alike.
 
     Returns:
         By gate, such as `hidden.0`, the standard deviations [U] over rows, and over positions where units have several.
@@ -63,14 +73,30 @@ def spreads(apply: Callable[..., jax.Array], params: Tree, inputs: jax.Array) ->
     several = [name for name, width in widths.items() if width > 1]  # the order of one unit is known
     values = activations(apply, params, inputs, names=several)
     alone = jnp.zeros(1)
-    return {
-        name: jnp.std(values[name], axis=tuple(range(values[name].ndim - 1))) if name in values else alone
-        for name in widths
-    }
+    return {name: _spread(values[name], weights) if name in values else alone for name in widths}
+
+
+def _spread(values: jax.Array, weights: jax.Array | None) -> jax.Array:
+    """Compute the standard deviation of values [B, ..., U] over all but the last axis, by the weights of rows."""
+    axes = tuple(range(values.ndim - 1))
+    if weights is None:
+        return jnp.std(values, axis=axes)
+    mean = _weighted_mean(jnp.mean(values, axis=axes[1:]), weights)
+    return jnp.sqrt(_weighted_mean(jnp.mean((values - jnp.expand_dims(mean, axes)) ** 2, axis=axes[1:]), weights))
+
+
+def _weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:
+    """Average values [B, ...] over rows; 0 where nothing weighs anything."""
+    return jnp.tensordot(weights, values, 1) / jnp.maximum(jnp.sum(weights), jnp.finfo(weights.dtype).tiny)
 
 
 def leave_one_out(
-    network: Network, task: Task, params: Tree, inputs: jax.Array, targets: jax.Array
+    network: Network,
+    task: Task,
+    params: Tree,
+    inputs: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array | None = None,
 ) -> dict[str, jax.Array]:
     """Compute by how much the mean loss grows when one unit is removed, for each unit in turn.
 
@@ -81,7 +107,8 @@ def leave_one_out(
         task: the task whose loss counts.
         params: parameters of the network.
         inputs: [B, ...].
-        targets: [B].
+        targets: [B, ...].
+        weights: of the rows, [B]. None: all count alike.
 
     Returns:
         By gate, such as `hidden.0`, the growth of the loss [U]; it is below 0 where the loss falls.
@@ -89,7 +116,8 @@ def leave_one_out(
     own = {name: size_gates(size, slope, units_beside(params, name)) for name, (size, slope) in _ramps(params).items()}
 
     def loss_with(gates: Mapping[str, jax.Array]) -> jax.Array:
-        return jnp.mean(task.loss(network.apply(hand_in(params, gates), inputs), targets))
+        losses = task.loss(network.apply(hand_in(params, gates), inputs), targets)
+        return jnp.mean(losses) if weights is None else _weighted_mean(losses, weights)
 
     def growth(name: str) -> jax.Array:
         def loss_without(unit: jax.Array) -> jax.Array:

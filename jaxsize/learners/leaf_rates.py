@@ -13,15 +13,19 @@ import jax.numpy as jnp
 import optax
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Tree, named_leaves, with_leaves
+from jaxsize.trees import Tree, named_leaves, owner_of, with_leaves
 
 Numbers = Tree | Callable[[Tree], Tree]
 """A number for all parameters, a tree of numbers, or a function that makes such a tree for given parameters."""
 Decay = Literal["coupled", "decoupled"]
 
 
-def layers_of(params: Tree) -> list[str]:
-    """List the layers of a network: the paths of all dicts that hold a `kernel`, in the order of the parameters.
+def layers_of(params: Tree, *, fixed: Collection[str] = ()) -> list[str]:
+    """List the layers of a network: the paths of all dicts that hold arrays, in the order of the parameters.
+
+    Args:
+        params: parameters of any network.
+        fixed: names of leaves that belong to no layer.
 
     Example:
         >>> from jaxsize import mlp
@@ -29,13 +33,7 @@ def layers_of(params: Tree) -> list[str]:
         >>> leaf_rates.layers_of(mlp((2, 4, 4, 1)).init(0))
         ['hidden.0', 'hidden.1', 'output']
     """
-    names = [name.removesuffix(".value") for name in named_leaves(params)]
-    return [_layer(name) for name in names if name.split(".")[-1] == "kernel"]
-
-
-def _layer(leaf: str) -> str:
-    """Return the path of the dict that holds a leaf."""
-    return leaf.removesuffix(".value").rpartition(".")[0]
+    return list(dict.fromkeys(owner_of(leaf) for leaf in named_leaves(params) if leaf not in fixed))
 
 
 def by_layer(numbers: Tree, params: Tree, *, fixed: Collection[str] = ()) -> Tree:
@@ -57,12 +55,12 @@ def by_layer(numbers: Tree, params: Tree, *, fixed: Collection[str] = ()) -> Tre
         {'hidden': [{'bias': 0.1, 'kernel': 0.1}], 'output': {'kernel': 0.2}, 'scale': 0.0}
     """
     leaves = list(named_leaves(params))
-    layers = dict.fromkeys(_layer(leaf) for leaf in leaves if leaf not in fixed)
+    layers = layers_of(params, fixed=fixed)
     by_name = numbers if isinstance(numbers, Mapping) else dict.fromkeys(layers, numbers)
     if odd := [*(name for name in layers if name not in by_name), *(name for name in by_name if name not in layers)]:
         expected = f"numbers for the layers {', '.join(layers)}"
         raise InputError(f"rates: expected {expected}, got {', '.join(by_name) or 'none'}: {odd[0]!r} differs")
-    return with_leaves(params, {leaf: 0.0 if leaf in fixed else by_name[_layer(leaf)] for leaf in leaves})
+    return with_leaves(params, {leaf: 0.0 if leaf in fixed else by_name[owner_of(leaf)] for leaf in leaves})
 
 
 def per_leaf(numbers: Numbers, params: Tree) -> Tree:

@@ -63,9 +63,10 @@ class Learner(NamedTuple):
     """bookkeeping -> which units live, bool [U] per gate; an empty dict for a learner without gates."""
     of_gradient: Callable[[Tree], dict[str, jax.Array]] = lambda gradient: {}
     """The gradient of a step, a tree like params -> what is recorded of it beside what the objective records."""
-    after_epoch: Callable[[Tree, Tree, Tree, Array, Array, Hparams], tuple[Tree, Tree, Tree]] | None = None
-    """(params, opt_state, bookkeeping, inputs, targets, hparams) -> params, opt_state and bookkeeping, after the last
-    step of an epoch; the rows are the first `evaluation_batch_size` ones of the epoch. None: nothing is done."""
+    after_epoch: Callable[..., tuple[Tree, Tree, Tree]] | None = None
+    """(params, opt_state, bookkeeping, inputs, targets, row weights [B] or None where all count alike, hparams) ->
+    params, opt_state and bookkeeping, after the last step of an epoch; the rows are the first `evaluation_batch_size`
+    ones of the epoch. None: nothing is done."""
     schedule: Callable[[Hparams, Array], Hparams] = lambda hparams, epoch: hparams
     """(hparams, number of the epoch [], counted from 0) -> the settings in this epoch."""
 

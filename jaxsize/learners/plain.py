@@ -19,7 +19,7 @@ from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.learner import Learner
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
-from jaxsize.trees import Tree, named_leaves
+from jaxsize.trees import Tree, named_leaves, owner_of
 from jaxsize.units.activations import activations
 
 
@@ -138,12 +138,10 @@ def make_learner(network: Network, task: Task, config: PlainConfig) -> Learner:
 
 def _norms(gradient: Tree) -> list[jax.Array]:
     """Compute the norm of the gradient of every layer."""
-    leaves = named_leaves(gradient)
-    layers = {name: [] for name in leaf_rates.layers_of(gradient)}
-    for name, leaf in leaves.items():
-        owner = name.removesuffix(".value").rpartition(".")[0]
-        if owner in layers:
-            layers[owner].append(leaf)
+    layers = {name: [] for name in leaf_rates.layers_of(gradient, fixed=[SCALE])}
+    for name, leaf in named_leaves(gradient).items():
+        if name != SCALE:
+            layers[owner_of(name)].append(leaf)
     return [_norm(of_layer) for of_layer in layers.values()]
 
 

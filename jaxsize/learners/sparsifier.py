@@ -9,9 +9,10 @@ Beyond the source, gates may be signed, and units may die by the other death rul
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,16 +22,16 @@ from jax.tree_util import tree_map_with_path
 
 from jaxsize.errors import InputError, require_choice
 from jaxsize.gates import deaths
-from jaxsize.gates._names import LEAF, is_liveness
+from jaxsize.gates._names import is_liveness
 from jaxsize.gates.deaths import DeathRule, count_live
 from jaxsize.gates.leaves import read_liveness, replace_liveness
 from jaxsize.gates.liveness import liveness_penalty
-from jaxsize.learners._unit_norm import map_gated_layers, normalize_units
+from jaxsize.learners._unit_norm import beside_gates, normalize_units
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.learner import Learner
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
-from jaxsize.trees import Tree
+from jaxsize.trees import Tree, leaf_name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,10 +168,12 @@ def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.Gradient
     unit_norm = optax.chain(coupled, optax.scale_by_adam(), optax.scale(-hparams.learning_rate))
 
     def labels(params: Tree) -> Tree:
-        named = tree_map_with_path(lambda path, _: "gates" if is_liveness(path) else "weights", params)
-        if not config.unit_norm:
-            return named
-        return map_gated_layers(lambda layer: {name: "gates" if name == LEAF else "unit_norm" for name in layer}, named)
+        kept = set(itertools.chain(*beside_gates(params).values())) if config.unit_norm else ()
+
+        def of(path: tuple, leaf: Any) -> str:
+            return "gates" if is_liveness(path) else "unit_norm" if leaf_name(path) in kept else "weights"
+
+        return tree_map_with_path(of, params)
 
     return optax.partition({"gates": gates, "weights": weights, "unit_norm": unit_norm}, labels)
 

@@ -135,25 +135,28 @@ TASKS = {
 
 
 def mean_over_rows(values: jax.Array, weights: jax.Array) -> jax.Array:
-    """Average values over rows by their weights.
+    """Average values of the rows of a step, each times its weight, over the rows that weigh anything.
 
-    Of a step, so that a row's weight counts beside those of the same step: rows of weight 2 in a step of their own
-    count like rows of weight 1.
+    Weights are multiples of the average weight of all training rows (`Data.weights`). A row of weight 2 then counts
+    twice, whichever rows it shares a step with, and the mean over steps is the weighted mean over all rows.
 
     Args:
         values: floating [B].
         weights: [B], 0 or more; 0 for rows that pad a batch.
 
     Returns:
-        The mean, []; 0 where all weights are 0, so that such a batch has no gradient.
+        The sum of values times weights, divided by the number of weights above 0, []; 0 where all weights are 0, so
+        that such a batch has no gradient.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from jaxsize.learners import mean_over_rows
         >>> float(mean_over_rows(jnp.array([1.0, 3.0, 100.0]), jnp.array([1.0, 1.0, 0.0])))
         2.0
+        >>> float(mean_over_rows(jnp.array([1.0, 3.0]), jnp.array([2.0, 2.0])))
+        4.0
     """
-    return jnp.sum(values * weights) / jnp.maximum(jnp.sum(weights), np.finfo(np.float32).tiny)
+    return jnp.sum(values * weights) / jnp.maximum(jnp.sum((weights > 0).astype(weights.dtype)), 1)
 
 
 def task_of(dataset: Dataset) -> Task:

@@ -1,7 +1,7 @@
 """Dense networks with a gate on every hidden unit."""
 
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -9,8 +9,9 @@ import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.gates.liveness import relu
+from jaxsize.networks._dense_layers import Activation, apply_dense_layers, gated_dense_shapes, init_gated_dense
 from jaxsize.networks.initializers import BiasInitializer, Initializer
-from jaxsize.networks.layers import Gate, dense, init_dense, init_gate, unit_gates
+from jaxsize.networks.layers import Gate, init_dense, init_gate, unit_gates
 from jaxsize.networks.network import Network
 from jaxsize.trees import Tree
 
@@ -25,7 +26,7 @@ def mlp(
     slope: float = 1.0,
     initializer: Initializer = "pytorch",
     bias: BiasInitializer | None = "pytorch",
-    activation: Callable[[jax.Array], jax.Array] = relu,
+    activation: Activation = relu,
 ) -> Network:
     """Make a dense network with a gate after the activation of every hidden layer.
 
@@ -78,31 +79,23 @@ def mlp(
                 seed, "inputs", widths[0], "signed" if signed else "liveness", liveness=liveness
             )
         for layer, (fan_in, width) in enumerate(zip(fans_in, hidden_widths, strict=True)):
-            name = f"hidden.{layer}"
-            weights = init_dense(seed, name, fan_in, width, initializer=initializer, bias=bias)
-            gates = init_gate(seed, name, width, gate, liveness=liveness, size=size, slope=slope)
-            params["hidden"].append(weights | gates)
+            options: dict[str, Any] = {"initializer": initializer, "bias": bias}
+            gates = {"liveness": liveness, "size": size, "slope": slope}
+            params["hidden"].append(init_gated_dense(seed, f"hidden.{layer}", fan_in, width, gate, gates, **options))
         params["output"] = init_dense(seed, "output", last_fan_in, widths[-1], initializer=initializer, bias=bias)
         return params
 
     def structure() -> Tree:
-        def layer(fan_in: int, width: int, gates: Gate | None) -> dict[str, jax.ShapeDtypeStruct]:
-            shapes = {"kernel": (fan_in, width)} | ({} if bias is None else {"bias": (width,)})
-            shapes |= {"size": (), "slope": ()} if gates == "size" else {"liveness": (width,)} if gates else {}
-            return {name: jax.ShapeDtypeStruct(shape, np.dtype(np.float32)) for name, shape in shapes.items()}
-
-        hidden = [layer(*fans, gate) for fans in zip(fans_in, hidden_widths, strict=True)]
+        hidden = [gated_dense_shapes(*fans, gate, bias) for fans in zip(fans_in, hidden_widths, strict=True)]
         inputs = jax.ShapeDtypeStruct((widths[0],), np.dtype(np.float32))
         gated = {"inputs": {"liveness": inputs}} if gate_inputs else {}
-        return {"hidden": hidden, "output": layer(last_fan_in, widths[-1], None)} | gated
+        return {"hidden": hidden, "output": gated_dense_shapes(last_fan_in, widths[-1], None, bias)} | gated
 
     def apply(params: Tree, inputs: jax.Array) -> jax.Array:
-        activations = inputs
         gates = unit_gates(params.get("inputs", {}), inputs.shape[-1], signed)
-        for layer in params["hidden"]:
-            activations = activation(dense(layer, activations, gates))
-            gates = unit_gates(layer, activations.shape[-1], signed)
-        return dense(params["output"], activations, gates)
+        layers = [*params["hidden"], params["output"]]
+        functions = [*[activation] * len(params["hidden"]), None]
+        return apply_dense_layers(layers, functions, inputs, gates=gates, signed=signed)
 
     gates = [f"hidden.{layer}" for layer in range(len(hidden_widths)) if gate] + ["inputs"] * gate_inputs
     return Network(init, apply, signed if has_liveness else None, (widths[0],), tuple(gates), structure)

@@ -16,9 +16,15 @@ def place_data(batch: Batch, axis: RunAxis) -> Data:
     weights = None
     if any(rows.weights is not None for rows in splits):
         alike = (np.ones(rows.num_rows, np.float32) if rows.weights is None else rows.weights for rows in splits)
-        weights = np.concatenate(list(alike))
+        weights = _as_multiples(np.concatenate(list(alike)), splits[0].num_rows)
     rows = Rows(inputs, np.concatenate(targets) if targets else None, weights)
     return axis.replicate(Data(rows, dataset.input_scale, dataset.input_shift))
+
+
+def _as_multiples(weights: np.ndarray, num_train: int) -> np.ndarray:
+    """Divide weights by the average of those above 0 of the training rows, which come first."""
+    train = weights[:num_train].astype(float)
+    return (weights / train[train > 0].mean()).astype(np.float32)
 
 
 def splits_of(dataset: Dataset) -> dict[str, Rows]:

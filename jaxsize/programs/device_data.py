@@ -24,7 +24,8 @@ class Rows(NamedTuple):
     targets: Any
     """Array [N] int32 class labels, or int32 or float32 [N, ...]. None: the targets are the network inputs."""
     weights: Array | None = None
-    """[N] float32, how much each row counts. None: all alike."""
+    """[N] float32, how much each row counts, as multiples of the average weight above 0 of the training rows. None: all
+    alike."""
 
     @property
     def num_rows(self) -> int:

@@ -182,7 +182,8 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
         carry = (state.params, state.opt_state, state.bookkeeping)
         carry, history = jax.lax.scan(step, carry, batches)
         if learner.after_epoch is not None:
-            carry = learner.after_epoch(*carry, *data.batch(order[: config.evaluation_batch_size]), settings)
+            first = order[: config.evaluation_batch_size]
+            carry = learner.after_epoch(*carry, *data.batch(first), data.weights(first), settings)
         params, opt_state, bookkeeping = carry
         history["observed_before"] = learner.observe(state.bookkeeping)
         return TrainState(params, opt_state, bookkeeping, state.seed, state.epoch + 1), history

@@ -1,6 +1,7 @@
 """When networks change their size while they train: narrower, in few widths, or wider."""
 
 from jaxsize.resizing.buckets import bucket
+from jaxsize.resizing.convergence import converged_epoch
 from jaxsize.resizing.shrinking import Shrinking
 from jaxsize.resizing.widening import Widening, widen
 
@@ -8,5 +9,6 @@ __all__ = [
     "Shrinking",
     "Widening",
     "bucket",
+    "converged_epoch",
     "widen",
 ]

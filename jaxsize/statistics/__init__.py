@@ -2,6 +2,7 @@
 
 from jaxsize.statistics._values import Direction
 from jaxsize.statistics.bootstrap import bootstrap_interval
+from jaxsize.statistics.breaks import Break, fit_break
 from jaxsize.statistics.claims import Part, claim, family
 from jaxsize.statistics.comparisons import equivalence_ratio, holm, paired_difference
 from jaxsize.statistics.estimates import Estimate, describe, median_interval, smallest_sample
@@ -20,6 +21,7 @@ from jaxsize.statistics.verdicts import (
 
 __all__ = [
     "LAWS",
+    "Break",
     "Direction",
     "Estimate",
     "Front",
@@ -31,6 +33,7 @@ __all__ = [
     "equivalence_ratio",
     "equivalence_verdict",
     "family",
+    "fit_break",
     "fit_laws",
     "front",
     "holm",

@@ -56,6 +56,9 @@ class Study:
     """What is trained on a data set in a form; batches that are made already are numbered by `setup.after`."""
     followers: Callable[[Setup, Learned], Iterable[Arm | Batch]] = lambda setup, learned: []
     """What is trained after that, from what has been learned."""
+    rounds: Callable[[Setup, Learned], Iterable[Arm | Batch]] = lambda setup, learned: []
+    """What is trained next, after the followers, from all that has been learned so far: it is asked again after every
+    round, until there is nothing more. For a search, whose every step depends on the one before."""
     table: Table
     """The rows of the table of a data set in a form; see `columns`."""
     claims: Mapping[str, Claim]
@@ -135,11 +138,14 @@ class Study:
         for setup in setups:
             made = batches.pop(0)  # a batch holds the first weights of its networks in memory
             learned = {batch.name: (batch, train(batch, folder, progress)) for batch in made}
-            after = dataclasses.replace(setup, first_run=first_run)
-            later = after.batches(self.followers(after, learned))
-            first_run += sum(map(len, later))
-            progress.expect(sum(batch.num_epochs for batch in later))
-            learned |= {batch.name: (batch, train(batch, folder, progress)) for batch in later}
+            for number, stage in enumerate(itertools.chain([self.followers], itertools.repeat(self.rounds))):
+                after = dataclasses.replace(setup, first_run=first_run)
+                later = after.batches(stage(after, learned))
+                if number and not later:
+                    break
+                first_run += sum(map(len, later))
+                progress.expect(sum(batch.num_epochs for batch in later))
+                learned |= {batch.name: (batch, train(batch, folder, progress)) for batch in later}
             for batch, trained in learned.values():
                 if self.keep_networks(batch):
                     pairs = zip(batch.labels, trained.networks, strict=True)

@@ -64,6 +64,7 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
         >>> import tempfile
         >>> from pathlib import Path
         >>> import jax
+        >>> from jaxsize import mlp
         >>> from jaxsize.data import load
         >>> from jaxsize.learners.plain import PlainConfig
         >>> from jaxsize.programs import Config
@@ -72,7 +73,7 @@ def train(batch: Batch, folder: Folder, progress: Progress, *, devices: Sequence
         >>> from jaxsize.training import Progress, train
         >>> batch = layer_rate_sweep(  # one run of a network 3-2-1
         ...     load("teacher", task="regression", num_rows=40, num_inputs=3, width=2),
-        ...     hidden=(2,),
+        ...     mlp((3, 2, 1), gate=None),
         ...     plain=PlainConfig(),
         ...     settings=[{"seed": 0, "learning_rates": 0.01}],
         ...     name="teacher",
@@ -127,6 +128,7 @@ def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> No
         >>> import dataclasses
         >>> import tempfile
         >>> from pathlib import Path
+        >>> from jaxsize import mlp
         >>> from jaxsize.data import load
         >>> from jaxsize.learners.plain import PlainConfig
         >>> from jaxsize.programs import Config
@@ -134,7 +136,7 @@ def require_room(batch: Batch, path: Path, devices: Sequence[Device] = ()) -> No
         >>> from jaxsize.training import require_room
         >>> batch = layer_rate_sweep(
         ...     load("teacher", num_rows=40, num_inputs=3, width=2),
-        ...     hidden=(2,),
+        ...     mlp((3, 2, 3), gate=None),
         ...     plain=PlainConfig(),
         ...     settings=[{"seed": 0}],
         ...     name="teacher",

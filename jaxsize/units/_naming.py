@@ -3,7 +3,8 @@
 from collections.abc import Container
 
 from jaxsize.errors import InputError
-from jaxsize.gates._names import gate_name, is_gate
+from jaxsize.gates._names import gate_name, is_gate, owner_of_gate
+from jaxsize.trees import owner_of
 from jaxsize.units._program.axes import Axis, atoms, find
 from jaxsize.units.groups import UnitGroups
 
@@ -33,14 +34,14 @@ def group_of(groups: UnitGroups, name: str, *, where: str) -> str:
                 return group
         if len(list(atoms(axis))) > 1:
             raise InputError(f"{where}: the units of {name!r} are cut into {axis!r}, expected those of one group")
-    known = ", ".join(dict.fromkeys([*groups.groups, *filter(None, map(_owner, groups.axes))]))
+    known = ", ".join(dict.fromkeys([*groups.groups, *filter(None, map(owner_of, groups.axes))]))
     raise InputError(f"{where}: expected a group, a gate or a layer of the function ({known}), got {name!r}")
 
 
 def _axes_named(groups: UnitGroups, name: str) -> set[Axis]:
     """Return the last axes of the gate of this name, or else of all arrays of the layer of this name."""
     gated = [axes for leaf, axes in groups.axes.items() if is_gate(leaf) and gate_name(leaf) == name]
-    beside = [axes for leaf, axes in groups.axes.items() if _owner(leaf) == name and axes]
+    beside = [axes for leaf, axes in groups.axes.items() if owner_of(leaf) == owner_of_gate(name) and axes]
     return {find(axes[-1]) for axes in gated or beside}
 
 
@@ -48,11 +49,6 @@ def is_single_unit(groups: UnitGroups, name: str) -> bool:
     """Tell whether a gate or a layer has one unit only, which belongs to no group, as it always stays."""
     axes = _axes_named(groups, name)
     return name not in groups.groups and bool(axes) and all(axis.size == 1 for axis in axes)
-
-
-def _owner(leaf: str) -> str:
-    """Return the path of the dict that holds a leaf: `hidden.0` for `hidden.0.kernel`; Flax NNX adds `.value` to it."""
-    return leaf.removesuffix(".value").rpartition(".")[0]
 
 
 def is_folded(leaf: str, leaves: Container[str]) -> bool:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 import pytest
 
-from jaxsize.data import Dataset, Split, as_images, flattened, hold_out_batches, load
+from jaxsize.data import Dataset, Split, as_images, flattened, hold_out_batches, load, noise_like
 from jaxsize.data.sets.cifar10 import Rows, colour_dataset
 from jaxsize.errors import InputError
 
@@ -144,3 +144,15 @@ def test_rows_that_are_no_images_and_scales_within_a_channel_are_refused():
     uneven = dataclasses.replace(digits, input_scale=np.arange(64, dtype=np.float32))
     with pytest.raises(InputError, match="digits: input_scale differs within a channel"):
         as_images(uneven)
+
+
+def test_noise_has_the_shape_of_a_data_set_and_nothing_of_its_images():
+    digits = load("digits")
+    noise = noise_like(digits, seed=1)
+    assert (noise.train.targets == digits.train.targets).all() and len(noise.test) == len(digits.test)
+    pixels = noise.train.inputs.astype(float)
+    assert pixels.mean() == pytest.approx(8, abs=0.1) and np.abs(np.corrcoef(pixels.T) - np.eye(64)).max() < 0.15
+    assert (noise_like(digits, seed=1).train.inputs == noise.train.inputs).all()
+    assert (noise_like(digits, seed=2).train.inputs != noise.train.inputs).any()
+    numbers = noise_like(load("teacher", num_rows=50, num_inputs=3, width=2)).train.inputs
+    assert numbers.dtype == np.float32 and len(np.unique(numbers)) == numbers.size

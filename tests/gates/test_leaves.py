@@ -10,7 +10,8 @@ from flax import struct
 
 from jaxsize.gates._names import is_liveness
 from jaxsize.gates.deaths import _absorb, _init_live, count_live
-from jaxsize.gates.leaves import read_liveness, replace_liveness
+from jaxsize.gates.leaves import hand_in, read_liveness, read_sizes, replace_liveness, units_beside, with_sizes
+from jaxsize.gates.ramp import size_gate
 
 Point = collections.namedtuple("Point", ["gate", "liveness"])
 
@@ -47,6 +48,19 @@ def test_replacing_gates_touches_nothing_else():
     replaced = replace_liveness(params, new)
     chex.assert_trees_all_equal(read_liveness(replaced), new, strict=True)
     chex.assert_trees_all_equal(replace_liveness(replaced, read_liveness(params)), params, strict=True)
+
+
+def test_a_trained_size_at_the_top_is_found_replaced_and_handed_in():
+    params = {"kernel": np.float32([[1, 2, 4]]), "size": np.float32(2), "slope": np.float32(0.5)}
+
+    def apply(params, inputs):
+        return size_gate(inputs @ params["kernel"], params["size"], params["slope"])
+
+    assert (read_sizes(params), read_sizes(params, "slope")) == ({"size": 2}, {"size": 0.5})
+    assert with_sizes(params, "size", {"size": 7.0})["size"] == 7.0
+    assert units_beside(params, "size") == 3
+    handed = hand_in(params, {"size": np.float32([0, 1, 0.5])})
+    assert apply(handed, np.ones((1, 1), "f4")).tolist() == [[0, 2, 2]]
 
 
 def test_only_open_gates_live_and_are_counted_in_the_order_of_names():

@@ -184,6 +184,15 @@ def test_spreads_are_standard_deviations_before_the_gate():
     np.testing.assert_allclose(same["hidden.1"], hidden[1].std(axis=0), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("measure", ["spread", "leave_one_out"])
+def test_a_row_of_weight_3_is_measured_as_three_rows_and_one_of_weight_0_not_at_all(measure):
+    params, weights = gated_params(), np.arange(len(INPUTS)) % 4
+    copies = [jnp.repeat(rows, weights, axis=0) for rows in DATA_ROWS]
+    measured = jax.jit(functools.partial(measure_units, measure, TWO, CLASSIFICATION))
+    weighted = measured(params, *DATA_ROWS, jnp.asarray(weights, jnp.float32) / 7)
+    chex.assert_trees_all_close(weighted, measured(params, *copies), rtol=1e-4, atol=1e-6)
+
+
 def test_an_unknown_measure_is_refused():
     with pytest.raises(ValueError, match="measure: expected spread or leave_one_out, got 'none'"):
         measure_units("none", TWO, CLASSIFICATION, gated_params(), *DATA_ROWS)

@@ -15,6 +15,7 @@ from experiments.input_scaling.recipes import RECIPES, predicted_changes, settin
 from experiments.input_scaling.table import not_finite
 from jaxsize.data import load
 from jaxsize.learners.plain import PlainConfig
+from jaxsize.networks.mlp import mlp
 from jaxsize.programs.config import Config
 from jaxsize.programs.epoch import row_order
 from jaxsize.results.runs import Runs
@@ -41,7 +42,9 @@ TABLE = {
 def batch_of(settings, batch_size=20, **options):
     fields = {"name": "x", "label": {"batch": "x"}, "first_run": 0, "num_epochs": 1}
     fields |= {"config": Config(batch_size=batch_size)} | options
-    return layer_rate_sweep(DATA, [WIDTH], PlainConfig(), settings, **fields)
+    return layer_rate_sweep(
+        DATA, mlp((DATA.num_inputs, WIDTH, DATA.num_outputs), gate=None, bias=None), PlainConfig(), settings, **fields
+    )
 
 
 def power_of_256(power):
@@ -202,5 +205,3 @@ def test_a_run_that_overflows_is_reported_and_stops_no_other(tmp_path):
 def test_settings_that_make_no_sense_are_refused(setting, expected):
     with pytest.raises(ValueError, match=expected):
         batch_of([{"seed": 0} | setting])
-    with pytest.raises(ValueError, match="hidden: expected one hidden layer or more"):
-        layer_rate_sweep(DATA, [], PlainConfig(), [], name="x", label={}, first_run=0)

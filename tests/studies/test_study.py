@@ -114,6 +114,36 @@ def test_a_study_of_an_own_network_does_all_by_itself(command, tmp_path, monkeyp
     assert json.loads((folder / "summary.json").read_text()) == summary
 
 
+def test_rounds_go_on_until_there_is_nothing_more_and_are_resumed(command, tmp_path):
+    """A search: the rate is doubled until every run ends below an error of .01."""
+    learner = supervised(
+        lambda params, x: x @ params["slope"], TASKS["regression"], lambda h: optax.sgd(h.learning_rate)
+    )
+    make = functools.partial(setting_sweep, init=init, learner=learner)
+
+    def rounds(setup, learned):
+        batch, trained = list(learned.values())[-1]
+        rate = float(batch.hparams.learning_rate[0])
+        if max(row["test_error"] for row in trained.rows if row["epoch"] == 5) > 0.01:
+            yield Arm(f"rate {2 * rate:g}", {"learning_rate": 2 * rate}, make)
+
+    first = [Arm("rate 0.01", {"learning_rate": 0.01}, make)]
+    mine = study(arms=lambda setup: first, rounds=rounds, claims={}, pictures={})
+    flags = ["--num-seeds", "2", "--epochs", "5", "--batch-size", "64", "--out", str(tmp_path / "r")]
+    assert command(*flags, study=mine)[0] == 0
+    rates = [0.01]
+    while expected_error(0, rates[-1], 5) > 0.01:  # the run of seed 0 starts farthest from 3
+        rates.append(2 * rates[-1])
+    assert len(rates) > 3
+    rows = rows_of(tmp_path / "r")
+    assert [row["arm"] for row in rows if row["epoch"] == 5 and not row["seed"]] == [f"rate {rate:g}" for rate in rates]
+    assert sorted({row["run"] for row in rows}) == list(range(2 * len(rates)))
+    before = (tmp_path / "r" / "summary.json").read_text()
+    (tmp_path / "r" / "summary.json").unlink()
+    assert command(*flags, "--resume", study=mine)[0] == 0
+    assert (tmp_path / "r" / "summary.json").read_text() == before
+
+
 def test_what_too_few_seeds_cannot_settle_is_said_before_and_after_training(command, tmp_path):
     status, printed, _ = command("--num-seeds", "2", "--epochs", "1", "--out", str(tmp_path / "r"), study=study())
     assert status == 0

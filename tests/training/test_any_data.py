@@ -95,6 +95,21 @@ def test_a_row_of_weight_2_counts_like_two_rows_and_one_of_weight_0_not_at_all(t
     np.testing.assert_allclose(*(end.networks[0].params for end in ends), rtol=1e-5)
 
 
+def test_a_row_of_weight_2_counts_twice_whichever_rows_it_shares_a_step_with(tmp_path):
+    """The loss is linear in the parameters, so that an epoch moves them by the weighted mean of all gradients."""
+    rng = np.random.default_rng(1)
+    inputs, weights = rng.normal(size=(12, 3)), np.array([20, 10, 10, 10, 20, 5, 10, 10, 10, 20, 5, 10])
+    held = (inputs, inputs[:, 0])
+    data = from_arrays(inputs, held[1], weights=weights, test=held, validation=None, standardize=False)
+    linear, start = Task(lambda outputs, targets: outputs[:, 0]), rng.normal(size=(3, 1)).astype("f4")
+    for size in (1, 4):
+        config = Config(batch_size=size)
+        end = trained(tmp_path / str(size), data, lambda params, inputs: inputs @ params, start, linear, config=config)
+        steps = end.networks[0].epoch * 12 / size
+        moved = -1e-3 * steps * np.average(inputs, axis=0, weights=weights)
+        np.testing.assert_allclose(end.networks[0].params[:, 0], start[:, 0] + moved, rtol=1e-4)
+
+
 def test_a_batch_of_rows_of_weight_0_moves_nothing(tmp_path):
     inputs, weights = RNG.normal(size=(16, 3)), np.r_[np.zeros(8), np.ones(8)]
     rows = from_arrays(inputs, inputs[:, 0], weights=weights, test=(inputs, inputs[:, 0]), validation=None)

@@ -1,0 +1,121 @@
+"""The flags of the study of model dimensions, its presets, and its data."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from jaxsize.data import Dataset, Form, as_pixels, noise_like
+from jaxsize.errors import InputError
+from jaxsize.learners import entropy_floor
+from jaxsize.studies import DatasetFlags, TrainingFlags, listing
+from jaxsize.studies.opening import load_datasets
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelDimensionFlags(DatasetFlags, TrainingFlags):
+    """How many latent units and how many ReLUs does an autoencoder need, and does that depend on the images?"""
+
+    group: ClassVar[str] = "autoencoders"
+    large: ClassVar = {
+        "num_seeds": 6,
+        "epochs": 10,
+        "batch_size": 64,
+        "structures": ("32", "64", "128", "256", "32-32", "256-256"),
+        "latents": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+        "rows": (100, 1000, 10_000),
+        "start_width": 256,
+        "most_units": 512,
+    }
+
+    epochs: int = 60
+    """Passes over the training rows; half of it or more should come after the loss has stopped falling.
+    10, as in the seed, unless the data set is digits."""
+    structures: tuple[str, ...] = ("8", "16", "32", "8-8", "32-32")
+    """Hidden widths of the encoder, mirrored in the decoder: "256-128" is two layers.
+    32 64 128 256 32-32 256-256 unless the data set is digits."""
+    latents: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    """Latent units; every structure is trained with each. 1 to 512 unless the data set is digits."""
+    rows: tuple[int, ...] = (100, 400)
+    """The first structure is also trained on so many rows alone. 100 1000 10000 unless the data set is digits."""
+    noise: bool = True
+    """The same is done on noise of the same shape. --no-noise leaves it out."""
+    learning_rate: float = 1e-3
+    """Learning rate of Adam, which the seed does not name."""
+    enough: float = 1.0
+    """The search for a dimension ends where a network's excess over the entropy is so small, in nats per image."""
+    most_units: int = 128
+    """The search ends before a layer gets more units than this. 512 unless the data set is digits."""
+    penalties: tuple[float, ...] = (0.3, 0.1, 0.03)
+    """What an open gate on a hidden or latent unit costs, in nats per image, where the size is learned."""
+    start_width: int = 64
+    """Hidden and latent units before training, where the size is learned. 256 unless the data set is digits."""
+    gate_learning_rate: float = 1e-2
+    """Learning rate of the gates."""
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole("latents", "rows", "most_units", "start_width")
+        self.require_different("structures")
+        self.require_different("penalties")
+        for structure in self.structures:
+            widths_of(structure)
+        numbers = {"learning_rate": self.learning_rate, "gate_learning_rate": self.gate_learning_rate}
+        numbers |= {"enough": self.enough, "penalties": min(self.penalties)}
+        for name, value in numbers.items():
+            if not 0 < value < 1e30:
+                raise InputError(f"expected finite numbers above 0, got {value}", field=name)
+        self.require_runs((1 + self.noise) * len(self.latents) * (len(self.structures) + 1 + len(self.rows)))
+
+
+def widths_of(structure: str) -> tuple[int, ...]:
+    """Read hidden widths from a text such as "256-128".
+
+    Raises:
+        InputError: when it is none.
+    """
+    parts = structure.split("-")
+    if not all(part.isdecimal() and 0 < int(part) <= 100_000 for part in parts):
+        raise InputError(f'expected widths such as "256" or "256-128", got {structure!r}', field="structures")
+    return tuple(map(int, parts))
+
+
+def images(flags: ModelDimensionFlags, form: Form) -> Sequence[Dataset]:
+    """Load the data sets with all their training rows, as the seed has them, and noise beside each."""
+    if len(set(flags.dataset)) < len(flags.dataset) or not flags.dataset:
+        raise InputError(f"expected different names, got {listing(flags.dataset)}", field="dataset")
+    loaded = []
+    for path, name in zip(flags.dataset, flags.names, strict=True):
+        one = dataclasses.replace(flags, dataset=(path,))
+        (dataset,) = load_datasets(one, form if path in flags.own else "original")
+        loaded.append(dataclasses.replace(dataset, name=name))
+    return [*loaded, *(noise_like(dataset) for dataset in loaded)] if flags.noise else loaded
+
+
+def prepared(dataset: Dataset, flags: Any) -> Dataset:
+    """Make pixels the inputs and targets, and note the entropy that no cross-entropy can fall below."""
+    pixels = as_pixels(dataset)
+    return dataclasses.replace(pixels, info=pixels.info | {"entropy_floor": entropy_floor(pixels)})
+
+
+PRESETS = {
+    "smoke": {
+        "num_seeds": 2,
+        "epochs": 8,
+        "structures": ("4", "4-4"),
+        "latents": (2, 8),
+        "rows": (100,),
+        "noise": False,
+        "penalties": (0.1,),
+        "start_width": 16,
+        "gate_learning_rate": 0.02,
+        "most_units": 4,
+    },
+    "full": {
+        "num_seeds": 6,
+        "epochs": 60,
+        "structures": ("32", "64", "128", "256", "32-32", "256-256", "128-128", "256-128"),
+        "latents": (1, 2, 3, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+        "rows": (100, 1000, 10_000),
+    },
+}

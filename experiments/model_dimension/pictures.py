@@ -1,0 +1,108 @@
+"""The pictures of the study: excess against latent size and width, the path of the search, sizes that were learned."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.model_dimension.views import EXCESS, relus, search_path
+from jaxsize import plots
+from jaxsize.studies import Arms, ArmView, per
+
+STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+MARKERS = "os^Dvx"
+
+
+def _logarithmic(axes: Any, x: str, y: str = "excess in nats per image") -> None:
+    for which in ("x", "y"):
+        plots.log_axis(axes, which)
+    axes.set(xlabel=x, ylabel=y)
+
+
+@per("dataset")
+def latents(arms: Arms) -> Any:
+    """Excess at the end against latent units, one line per structure: on all rows, on few, with a ReLU in the middle.
+
+    Lines are medians over seeds, in the range.
+    """
+    swept = arms["sweep"]
+    whole = max(swept.values("rows"))
+    few = {f"{rows} rows": one for rows, one in swept.at(hidden=swept.values("hidden")[0]).by("rows").items()}
+    panels_of = {
+        "all rows, by hidden widths": swept.at(rows=whole).by("hidden"),
+        "the first structure on few rows": {name: one for name, one in few.items() if one.count},
+        "a ReLU after the latent units": {
+            name: arms[arm].at(rows=whole, hidden=arms["latent ReLU"].values("hidden")[0])
+            for name, arm in (("linear", "sweep"), ("ReLU", "latent ReLU"))
+        },
+    }
+    figure, panels = plots.subplots(1, len(panels_of), width=4.2, height=3.4)
+    for axes, (title, views) in zip(panels[0], panels_of.items(), strict=True):
+        for (name, view), color, stroke in zip(views.items(), plots.colors(len(views)), STROKES * 3, strict=False):
+            excess = view.matrix(EXCESS, over="latent")
+            style: dict[str, Any] = {"linestyle": stroke, "marker": "."}
+            plots.band(axes, view.values("latent"), excess, color=color, label=str(name), **style)
+        _logarithmic(axes, "latent units")
+        axes.set_title(title)
+        axes.legend(fontsize=7)
+    figure.suptitle(f"{swept.dataset}, {swept.runs.num_seeds} seeds: median and range")
+    return figure
+
+
+@per("dataset")
+def widths(arms: Arms) -> Any:
+    """Excess at the end against the width n of one hidden layer, with n and with 2n latent units, and with the most."""
+    swept = arms["sweep"]
+    swept = swept.at(rows=max(swept.values("rows")))
+    layers = {relus(one): one for hidden, one in swept.by("hidden").items() if "-" not in hidden}
+    if len(layers) < 2:
+        return None
+    kinds = {"latent = n": lambda n: n, "latent = 2n (the model dimension)": lambda n: 2 * n}
+    most = max(swept.values("latent"))
+    kinds[f"latent = {most}"] = lambda n: most
+    figure, panels = plots.subplots(1, 1, width=4.6, height=3.4)
+    for (name, latent), color, marker in zip(kinds.items(), plots.colors(len(kinds)), MARKERS, strict=False):
+        label = name
+        for n, one in layers.items():
+            ends = one.at(latent=latent(n))
+            if ends.count:
+                plots.points(panels[0, 0], n, ends.end(EXCESS), color=color, marker=marker, label=label)
+                label = ""
+    _logarithmic(panels[0, 0], "ReLUs n of the hidden layer")
+    panels[0, 0].legend(fontsize=7)
+    figure.suptitle(f"{swept.dataset}, {swept.runs.num_seeds} seeds: every seed and the median")
+    return figure
+
+
+def search(arms: Arms) -> Any:
+    """The path of the seed's search from a small start, and networks whose sizes were learned by prices.
+
+    Left: units against steps of the search. Right: the excess against the parameters of the network.
+    """
+    found: ArmView = arms["search"]
+    path = search_path(found)
+    figure, (panels,) = plots.subplots(1, 2, width=4.4, height=3.4)
+    steps = np.arange(1, len(path) + 1)
+    dark, light, third = plots.colors(3)
+    panels[0].step(steps, [hidden for hidden, _, _ in path], where="mid", color=dark, label="ReLUs")
+    panels[0].step(steps, [latent for _, latent, _ in path], where="mid", color=light, ls="--", label="latent units")
+    panels[0].set(xlabel="step of the search", ylabel="units", xticks=steps)
+    plots.log_axis(panels[0], "y")
+    panels[0].legend(fontsize=7)
+    inputs = found.data.num_inputs
+    label = "a step of the search"
+    for hidden, latent, one in path:
+        size = 2 * inputs * hidden + 2 * hidden * latent + 2 * hidden + latent + inputs
+        plots.points(panels[1], size, one.end(EXCESS), color=light, marker="s", label=label)
+        label = ""
+    for (penalty, one), marker in zip(arms["learned"].by("penalty").items(), "o^Dv*" * 3, strict=False):
+        sizes, ends = one.end("parameters"), one.end(EXCESS)
+        kept = np.isfinite(sizes) & np.isfinite(ends)
+        panels[1].scatter(sizes[kept], ends[kept], s=18, color=third if penalty else dark, marker=marker, alpha=0.8)
+        panels[1].scatter([], [], s=18, color=third if penalty else dark, marker=marker, label=f"learned, {penalty:g}")
+    _logarithmic(panels[1], "parameters")
+    panels[1].legend(fontsize=7, title="nats per unit", title_fontsize=7)
+    figure.suptitle(f"{found.dataset}, {found.runs.num_seeds} seeds")
+    return figure
+
+
+PICTURES = {"latents": latents, "widths": widths, "search": search}

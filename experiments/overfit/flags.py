@@ -1,0 +1,83 @@
+"""The flags of the study of over-fitting, and its presets."""
+
+import dataclasses
+from typing import ClassVar
+
+from jaxsize.errors import InputError
+from jaxsize.studies import DatasetFlags, TrainingFlags
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OverfitFlags(DatasetFlags, TrainingFlags):
+    """How far can an autoencoder be over-fitted on purpose: how near does its loss come to the least possible one?"""
+
+    group: ClassVar[str] = "over_fitting"
+    large: ClassVar = {
+        "num_seeds": 1,
+        "epochs": 15,
+        "batch_size": 128,
+        "latents": (128, 256, 384, 512),
+        "encoder": 1024,
+        "rows": (100, 1000, 10_000),
+        "exact_epochs": 100,
+    }
+
+    num_seeds: int = 6
+    """Runs per setting, with seeds 0, 1, ...; that something can be done, one run shows.
+    1 unless the data set is digits."""
+    epochs: int = 60
+    """Passes over all training rows. 15 unless the data set is digits."""
+    latents: tuple[int, ...] = (8, 16, 32, 48)
+    """Latent units, of networks that are trained on all rows. 128 256 384 512 unless the data set is digits."""
+    encoder: int = 96
+    """Hidden units of the encoder; at least as many as pixels. 1024 unless the data set is digits."""
+    pieces: int = 8
+    """Straight pieces of the curve that the decoder starts with; it has a ReLU more per pixel."""
+    learning_rate: float = 3e-4
+    """Learning rate of Adam in the first epoch; it falls to a hundredth on a cosine."""
+    random: bool = True
+    """The same networks are also trained from random weights. --no-random leaves them out."""
+    exact_pieces: int = 24
+    """Straight pieces of that curve for images that are to be reproduced exactly."""
+    rows: tuple[int, ...] = (100, 400)
+    """So many images are to be reproduced exactly, by networks whose widths are learned.
+    100 1000 10000 unless the data set is digits."""
+    exact_epochs: int = 200
+    """Passes over those images. 100 unless the data set is digits."""
+    penalties: tuple[float, ...] = (0.01, 0.001)
+    """What an open gate costs there, in nats per image."""
+    gate_learning_rate: float = 3e-3
+    """Learning rate of the gates."""
+
+    def check(self) -> None:
+        """Refuse values that make no sense; see `Flags.check`."""
+        super().check()
+        self.require_whole("latents", "encoder", "pieces", "exact_pieces", "rows", "exact_epochs")
+        self.require_different("penalties")
+        rates = {"learning_rate": self.learning_rate, "gate_learning_rate": self.gate_learning_rate}
+        for name, value in (rates | {"penalties": min(self.penalties)}).items():
+            if not 0 < value < 1e30:
+                raise InputError(f"expected finite numbers above 0, got {value}", field=name)
+        self.require_runs((1 + self.random) * len(self.latents) + len(self.rows) * len(self.penalties))
+
+
+PRESETS = {
+    "smoke": {
+        "num_seeds": 1,
+        "epochs": 4,
+        "latents": (16, 32),
+        "encoder": 64,
+        "pieces": 4,
+        "random": False,
+        "rows": (20,),
+        "exact_epochs": 8,
+        "penalties": (0.01,),
+    },
+    "full": {
+        "num_seeds": 6,
+        "epochs": 200,
+        "latents": (32, 64, 128, 192, 256, 320, 384, 448, 512, 640),
+        "rows": (100, 1000, 10_000),
+        "exact_epochs": 400,
+    },
+}

@@ -1,0 +1,138 @@
+"""Where training may start: principal components, and a curve that makes logits of what is put together from them.
+
+The encoder's hidden units pass the pixels on, which are never below 0; the latent units are the first principal
+components of the training images; the decoder's first layer, which is linear, puts the images together again. Each of
+its pixels r is then mapped to the logit of E[x | r], the mean of the true pixels x where r was put together, by a curve
+of straight pieces: a ReLU per piece and pixel. Without the last components r is off by a little, and the curve takes
+that into account; with all of them it is the best that a network of this form can do, however long it is trained.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.isotonic import IsotonicRegression
+
+from jaxsize.data import Dataset
+from jaxsize.networks import Network
+from jaxsize.trees import Tree
+
+_BINS = 2000
+CERTAIN = 1e-5
+"""The curve names no pixel black or white with more certainty than this: 784 such pixels cost .008 nats."""
+
+EXACT = 1e-3
+"""The same where pixels are to be exact: half a level of 8 bits is .002, and steeper curves are hard to train."""
+
+
+class Curve(NamedTuple):
+    """A function of straight pieces: `level` up to the first knot, then a change of slope at every knot."""
+
+    level: float
+    knots: np.ndarray
+    slopes: np.ndarray
+    """The change of slope at each knot; they sum to 0, so that the function is flat beyond the last one."""
+
+    def __call__(self, r: np.ndarray) -> np.ndarray:
+        """Compute the logits of reconstructed pixels."""
+        return self.level + np.maximum(r[..., None] - self.knots, 0) @ self.slopes
+
+
+def curve_of(reconstructed: np.ndarray, pixels: np.ndarray, pieces: int) -> Curve:
+    """Fit the curve from reconstructed pixels to logits of what the pixels are on average.
+
+    Args:
+        reconstructed: floating [N, D].
+        pixels: [N, D], in [0, 1].
+        pieces: straight pieces, 1 or more; their knots are chosen one after the other, each where it lowers the
+            divergence of the curve from the means most.
+    """
+    edges = np.linspace(reconstructed.min(), reconstructed.max(), _BINS + 1)
+    index = np.clip(np.searchsorted(edges, reconstructed.ravel()) - 1, 0, _BINS - 1)
+    counts = np.bincount(index, minlength=_BINS)
+    filled = counts > 0
+    centres = (np.bincount(index, reconstructed.ravel(), _BINS)[filled]) / counts[filled]
+    means = np.bincount(index, pixels.ravel(), _BINS)[filled] / counts[filled]
+    rising = IsotonicRegression(y_min=CERTAIN, y_max=1 - CERTAIN).fit(centres, means, counts[filled]).predict(centres)
+    logits = np.log(rising / (1 - rising))
+    weights = counts[filled] * rising * (1 - rising)  # of a squared error of logits, for small ones
+    chosen = [0, len(centres) - 1]
+    for _ in range(pieces - 1):
+        candidates = np.setdiff1d(np.arange(len(centres)), chosen)[:: max(1, len(centres) // 400)]
+
+        def error(new: int) -> float:
+            at = np.sort([*chosen, new])
+            return float(np.sum(weights * (np.interp(centres, centres[at], logits[at]) - logits) ** 2))
+
+        if candidates.size:
+            chosen.append(int(min(candidates, key=error)))
+    at = np.sort(chosen)
+    slope = np.diff(logits[at]) / np.diff(centres[at])
+    return Curve(float(logits[0]), centres[at], np.diff(slope, prepend=0.0, append=0.0))
+
+
+def exact_curve(pieces: int) -> Curve:
+    """Make the curve for pixels that are put together exactly: logits of the pixels themselves.
+
+    Its knots are so chosen that a sigmoid of the curve is off by as much on every piece, which rounding can bear: the
+    width of a piece is proportional to sqrt(r (1 - r) / |2 r - 1|), by the second derivative of the logit.
+
+    Args:
+        pieces: straight pieces, 1 or more; 24 are enough for all levels of 8 bits.
+    """
+    r = np.linspace(EXACT, 1 - EXACT, 200_001)
+    density = np.sqrt(np.abs(2 * r - 1) / (r * (1 - r)))
+    share = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    knots = np.interp(np.linspace(0, share[-1], pieces + 1), share, r)
+    logits = np.log(knots / (1 - knots))
+    slope = np.diff(logits) / np.diff(knots)
+    return Curve(float(logits[0]), knots, np.diff(slope, prepend=0.0, append=0.0))
+
+
+def components_of(dataset: Dataset, latent: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the training pixels [N, D], their mean [D] and their first principal components [latent, D]."""
+    pixels = dataset.train.inputs.astype(np.float32) * dataset.input_scale
+    fitted = PCA(n_components=min(latent, *pixels.shape), svd_solver="auto", random_state=0).fit(pixels)
+    components = np.zeros((latent, pixels.shape[1]), np.float32)
+    components[: len(fitted.components_)] = fitted.components_
+    return pixels, fitted.mean_, components
+
+
+def decoder_widths(dataset: Dataset, pieces: int) -> tuple[int, int]:
+    """Return the hidden widths of the decoder that `informed` needs: pixels, and a ReLU per knot and pixel."""
+    return dataset.num_inputs, (pieces + 1) * int(np.count_nonzero(dataset.train.inputs.any(axis=0)))
+
+
+def informed(network: Network, dataset: Dataset, latent: int, pieces: int, *, exact: bool = False) -> Network:
+    """Let a network start from principal components and the curve.
+
+    Args:
+        network: an `autoencoder((D, encoder), latent, decoder=decoder_widths(dataset, pieces))`, with at least D units
+            in the encoder's layer; those beyond D start as drawn, and nothing reads them yet.
+        dataset: what it is trained on.
+        latent: its latent units.
+        pieces: of the curve.
+        exact: whether the curve is that for pixels which are put together exactly.
+    """
+    pixels, mean, components = components_of(dataset, latent)
+    reconstructed = (pixels - mean) @ components.T @ components + mean
+    curve = exact_curve(pieces) if exact else curve_of(reconstructed, pixels, pieces)
+    used, size = np.flatnonzero(dataset.train.inputs.any(axis=0)), dataset.num_inputs
+
+    def init(seed: int) -> Tree:
+        params = network.init(seed)
+        encoder, middle, (first, second), output = (params[name] for name in ("encoder", "latent", "decoder", "output"))
+        encoder[0]["kernel"][:, :size], encoder[0]["bias"][:size] = np.eye(size), 0
+        middle["kernel"][:size], middle["kernel"][size:] = components.T, 0
+        middle["bias"][:] = -components @ mean
+        first["kernel"][:], first["bias"][:] = components, mean
+        second["kernel"][:], output["kernel"][:] = 0, 0
+        for number, (knot, slope) in enumerate(zip(curve.knots, curve.slopes, strict=True)):
+            units = number * len(used) + np.arange(len(used))
+            scale = max(1.0, abs(slope) ** 0.5)  # weights before and after a unit are equally large
+            second["kernel"][used, units], second["bias"][units] = scale, -scale * knot
+            output["kernel"][units, used] = slope / scale
+        output["bias"][:] = curve.level
+        return params
+
+    return network._replace(init=init)

@@ -1,0 +1,201 @@
+"""How far can an autoencoder be over-fitted on purpose: how near does its loss come to the least possible one?
+
+    python -m experiments.overfit                               digits, 6 seeds, minutes
+    python -m experiments.overfit --dataset mnist               all 60 000 images, 1 seed, hours on 2 cores
+    python -m experiments.overfit --dataset mnist --latents 256 --no-random    one network, half an hour
+
+Somebody tried to over-fit MNIST on purpose, got no further than a loss of 55, and asked for anybody who did (seed
+`000_1e759a4f1a03c71d.txt`, C41). No loss can be below the entropy of the grey pixels; what can reach 0 is the excess.
+Networks here have the seed's structure: no activation around the latent units. They start from principal components and
+a curve of straight pieces (`start.py`), or at random, and train on all images. Other networks start the same way on few
+images and must reproduce every pixel exactly, after rounding to 8 bits, while a price on open gates takes unit after
+unit away: the smallest network that still does is what the images need.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments.overfit.flags import PRESETS, OverfitFlags
+from experiments.overfit.pictures import PICTURES
+from experiments.overfit.start import decoder_widths, informed
+from experiments.overfit.views import EXCESS, first_below, middle, smallest_exact
+from jaxsize import studies
+from jaxsize.data import Dataset, Form, as_pixels
+from jaxsize.errors import InputError
+from jaxsize.learners import Hparams, Learner, entropy_floor, reconstruction, supervised
+from jaxsize.learners.sparsifier import SparsifierConfig
+from jaxsize.networks import Network, autoencoder
+from jaxsize.programs import Batch
+from jaxsize.results import Folder, Runs
+from jaxsize.statistics import Estimate, Part
+from jaxsize.studies import Arms, ArmView, Claim, Learned, Setup, each
+from jaxsize.studies.opening import load_datasets
+from jaxsize.sweeps import penalty_sweep, setting_sweep
+
+TASK = reconstruction("cross_entropy")
+SHARE = 0.01
+"""C41: over-fitted is a network whose excess is below 1 % of that of one that says .5 for every pixel."""
+
+
+def network_of(flags: OverfitFlags, dataset: Dataset, latent: int, pieces: int, **options: Any) -> Network:
+    """Make the network of so many latent units that all arms train, with an encoder of one hidden layer."""
+    if flags.encoder < dataset.num_inputs:
+        expected = f"at least as many as the {dataset.num_inputs} pixels of {dataset.name}"
+        raise InputError(f"expected {expected}, got {flags.encoder}", field="encoder")
+    widths = (dataset.num_inputs, flags.encoder)
+    return autoencoder(widths, latent, decoder=decoder_widths(dataset, pieces), **options)
+
+
+def on_a_cosine(learner: Learner, epochs: int, *, priced: int = 0) -> Learner:
+    """Let the learning rate of a learner fall to a hundredth on a cosine, after so many epochs that have a price."""
+
+    def schedule(hparams: Hparams, epoch: Any) -> Hparams:
+        share = 0.01 + 0.99 * (1 + jnp.cos(math.pi * jnp.maximum(epoch - priced, 0) / (epochs - priced))) / 2
+        hparams = hparams.replace(learning_rate=hparams.learning_rate * share)
+        if priced:
+            hparams = hparams.replace(penalty_weight=hparams.penalty_weight * (epoch < priced))
+        return hparams
+
+    return learner._replace(schedule=schedule)
+
+
+def arms(setup: Setup) -> list[Batch]:
+    """Make a batch per start and latent size, on all images; and one per number of images that must be exact."""
+    flags, dataset, batches = setup.flags, setup.dataset, []
+    rates: dict[str, Any] = {"learning_rate": flags.learning_rate}
+    for arm in ("informed", "random")[: 1 + flags.random]:
+        for latent in flags.latents:
+            network = network_of(flags, dataset, latent, flags.pieces)
+            if arm == "informed":
+                network = informed(network, dataset, latent, flags.pieces)
+            learner = supervised(network.apply, TASK, lambda hparams: optax.adam(hparams.learning_rate))
+            settings = [
+                {"seed": seed, **rates, "latent": latent, "rows": len(dataset.train)} for seed in range(flags.num_seeds)
+            ]
+            fields = setup.after(*batches).fields(arm, latent=latent)
+            learner = on_a_cosine(learner, flags.epochs)
+            batches.append(setting_sweep(dataset, settings, init=network.init, learner=learner, **fields))
+    for rows in flags.rows:
+        if rows <= len(dataset.train):
+            batches.append(exact(setup.after(*batches), rows))
+    return batches
+
+
+def exact(setup: Setup, rows: int) -> Batch:
+    """Make the batch of gated networks that start exact on so many images, lose units at each price, and go on without.
+
+    While gates have a price no pixel is exact. So the second half of the epochs has none: what is left of the network
+    is trained until it is exact, if it can be.
+    """
+    flags, few = setup.flags, as_pixels(setup.dataset, rows=rows)
+    latent = min(rows, few.num_inputs)
+    network = network_of(flags, few, latent, flags.exact_pieces, gate="liveness")
+    network = informed(network, few, latent, flags.exact_pieces, exact=True)
+    fields = setup.fields("exact", rows=rows)
+    config = dataclasses.replace(fields["config"], batch_size=min(flags.batch_size, rows))
+    fields |= {"config": config, "num_epochs": flags.exact_epochs}
+    fields["label"] = fields["label"] | {"latent": latent}
+    rates = {"learning_rate": flags.learning_rate, "gate_learning_rate": flags.gate_learning_rate}
+    batch = penalty_sweep(
+        few,
+        network,
+        SparsifierConfig(),
+        penalties=flags.penalties,
+        num_seeds=flags.num_seeds,
+        hparams=rates,
+        task=TASK,
+        **fields,
+    )
+    learner = on_a_cosine(batch.learner, flags.exact_epochs, priced=flags.exact_epochs // 2)
+    return dataclasses.replace(batch, learner=learner)
+
+
+def images(flags: OverfitFlags, form: Form) -> list[Dataset]:
+    """Load the data sets with all their training rows, as the seed has them."""
+    return load_datasets(flags, form if flags.own else "original")
+
+
+def prepared(dataset: Dataset, flags: Any) -> Dataset:
+    """Make pixels the inputs and targets, and note the entropy that no cross-entropy can fall below."""
+    pixels = as_pixels(dataset)
+    return dataclasses.replace(pixels, info=pixels.info | {"entropy_floor": entropy_floor(pixels)})
+
+
+def cannot_be_overfitted(view: ArmView) -> Iterator[Part]:
+    """Yield how many runs came below 1 % of the excess of a network that says .5 everywhere; one refutes the claim."""
+    blank = view.data.num_inputs * math.log(2) - view.data.info["entropy_floor"]["train"]
+    reached = (np.nanmin(view.curve(EXCESS), axis=1, initial=np.inf) < SHARE * blank).astype(float)
+    told = Estimate(float(reached.sum()), None, None, 0.95, reached.size, "runs below 1 %")
+    part = studies.exactly(0, reached, told, of=f"runs below {SHARE * blank:.3g} nats")
+    yield part if reached.any() else studies.still_open(part, "a longer training may come so far")
+
+
+def exact_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
+    """Make the table of the smallest networks that reproduced all their images exactly."""
+    arms = Arms.of(Runs(folder, setup.flags.settings())).at(dataset=setup.dataset.name)
+    kinds: dict[str, Callable[[ArmView], Any]] = {
+        name: lambda view, name=name: smallest_exact(view, name) for name in ("parameters", "live_units")
+    }
+    kinds |= {f"live_{layer}": lambda view, layer=layer: smallest_exact(view, layer) for layer in ("encoder", "latent")}
+    rows = studies.columns("train_exact_images", arms=("exact",), by=("rows", "penalty"), **kinds)(arms)
+    return {"The smallest network that reproduced every pixel of its images": rows} if rows else {}
+
+
+def answer(arms: Arms) -> Iterator[str]:
+    """Say what a loss consists of, how near the networks came, and what exact images need."""
+    for dataset in arms.datasets:
+        here = arms.at(dataset=dataset)
+        floor = here[0].data.info["entropy_floor"]["train"]
+        yield (
+            f"{dataset}: no loss can be below {floor:.4g} nats per image, the entropy of the grey pixels; "
+            f"a loss of 55, where the asker stopped on MNIST, is {55 - floor:.3g} above that."
+            if dataset == "mnist"
+            else f"{dataset}: no loss can be below {floor:.4g} nats per image, the entropy of the grey pixels."
+        )
+        for arm in here.like("informed", "random"):
+            ends = [f"{middle(one.end(EXCESS)):.3g} with {latent}" for latent, one in arm.by("latent").items()]
+            yield f"{dataset}, {arm.name} start: the excess ended at {', '.join(ends)} latent units."
+        for bound in (1.0, 0.1):
+            reached = [
+                latent
+                for latent, one in here["informed"].by("latent").items()
+                if np.isfinite(first_below(one, bound)).any()
+            ]
+            least = f"{min(reached)} latent units" if reached else "none of these latent sizes"
+            yield f"{dataset}: an excess below {bound:g} nat per image was reached with {least}."
+
+
+STUDY = studies.Study(
+    name="overfit",
+    flags=OverfitFlags,
+    presets=PRESETS,
+    data=images,
+    prepare=prepared,
+    arms=arms,
+    table=studies.columns(
+        *("train_loss", EXCESS, "test_excess_loss", "train_exact_pixels", "train_exact_images"),
+        arms=("informed", "random"),
+        by=("latent",),
+        floor=lambda view: view.end("train_loss") - view.end(EXCESS),
+        epochs_to_1_nat=lambda view: first_below(view, 1.0),
+        epochs_to_a_tenth=lambda view: first_below(view, 0.1),
+    ),
+    checks=[exact_sizes],
+    claims={
+        "C41": Claim(
+            "an autoencoder cannot be over-fitted: its excess stays above 1 % of that of a network that says .5",
+            each("informed", "random", by=["latent"]),
+            cannot_be_overfitted,
+            seeds=1,
+        ),
+    },
+    pictures=PICTURES,
+    answer=answer,
+)
+COMMAND = STUDY.command
