@@ -61,7 +61,8 @@ def on_front(sizes: ArrayLike, scores: ArrayLike) -> np.ndarray:
         raise InputError(f"front: expected as many positive sizes as scores, got {sizes.shape} and {scores.shape}")
     known = np.flatnonzero(np.isfinite(sizes) & np.isfinite(scores))
     order = known[np.lexsort((-scores[known], sizes[known]))]
-    return order[np.diff(np.maximum.accumulate(scores[order]), prepend=-np.inf) > 0]
+    before = np.maximum.accumulate([-np.inf, *scores[order]])[:-1]
+    return order[scores[order] > before]
 
 
 def size_at(curve: Front, level: float) -> float:
