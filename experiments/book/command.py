@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 from experiments.book.folders import Skipped, StudyFolder, read_folders
-from experiments.book.states import NOT_RUN, SETTLED, TOPICS, Source, sources_of, state_of, states_by_form
+from experiments.book.states import NOT_RUN, SETTLED, TOPICS, sources_of, state_of, states_by_form
 from jaxsize.errors import InputError
 from jaxsize.studies import pages
 
@@ -65,52 +65,33 @@ def _fail(error: Exception, status: int) -> int:
 
 def _write(out: Path, folders: Sequence[StudyFolder], skipped: Sequence[Skipped]) -> Counter:
     """Write the page; return how many claims are settled, open and not run."""
-    topics = [(topic["topic"], [_claim(claim, folders, out) for claim in topic["claims"]]) for topic in TOPICS]
+    topics = [(topic["topic"], [_claim(claim, folders) for claim in topic["claims"]]) for topic in TOPICS]
     claims = [claim for _, members in topics for claim in members]
     verdicts = [claim["state"].verdict for claim in claims]
     counts = Counter("settled" if v in SETTLED else v if v == NOT_RUN else "open" for v in verdicts)
-    known = {claim["mark"] for claim in claims}
+
+    def place(path: Path) -> str:
+        """Where something is, seen from the page."""
+        return Path(os.path.relpath(path.resolve(), out.parent.resolve())).as_posix()
+
     values = {
         "counts": counts,
         "outcomes": Counter(verdicts),
         "claims": claims,
         "topics": topics,
         "conflicts": [claim for claim in claims if claim["conflicts"]],
-        "folders": [_folder(i, folder, known, out) for i, folder in enumerate(folders)],
-        "skipped": [(_relative(one.path, out), one.reason) for one in skipped],
+        "folders": folders,
+        "skipped": skipped,
+        "place": place,
+        "link": lambda path: quote(place(path)),
     }
     pages.write_page(out, "book.html.jinja", values, [Path(__file__).parent])
     return counts
 
 
-def _claim(claim: dict[str, str], folders: Sequence[StudyFolder], out: Path) -> dict[str, Any]:
+def _claim(claim: dict[str, str], folders: Sequence[StudyFolder]) -> dict[str, Any]:
     """What the page shows of a claim."""
     sources = sources_of(claim["mark"], folders)
     by_form = states_by_form(sources)
     conflicts = [f"{form} form: {state.note}" for form, state in by_form.items() if state.conflict]
-    rests = [_rest(source, out) for source in sources]
-    return {**claim, "state": state_of(sources), "by_form": by_form, "conflicts": conflicts, "rests": rests}
-
-
-def _rest(source: Source, out: Path) -> dict[str, Any]:
-    folder, entry = source
-    counts = f"n = {entry.n[0]}" + (f" to {entry.n[-1]}" if len(entry.n) > 1 else "") if entry.n else ""
-    place = _relative(folder.path, out)
-    return {"entry": entry, "study": folder.study, "place": place, "n": counts, **_link(folder, out)}
-
-
-def _folder(index: int, folder: StudyFolder, known: set[str], out: Path) -> dict[str, Any]:
-    own = [entry for entry in folder.entries if entry.mark not in known]
-    return {"id": f"folder-{index}", "folder": folder, "place": _relative(folder.path, out), "own": own} | _link(
-        folder, out
-    )
-
-
-def _link(folder: StudyFolder, out: Path) -> dict[str, str]:
-    """Where the report of a folder is, seen from the page; "" where there is none."""
-    report = folder.path / "report.html"
-    return {"href": quote(_relative(report, out)) if report.is_file() else ""}
-
-
-def _relative(path: Path, out: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), out.parent.resolve())).as_posix()
+    return {**claim, "state": state_of(sources), "by_form": by_form, "conflicts": conflicts, "sources": sources}

@@ -40,6 +40,12 @@ class StudyFolder(NamedTuple):
     answer: list[str]
     entries: list[Entry]
 
+    @property
+    def report(self) -> Path | None:
+        """Its report; None where there is none."""
+        path = self.path / "report.html"
+        return path if path.is_file() else None
+
 
 class Skipped(NamedTuple):
     """A results folder that is left out."""
@@ -63,10 +69,10 @@ def read_folders(paths: Sequence[Path]) -> tuple[list[StudyFolder], list[Skipped
     for path in paths:
         if not path.is_dir():
             raise InputError(f"{path}: expected a folder with results, found {'a file' if path.exists() else 'none'}")
-    found = {file.resolve(): file for path in paths for file in path.rglob("summary.json") if file.is_file()}
-    if not found:
+    files = {file.resolve(): file for path in paths for file in path.rglob("summary.json") if file.is_file()}
+    if not files:
         raise InputError(f"no summary.json in or below {', '.join(map(str, paths))}")
-    read = [_read(file) for file in sorted(found.values())]
+    read = [_read(file) for file in sorted(files.values())]
     return [one for one in read if isinstance(one, StudyFolder)], [one for one in read if isinstance(one, Skipped)]
 
 
@@ -74,8 +80,8 @@ def _read(file: Path) -> StudyFolder | Skipped:
     try:
         summary = read_json(file)
         if not isinstance(summary, Mapping) or summary.get("format") != FORMAT:
-            found = summary.get("format") if isinstance(summary, Mapping) else None
-            what = "names no format: it is of an older version" if found is None else f"is of format {found!r:.40}"
+            version = summary.get("format") if isinstance(summary, Mapping) else None
+            what = "names no format: it is of an older version" if version is None else f"is of format {version!r:.40}"
             return Skipped(file.parent, f"summary.json {what}, format {FORMAT} is read")
         names = ("study", "question", "command")
         texts = {name: str(summary[name]) for name in names}

@@ -6,9 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from experiments.compress.prices import LEARNING, Prices, read_prices
-from jaxsize.errors import InputError
-from jaxsize.networks import num_mlp_multiply_adds
+from experiments.compress.prices import Prices, read_prices, work
 from jaxsize.studies import ArmView
 
 Budget = Literal["steps", "time", "multiply_adds"]
@@ -24,20 +22,19 @@ class Chosen(ArmView):
     """
 
     budget: Budget = "steps"
-    prices: Prices | None = None
+    prices: Prices = Prices({})
 
     @classmethod
     def of(cls, view: ArmView, budget: Budget = "steps", prices: Prices | None = None) -> "Chosen":
         """Choose an epoch for every run of an arm; without prices no epochs can be chosen within a time."""
         one = cls(view.runs, view.where, data=view._data, networks=view._networks)
-        one.budget, one.prices = budget, prices
+        one.budget, one.prices = budget, prices or cls.prices
         return one
 
     def end(self, column: str) -> np.ndarray:
         """Read a column at the chosen epochs: [num_seeds], NaN where there is no run or no chosen epoch."""
         name, sign = self._column(column)
-        known = [np.nan if row is None or row.get(name) is None else row[name] for row in self.rows]
-        return sign * np.array(known, float)
+        return sign * np.array([(row or {}).get(name) for row in self.rows], float)
 
     @property
     def rows(self) -> list[Mapping[str, Any] | None]:
@@ -48,8 +45,8 @@ class Chosen(ArmView):
     def best(self, path: Path) -> Mapping[str, Any] | None:
         """Return the first row with the best validation score before a layer lost all its units, or None."""
         name, sign = self.score("validation")
-        alive = itertools.takewhile(lambda row: min(row["live_units_per_layer"]) > 0, path)
-        return max((row for row in alive if row[name] is not None), key=lambda row: sign * row[name], default=None)
+        scored = [row for row in alive(path) if row[name] is not None]
+        return max(scored, key=lambda row: sign * row[name], default=None)
 
     @property
     def short(self) -> int:
@@ -57,7 +54,7 @@ class Chosen(ArmView):
         spent = [(self.spent(path), self._limit(path)) for path in self.paths.values()]
         return sum(sum(epochs) + epochs[-1] <= limit for epochs, limit in spent)
 
-    def spent(self, path: Path) -> list[float]:
+    def spent(self, path: Path) -> Sequence[float]:
         """Return what a run spent in each epoch, by the units that live when the epoch starts.
 
         Returns:
@@ -69,28 +66,24 @@ class Chosen(ArmView):
         """
         if self.budget == "steps":
             return [1.0] * len(path)
-        first, before = path[0], path[0]["multiply_adds"]
-        if first["arm"] in LEARNING:
-            hidden = [first["start_width"]] * first["depth"]
-            before = num_mlp_multiply_adds((self.data.num_inputs, *hidden, self.data.num_outputs))
-        work = [before, *(row["multiply_adds"] for row in path[:-1])]
-        if self.budget == "multiply_adds":
-            return work
-        if self.prices is None:
-            raise InputError(f"{self.budget}: no epoch has a price")
-        return self.prices.spent(path, work)
+        spent = work(self.data, path)
+        return self.prices.spent(path, spent) if self.budget == "time" else spent
 
     def _limit(self, path: Path) -> float:
         """What the compressed run of a partner spent until a layer lost all its units, that epoch included."""
         compressed = self.runs.paths[path[0]["partner"]]
-        ends = [index for index, row in enumerate(compressed) if not min(row["live_units_per_layer"])]
-        return sum(self.spent(compressed[: ends[0] + 1] if ends else compressed)) * (1 + 1e-6)
+        return sum(self.spent(compressed[: len(alive(compressed)) + 1])) * (1 + 1e-6)
 
     def _fitting(self, path: Path) -> int:
         """How many epochs of a run count, at least 1; of a network that is no partner all do."""
         if "partner" not in path[0]:
             return len(path)
         return max(1, int(np.sum(np.cumsum(self.spent(path)) <= self._limit(path))))
+
+
+def alive(path: Path) -> list[Mapping[str, Any]]:
+    """Return the rows of a run before a layer lost all its units."""
+    return list(itertools.takewhile(lambda row: min(row["live_units_per_layer"]) > 0, path))
 
 
 def budgets(view: ArmView) -> dict[str, Chosen]:

@@ -8,13 +8,10 @@ from experiments.common.scales import batch_size
 from experiments.flags.penalty import PenaltyFlags
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.learners.sparsifier import FORMS, SparsifierConfig
 from jaxsize.programs import Config
-from jaxsize.studies import Setup, listing
+from jaxsize.studies import Setup, TrainingFlags, listing
 
-PartnerArm = Literal["from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned"]
-Arm = Literal[PartnerArm, "group_lasso"]
-ARMS: tuple[Arm, ...] = (*get_args(PartnerArm), "group_lasso")
+Arm = Literal["from_scratch", "from_found", "random_widths", "half_widths", "double_widths", "pruned", "group_lasso"]
 SHARES = {1: 1.0, 2: 0.6, 3: 0.4, 4: 0.25}  # the source: 10 000, 6 000, 4 000 and 2 500 units
 
 
@@ -45,7 +42,7 @@ class CompressFlags(PenaltyFlags):
     time_limit: float = math.inf
     """Seconds after which no further epoch starts; results then depend on the machine.
     The compressed runs of a depth have this time together, and the runs with a group lasso as well."""
-    partners: tuple[Arm, ...] = ARMS
+    partners: tuple[Arm, ...] = get_args(Arm)
     """What compressed networks are compared with.
     Of the same widths: from_scratch; from_found (trained on from the compressed weights).
     Also pruned (cut out of the unpenalised network by magnitude, and fine-tuned).
@@ -67,30 +64,17 @@ class CompressFlags(PenaltyFlags):
             raise InputError(f"expected above 0, its power --epochs above 1e-30, got {decay}", field="penalty_decay")
         if not self.time_limit > 0:
             raise InputError(f"expected seconds above 0, got {self.time_limit}", field="time_limit")
-        if len(set(self.partners)) < len(self.partners):
-            raise InputError(f"expected different ones, got {listing(self.partners)}", field="partners")
-        for name in ("batch_size", "static_epochs"):
-            if getattr(self, name) < 0:
-                raise InputError(f"expected 0 or more, got {getattr(self, name)}", field=name)
+        if self.partners:
+            self.require_different("partners")
+        self.require_numbers("batch_size", "static_epochs")
 
     def width(self, depth: int) -> int:
         """Return the units of every hidden layer before training."""
         return max(1, round(self.start_width * SHARES[depth]))
 
     def config(self, dataset: Dataset) -> Config:
-        """Return how a data set's runs are trained in the corrected form.
-
-        Raises:
-            InputError: when the data set has fewer training rows than a batch.
-        """
-        rows = self.batch_size or batch_size(dataset)
-        if rows > len(dataset.train):
-            raise InputError(f"{dataset.name} has {len(dataset.train)} train rows, got {rows}", field="batch_size")
-        return Config(batch_size=rows)
-
-    def sparsifier(self, form: str, *, unit_norm: bool = False) -> SparsifierConfig:
-        """Return what a gate is and how it is trained; with `unit_norm` the penalty is a group lasso."""
-        return dataclasses.replace(FORMS[form], unit_norm=unit_norm)
+        """Return how a data set's runs are trained in the corrected form; see `TrainingFlags.config`."""
+        return TrainingFlags(batch_size=self.batch_size or batch_size(dataset)).config(dataset)
 
     def rates(self, form: str) -> dict[str, float]:
         """Return the hyperparameters that all runs of a form share."""

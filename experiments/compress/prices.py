@@ -6,6 +6,7 @@ device-seconds.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ import jax
 
 from experiments.common.networks import compress_networks
 from experiments.compress.flags import shared
+from jaxsize.data import Dataset
 from jaxsize.errors import InputError
+from jaxsize.learners.sparsifier import FORMS
 from jaxsize.networks import num_mlp_multiply_adds
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
@@ -28,27 +31,42 @@ LEARNING = ("compress", "group_lasso")
 Row = Mapping[str, Any]
 
 
+def multiply_adds(dataset: Dataset, widths: Sequence[int]) -> int:
+    """Count the multiply-adds of one row through a network with hidden layers of these widths."""
+    return num_mlp_multiply_adds((dataset.num_inputs, *widths, dataset.num_outputs))
+
+
+def work(dataset: Dataset, path: Sequence[Row]) -> list[int]:
+    """Count the multiply-adds of one row in each epoch of a run, by the units that live when the epoch starts."""
+    first, before = path[0], path[0]["multiply_adds"]
+    if first["arm"] in LEARNING:
+        before = multiply_adds(dataset, [first["start_width"]] * first["depth"])
+    return [before, *(row["multiply_adds"] for row in path[:-1])]
+
+
+def has_gates(arm: str, form: str) -> bool:
+    """Return whether the networks of an arm have gates: partners do in the original form only."""
+    return arm in LEARNING or form == "original"
+
+
 def measure_times(folder: Folder, setup: Setup, learned: Learned) -> None:
     """Measure the prices of a setup's epochs, and add them to epoch_seconds.json if they are new.
 
     Call it while nothing trains. Networks with and without gates are timed on separate ladders of widths. On an
     accelerator as many runs are timed together as were trained together.
     """
-    dataset, where = setup.dataset, {"dataset": setup.dataset.name, "form": setup.form, **setup.values}
-    tables = _tables(folder)
-    if any(where.items() <= table.items() for table in tables):
+    if any(key[:3] == tuple(setup.where.values()) for key in read_prices(folder).tables):
         return
     batch, _ = learned[setup.name("compress")]
     parts = folder.checkpoints / batch.name / "parts.json"
     num_runs = runs_that_fill(read_json(parts)[0] if parts.exists() else len(batch))
 
-    def cost(widths: Widths) -> int:
-        return num_mlp_multiply_adds((dataset.num_inputs, *widths, dataset.num_outputs))
+    cost = functools.partial(multiply_adds, setup.dataset)
 
     def made(gated: bool, widths: Widths) -> Batch:
-        network = compress_networks(dataset, gated=gated)(widths)
+        network = compress_networks(setup.dataset, gated=gated)(widths)
         more = {"name": "timed", "label": {}, "penalties": (0.0,), "first_run": 0, "num_epochs": 1, **shared(setup)}
-        return penalty_sweep(dataset, network, setup.flags.sparsifier(setup.form), num_seeds=num_runs, **more)
+        return penalty_sweep(setup.dataset, network, FORMS[setup.form], num_seeds=num_runs, **more)
 
     occur = occurring(row for _, trained in learned.values() for row in trained.rows).items()
     kinds = [(gated, widths) for gated, shapes in occur for widths in ladder(shapes, cost)]
@@ -57,8 +75,8 @@ def measure_times(folder: Folder, setup: Setup, learned: Learned) -> None:
         {"gated": gated, "widths": widths, "multiply_adds": cost(widths), "seconds": of_one}
         for (gated, widths), of_one in zip(kinds, seconds, strict=True)
     ]
-    table = {**where, "devices": len(jax.devices()), "runs": num_runs, "epochs": epochs}
-    write_json(folder.path / FILE, [*tables, table])
+    table = {**setup.where, "devices": len(jax.devices()), "runs": num_runs, "epochs": epochs}
+    write_json(folder.path / FILE, [*_tables(folder), table])
 
 
 def occurring(rows: Iterable[Row]) -> dict[bool, set[Widths]]:
@@ -72,28 +90,6 @@ def occurring(rows: Iterable[Row]) -> dict[bool, set[Widths]]:
             if min(row["live_units_per_layer"]) > 0:
                 shapes.add(tuple(row["live_units_per_layer"]))
     return widths
-
-
-def has_gates(arm: str, form: str) -> bool:
-    """Return whether the networks of an arm have gates: partners do in the original form only."""
-    return arm in LEARNING or form == "original"
-
-
-def _tables(folder: Folder) -> list[dict[str, Any]]:
-    path = folder.path / FILE
-    tables = read_json(path) if path.exists() else []
-    if not isinstance(tables, list) or not all(map(_is_table, tables)):
-        raise InputError(f"{path} was edited; delete it, and --resume measures it anew")
-    return tables
-
-
-def _is_table(table: Any) -> bool:
-    try:
-        numbers = [row["multiply_adds"] * row["seconds"] * table["devices"] for row in table["epochs"]]
-        gated = {row["gated"] for row in table["epochs"]}
-        return {"dataset", "form", "depth"} <= set(table) and min(numbers) > 0 and gated <= {0, 1}
-    except (LookupError, TypeError, ValueError):
-        return False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,9 +116,14 @@ class Prices:
         Args:
             path: the rows of the run.
             multiply_adds: those of one row of data, in each epoch.
+
+        Raises:
+            InputError: when the list has no prices of such networks.
         """
         first = path[0]
         key = first["dataset"], first["form"], first["depth"], has_gates(first["arm"], first["form"])
+        if key not in self.tables:
+            raise InputError(f"{key}: no epoch has a price")
         seconds = self.tables[key].at(multiply_adds)
         for event in self.removals:
             if first["run"] in event["runs"] and event["epoch"] <= len(path):
@@ -131,13 +132,26 @@ class Prices:
 
 
 def read_prices(folder: Folder) -> Prices:
-    """Read the price list from epoch_seconds.json and the events; it has no tables if nothing was measured."""
+    """Read the price list from epoch_seconds.json and the events; it has no tables if nothing was measured.
+
+    Raises:
+        InputError: when the file was edited so that it is no price list.
+    """
     tables, devices = {}, 1
-    for table in _tables(folder):
-        devices = table["devices"]
-        for gated in {row["gated"] for row in table["epochs"]}:
-            rows = [row for row in table["epochs"] if row["gated"] == gated]
-            times = EpochTimes(*(tuple(row[key] for row in rows) for key in ("multiply_adds", "seconds")))
-            tables[table["dataset"], table["form"], table["depth"], gated] = times
-    removals = [event for event in folder.events.read() if event["event"] == "compaction"]
-    return Prices(tables, devices, removals)
+    try:
+        for table in _tables(folder):
+            devices = table["devices"]
+            if min(row["multiply_adds"] * row["seconds"] * devices for row in table["epochs"]) <= 0:
+                raise ValueError("prices are positive")
+            for gated in sorted({bool(row["gated"]) for row in table["epochs"]}):
+                rows = [row for row in table["epochs"] if row["gated"] == gated]
+                columns = (tuple(row[name] for row in rows) for name in ("multiply_adds", "seconds"))
+                tables[table["dataset"], table["form"], table["depth"], gated] = EpochTimes(*columns)
+    except (LookupError, TypeError, ValueError):
+        raise InputError(f"{folder.path / FILE} was edited; delete it, and --resume measures it anew") from None
+    return Prices(tables, devices, [event for event in folder.events.read() if event["event"] == "compaction"])
+
+
+def _tables(folder: Folder) -> list[dict[str, Any]]:
+    path = folder.path / FILE
+    return read_json(path)[:] if path.exists() else []  # what is no list cannot be sliced

@@ -1,14 +1,10 @@
 """The flags of the studies in which an open gate costs something."""
 
 import dataclasses
-import math
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
-from jaxsize.errors import InputError
 from jaxsize.learners import cannot_close
-from jaxsize.studies import FormsFlags, Setup, listing
+from jaxsize.studies import FormsFlags, Setup
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,19 +38,8 @@ class PenaltyFlags(FormsFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("epochs")
-        penalties = self.penalties
-        single = {float(np.float32(penalty)) for penalty in penalties if abs(penalty) < 1e38}  # as they will be used
-        if not penalties or len(single) < len(penalties) or min(single) <= 0:
-            raise InputError(
-                f"expected different numbers above 0 (0 is always added), got {listing(penalties)}", field="penalties"
-            )
-        rates = {"learning_rate": self.learning_rate, "gate_learning_rate": self.gate_learning_rate}
-        decays = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
-        for name, value in (rates | decays).items():
-            single = float(np.float32(value)) if abs(value) < 1e38 else math.inf
-            if not 0 <= single < math.inf or (single == 0 and name != "weight_decay"):
-                bound = "from 0 on" if name == "weight_decay" else "above 0"
-                raise InputError(f"expected a finite number {bound}, got {value}", field=name)
+        self.require_numbers("penalties", "learning_rate", "gate_learning_rate", low=1e-30)  # smaller ones round to 0
+        self.require_numbers("weight_decay")
 
     def require_runs(self, settings: int = 1) -> None:
         """Refuse a study that is too large to end; see `Flags.require_runs`.

@@ -35,7 +35,7 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
         ('symlog', 0.0)
     """
     require_package("matplotlib", "plots")
-    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter
+    from matplotlib.ticker import AutoLocator, EngFormatter, FixedLocator, LogLocator, NullFormatter
 
     shown = axes.dataLim
     least, smallest = (shown.x0, shown.minposx) if which == "x" else (shown.y0, shown.minposy)
@@ -53,20 +53,22 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
     else:
         axes.set(**{f"{which}scale": "log"})
         low, high = axis.get_view_interval()
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12))
+        powers = LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12)
+        axis.set_major_locator(powers if high > 5 * low else AutoLocator())  # which has two numbers at least
     large = EngFormatter(sep="")
     axis.set_major_formatter(lambda value, _: large(value) if value >= 1e5 else f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
 
 
-def zoom_axis(axes: "Axes", depth: float) -> None:
+def zoom_axis(axes: "Axes", depth: float, which: Literal["x", "y"] = "y") -> None:
     """Show only the highest values of a panel, so that a run that failed does not flatten the curves of the others.
 
     Call this when all is drawn.
 
     Args:
         axes: the panel.
-        depth: how far below the highest value the y axis reaches, unless all values are higher.
+        depth: how far below the highest value the axis reaches, unless all values are higher.
+        which: "x" or "y".
 
     Example:
         >>> from jaxsize.plots import subplots, zoom_axis
@@ -77,7 +79,7 @@ def zoom_axis(axes: "Axes", depth: float) -> None:
         >>> round(float(low), 2), round(float(high), 2)
         (0.79, 1.01)
     """
-    low, high = axes.dataLim.intervaly
+    low, high = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
     if np.isfinite([low, high]).all() and low < high:
         low = max(low, high - depth)
-        axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
+        axes.set(**{f"{which}lim": (low - 0.05 * (high - low), high + 0.05 * (high - low))})

@@ -16,7 +16,8 @@ class Runs:
     order. Methods take `where`: columns of the rows and their values, such as dataset="mnist", form="corrected",
     penalty=1e-5. A run fits if its first row has all of these values. Where a method returns something per seed, the
     runs that fit must be at most one per seed. A row whose "train_loss" is null, because it was not finite, has no
-    number in any column: the accuracy of outputs that are NaN means nothing.
+    number in any column: the accuracy of outputs that are NaN means nothing. Of a column that holds lists, one item is
+    read by its position, as in "live_units_per_layer[0]".
 
     Args:
         folder: the results folder.
@@ -154,5 +155,8 @@ class Runs:
 
 
 def _number(row: dict[str, Any], name: str) -> float:
-    value = row.get(name)
-    return np.nan if value is None or row.get("train_loss", 0.0) is None else float(value)
+    column, _, position = name.removesuffix("]").partition("[")
+    value = row.get(column)
+    if value is None or row.get("train_loss", 0.0) is None:
+        return np.nan
+    return float(value[int(position)] if position else value)

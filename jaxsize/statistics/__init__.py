@@ -6,7 +6,7 @@ from jaxsize.statistics.breaks import Break, fit_break
 from jaxsize.statistics.claims import Part, claim, family
 from jaxsize.statistics.comparisons import equivalence_ratio, holm, paired_difference
 from jaxsize.statistics.estimates import Estimate, describe, median_interval, smallest_sample
-from jaxsize.statistics.fronts import Front, front, size_at
+from jaxsize.statistics.fronts import Front, front, on_front, size_at
 from jaxsize.statistics.growth_laws import LAWS, fit_laws
 from jaxsize.statistics.planning import seeds_to_settle
 from jaxsize.statistics.trends import trend
@@ -39,6 +39,7 @@ __all__ = [
     "holm",
     "median_interval",
     "not_decided",
+    "on_front",
     "paired_difference",
     "range_verdict",
     "seeds_to_settle",

@@ -42,15 +42,27 @@ def front(sizes: ArrayLike, scores: ArrayLike) -> Front:
         >>> best.sizes.tolist(), best.scores.tolist()
         ([10.0, 20.0, 40.0], [0.6, 0.8, 0.9])
     """
+    best = on_front(sizes, scores)
+    return Front(np.asarray(sizes, float)[best], np.asarray(scores, float)[best])
+
+
+def on_front(sizes: ArrayLike, scores: ArrayLike) -> np.ndarray:
+    """Say which networks are on the front: their indices, by ascending size; see `front`.
+
+    Of several networks of one size and score it is the first.
+
+    Example:
+        >>> from jaxsize.statistics import on_front
+        >>> on_front([30, 10, 20, 40], [0.7, 0.6, 0.8, 0.9]).tolist()
+        [1, 2, 3]
+    """
     sizes, scores = np.asarray(sizes, float), np.asarray(scores, float)
     if sizes.shape != scores.shape or sizes.ndim != 1 or (sizes <= 0).any():
         raise InputError(f"front: expected as many positive sizes as scores, got {sizes.shape} and {scores.shape}")
-    known = np.isfinite(sizes) & np.isfinite(scores)
-    sizes, scores = sizes[known], scores[known]
-    order = np.lexsort((-scores, sizes))
-    sizes, scores = sizes[order], scores[order]
-    before = np.concatenate([[-np.inf], np.maximum.accumulate(scores)[:-1]]) if scores.size else scores
-    return Front(sizes[scores > before], scores[scores > before])
+    known = np.flatnonzero(np.isfinite(sizes) & np.isfinite(scores))
+    order = known[np.lexsort((-scores[known], sizes[known]))]
+    before = np.maximum.accumulate([-np.inf, *scores[order]])[:-1]
+    return order[scores[order] > before]
 
 
 def size_at(curve: Front, level: float) -> float:

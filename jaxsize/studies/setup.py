@@ -57,6 +57,11 @@ class Setup:
     first_run: int = 0
     """The number of the next batch's first run; the runs of a study are numbered from 0 on without gaps."""
 
+    @property
+    def where(self) -> dict[str, Any]:
+        """The columns that all rows of this setup share: `dataset`, `form` and those of `values`."""
+        return {"dataset": self.dataset.name, "form": self.form, **self.values}
+
     def name(self, arm: str, **columns: float) -> str:
         """Name a batch: unique in the study, and fit for a file name; see `fields`."""
         numbers = [*self.values.values(), *columns.values()]

@@ -3,7 +3,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jaxsize.plots.axes import log_axis
+from jaxsize.plots.axes import log_axis, zoom_axis
 from jaxsize.plots.marks import band, points
 from jaxsize.plots.style import colors, save, subplots
 
@@ -81,3 +81,23 @@ def test_log_axes_have_plain_numbers(which):
     assert axis.get_scale() == "log"
     labels = {label.get_text() for label in axis.get_ticklabels()}
     assert {"0.01", "1", "100"} <= labels and not any("$" in label for label in labels)
+
+
+@pytest.mark.parametrize("which", ["x", "y"])
+def test_a_short_log_axis_has_two_numbers_or_more(which):
+    figure, panels = subplots(1, 1)
+    panels[0, 0].plot([110, 140], [110, 140])
+    log_axis(panels[0, 0], which)
+    figure.canvas.draw()
+    axis = {"x": panels[0, 0].xaxis, "y": panels[0, 0].yaxis}[which]
+    low, high = axis.get_view_interval()
+    shown = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+    assert axis.get_scale() == "log" and len(shown) >= 2
+
+
+def test_either_axis_is_zoomed():
+    _, panels = subplots(1, 1)
+    panels[0, 0].plot([0.1, 0.9, 1.0], [0.3, 0.7, 0.8])
+    zoom_axis(panels[0, 0], 0.2, "x")
+    zoom_axis(panels[0, 0], 0.2)
+    np.testing.assert_allclose([panels[0, 0].get_xlim(), panels[0, 0].get_ylim()], [[0.79, 1.01], [0.59, 0.81]])

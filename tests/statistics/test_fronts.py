@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxsize.statistics.fronts import Front, front, size_at
+from jaxsize.statistics.fronts import Front, front, on_front, size_at
 
 ODD = [np.nan, np.inf, -np.inf]
 SIZES = st.integers(1, 8).map(float) | st.floats(1e-3, 1e6) | st.sampled_from([np.nan, np.inf])
@@ -85,3 +85,10 @@ def test_without_a_network_nothing_is_reached():
 def test_shapes_and_sizes_are_checked(sizes, scores):
     with pytest.raises(ValueError, match=r"^front: expected as many positive sizes as scores"):
         front(sizes, scores)
+
+
+@given(NETWORKS)
+def test_the_networks_on_a_front_are_the_first_of_their_kind(networks):
+    indices = on_front([size for size, _ in networks], [score for _, score in networks])
+    assert [networks[index] for index in indices] == not_dominated(networks)
+    assert all(networks.index(networks[index]) == index for index in indices)

@@ -105,6 +105,16 @@ def test_arms_are_found_and_selected(arms):
         learned.end("units")
 
 
+def test_an_item_of_a_list_is_a_column(tmp_path):
+    layers = [[7, 5], [6, 4], None]
+    shared = {"batch": "a", "run": 0, "dataset": "mnist", "arm": "learned", "seed": 0}
+    folder = open_folder(tmp_path / "r", {})
+    folder.rows.of("a").append([shared | {"epoch": n, "units": units} for n, units in enumerate(layers, 1)])
+    (learned,) = Arms.of(Runs(folder, {"num_seeds": 1}))
+    np.testing.assert_array_equal(learned.curve("units[0]"), [[7, 6, np.nan]])
+    np.testing.assert_array_equal(learned.curve("units[1]"), [[5, 4, np.nan]])
+
+
 def test_of_a_score_more_is_better(arms):
     accuracy, error = (arms.at(dataset=name)["learned"].at(start_width=10, penalty=0.1) for name in ("mnist", "add10"))
     np.testing.assert_allclose(accuracy.end("test_score"), [(0.6 + 0.01 * seed) / 2 for seed in SEEDS])
