@@ -151,7 +151,7 @@ def test_runs_are_mapped_over_and_go_as_they_would_alone():
 def test_the_state_keeps_the_precision_of_the_parameters():
     params = jnp.ones(3, jnp.float32)
     optimizer = hessian_free()
-    state = optimizer.init(params)
+    state = cast(Any, optimizer.init(params))
     updates, after = one_step(optimizer, state, params, lambda x: x**2)
     assert [leaf.dtype for leaf in (updates, *state)] == [leaf.dtype for leaf in (updates, *after)]
     assert updates.dtype == state.damping.dtype == jnp.float32
