@@ -90,7 +90,7 @@ class Jaxsize:
         def loss(outputs: jax.Array, inputs: jax.Array) -> jax.Array:
             return jnp.sum((outputs - inputs) ** 2) / (2 * len(inputs))
 
-        def both(inputs: jax.Array) -> tuple:
+        def both(inputs: jax.Array) -> tuple[Any, Any]:
             return lambda layers: model(layers, inputs), lambda outputs: loss(outputs, inputs)
 
         def whole(inputs: jax.Array) -> Any:

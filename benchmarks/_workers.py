@@ -5,13 +5,21 @@ import importlib
 import multiprocessing
 import os
 import signal
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks._seeds_jax import Arrays, Problem
+from benchmarks._seeds_jax import Arrays
 from jaxsize.programs import use_all_cores
+
+
+class Problem(Protocol):
+    """What is trained or computed; it can be divided among processes."""
+
+    def only(self, runs: Sequence[int], /) -> Any:
+        """Return the problem of these runs alone."""
 
 
 def _serve(contender: str, problem: Problem, cores: set[int], devices: bool, pipe: Connection) -> None:

@@ -3,7 +3,7 @@
 import math
 import numbers
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -108,18 +108,18 @@ def hessian_free(
             raise InputError(
                 "expected the parameters, as in update(gradient, state, params, ...), got None", field="params"
             )
-        params = floating(params)
-        gradient = alike(updates, params, "updates")
+        point: Any = floating(params)
+        gradient = alike(updates, point, "updates")
         objective = value_fn or (lambda params: loss_fn(model_fn(params)))
-        _, product = linear_ggn(model_fn, loss_fn, params)
+        _, product = linear_ggn(model_fn, loss_fn, point)
         step, foreseen = _solve(product, gradient, state.damping, num_cg_steps, tolerance)
-        before, after = objective(params), objective(optax.apply_updates(params, step))
+        before, after = objective(point), objective(optax.apply_updates(point, step))
         reduction, foreseen = ((value.astype(state.damping.dtype)) for value in (before - after, foreseen))
         accepted = after <= before  # False for NaN
         step = jax.tree.map(lambda leaf: jnp.where(accepted, leaf, jnp.zeros_like(leaf)), step)
         return step, _adapted(state.damping, reduction, foreseen, accepted, factor)
 
-    return optax.GradientTransformationExtraArgs(init, update)
+    return optax.GradientTransformationExtraArgs(init, cast(Any, update))  # which asks for arguments by name
 
 
 def _solve(
@@ -131,7 +131,8 @@ def _solve(
         return jax.tree.map(lambda image, leaf: image + damping.astype(leaf.dtype) * leaf, product(vector), vector)
 
     step, _ = cg(damped, jax.tree.map(jnp.negative, gradient), tol=tolerance, maxiter=num_steps)
-    return step, -(optax.tree.vdot(gradient, step) + optax.tree.vdot(step, product(step)) / 2)
+    change = optax.tree.vdot(gradient, step) + optax.tree.vdot(step, product(step)) / 2
+    return step, -jnp.asarray(change)
 
 
 def _adapted(

@@ -23,7 +23,7 @@ import jax
 from jaxsize.curvature._checks import alike, floating
 from jaxsize.trees import Tree
 
-Loss = Callable[[Any], jax.Array]
+Loss = Callable[[Any], Any]
 Model = Callable[[Any], Any]
 Product = Callable[[Any], Any]
 

@@ -1,6 +1,7 @@
 """The Hessian-free optimiser: closed forms, ill-conditioned problems, and a damping that adapts."""
 
 import itertools
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +30,7 @@ def linear_model(x):
     return DESIGN @ x - GOAL
 
 
-def one_step(optimizer, state, params, model_fn, loss_fn=least_squares, **more):
+def one_step(optimizer, state, params, model_fn, loss_fn=least_squares, **more) -> Any:
     @jax.jit
     def step(params, state):
         gradient = jax.grad(more.get("value_fn") or (lambda p: loss_fn(model_fn(p))))(params)
@@ -38,7 +39,7 @@ def one_step(optimizer, state, params, model_fn, loss_fn=least_squares, **more):
     return step(params, state)
 
 
-def descend(optimizer, params, model_fn, num_steps, loss_fn=least_squares):
+def descend(optimizer, params, model_fn, num_steps, loss_fn=least_squares) -> Any:
     """All steps as one scan; returns the parameters at the end, and the states after every step."""
 
     def step(carry, _):
@@ -50,7 +51,7 @@ def descend(optimizer, params, model_fn, num_steps, loss_fn=least_squares):
         (params, _), states = jax.lax.scan(step, (params, optimizer.init(params)), length=num_steps)
         return params, states
 
-    return jax.jit(run)(params)
+    return cast(Any, jax.jit(run))(params)
 
 
 def test_one_step_without_damping_solves_a_quadratic():
@@ -139,7 +140,8 @@ def test_at_the_minimum_nothing_moves_and_the_damping_stays():
 def test_runs_are_mapped_over_and_go_as_they_would_alone():
     optimizer = hessian_free(num_cg_steps=2)
     starts = jnp.asarray([[-1.2, 1.0], [0.5, 2.0], [3.0, -1.0]])
-    together, states = jax.vmap(lambda start: descend(optimizer, start, rosenbrock, 5))(starts)
+    mapped = cast(Any, jax.vmap(lambda start: descend(optimizer, start, rosenbrock, 5)))
+    together, states = mapped(starts)
     for run, start in enumerate(starts):
         alone, states_alone = descend(optimizer, start, rosenbrock, 5)
         np.testing.assert_allclose(together[run], alone, rtol=1e-9)
@@ -149,7 +151,7 @@ def test_runs_are_mapped_over_and_go_as_they_would_alone():
 def test_the_state_keeps_the_precision_of_the_parameters():
     params = jnp.ones(3, jnp.float32)
     optimizer = hessian_free()
-    state = optimizer.init(params)
+    state = cast(Any, optimizer.init(params))
     updates, after = one_step(optimizer, state, params, lambda x: x**2)
     assert [leaf.dtype for leaf in (updates, *state)] == [leaf.dtype for leaf in (updates, *after)]
     assert updates.dtype == state.damping.dtype == jnp.float32

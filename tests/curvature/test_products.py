@@ -1,6 +1,7 @@
 """Products against explicit matrices of the same functions written without jaxsize, to 1e-12 in float64."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,8 +63,9 @@ def test_gauss_newton_products_are_those_of_the_explicit_matrix(problem):
 @pytest.mark.parametrize("gate", ["liveness", "size"])
 def test_many_products_and_linearised_ones_are_the_single_ones(gate, matrix):
     problem = gated_mlp(gate, (3, 4, 2))
-    functions = (problem.whole,) if matrix == "hessian" else (problem.model, problem.loss)
-    one, many, linear = (hvp, hvps, linear_hvp) if matrix == "hessian" else (ggn_vp, ggn_vps, linear_ggn)
+    functions: Any = (problem.whole,) if matrix == "hessian" else (problem.model, problem.loss)
+    ways: Any = (hvp, hvps, linear_hvp) if matrix == "hessian" else (ggn_vp, ggn_vps, linear_ggn)
+    one, many, linear = ways
     vectors = like(problem.params, 1, 3)
 
     @jax.jit

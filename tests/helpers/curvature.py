@@ -97,7 +97,7 @@ def autoencoder(widths, hidden, rows=4):
 
 
 def cross_entropy(labels):
-    return lambda logits: -jnp.take_along_axis(jax.nn.log_softmax(logits), np.array(labels)[:, None], 1).mean()
+    return lambda logits: -jnp.take_along_axis(jax.nn.log_softmax(logits), jnp.asarray(labels)[:, None], 1).mean()
 
 
 def gated_mlp(gate, widths=(5, 4, 3, 2)):
@@ -123,7 +123,7 @@ def gated_mlp(gate, widths=(5, 4, 3, 2)):
         return units @ params["output"]["kernel"] + params["output"]["bias"][None, :]
 
     loss = cross_entropy(np.arange(6) % widths[-1])
-    return Problem(lambda params: network.apply(params, inputs), loss, plain, params)
+    return Problem(lambda params: network.apply(params, jnp.asarray(inputs)), loss, plain, params)
 
 
 def gates_alone():
@@ -133,7 +133,7 @@ def gates_alone():
     params |= {"size": np.array(1.6), "slope": np.array(0.9)}
 
     def model(params):
-        gated = jaxsize.liveness_gate(jaxsize.relu(units @ params["weights"]), params["liveness"])
+        gated = jaxsize.liveness_gate(jaxsize.relu(jnp.asarray(units) @ params["weights"]), params["liveness"])
         return jaxsize.size_gate(gated, params["size"], params["slope"])
 
     def plain(params):
@@ -145,7 +145,7 @@ def gates_alone():
 
 def convolution(kernel_is_large):
     """`gated_conv` below a dense layer, with the gate on either of the two arrays that it can be multiplied onto."""
-    images = normal(4, *((1, 2, 2, 3) if kernel_is_large else (2, 5, 5, 3)))
+    images: Any = normal(4, *((1, 2, 2, 3) if kernel_is_large else (2, 5, 5, 3)))
     params = {"kernel": normal(5, 3, 3, 3, 2) / 3, "liveness": np.array([0.8, -0.2, 1.1])}
     params["output"] = normal(6, images.shape[1] * images.shape[2] * 2, 2) / 3
 
