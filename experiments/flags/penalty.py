@@ -8,7 +8,12 @@ import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.learners import cannot_close
+from jaxsize.learners.sparsifier import SparsifierConfig
+from jaxsize.networks import Network
+from jaxsize.programs import Batch
+from jaxsize.resizing import Shrinking
 from jaxsize.studies import FormsFlags, Setup, listing
+from jaxsize.sweeps import penalty_sweep
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,29 @@ class PenaltyFlags(FormsFlags):
             "weight_decay": decay,
             "gate_learning_rate": self.gate_learning_rate,
         }
+
+
+def priced_batch(
+    setup: Setup, arm: str, network: Network, sparsifier: SparsifierConfig, *, shrink: bool = True, **more: Any
+) -> Batch:
+    """Make the batch of an arm that trains a gated network with every penalty and every seed.
+
+    Args:
+        setup: the data set and the form; its flags are `PenaltyFlags` with a method `config`.
+        arm: the name of the arm.
+        network: the network.
+        sparsifier: what a gate is, and how gates and weights are moved.
+        shrink: whether dead units are removed while training, where the flags allow that.
+        **more: further arguments of `penalty_sweep`, in place of what the flags say.
+    """
+    flags = setup.flags
+    fields: dict[str, Any] = {
+        "penalties": flags.penalties,
+        "num_seeds": flags.num_seeds,
+        "hparams": flags.rates(setup.form),
+        "shrinking": Shrinking() if flags.shrink and shrink else None,
+    }
+    return penalty_sweep(setup.dataset, network, sparsifier, **setup.fields(arm) | fields | more)
 
 
 def gates_that_stay(setup: Setup) -> list[str]:

@@ -88,6 +88,14 @@ class Arms(Sequence[ArmView]):
             keys |= dict.fromkeys(itertools.product(*own))
         return {key: self.at(**dict(zip(columns, key, strict=True))) for key in keys}
 
+    def by_form(self, *patterns: str) -> dict[str, dict[str, ArmView]]:
+        """Return arms of one data set by form and then by name: the rows and the lines of `plots.grid`.
+
+        Args:
+            *patterns: names of arms, in which * stands for any text. Default: all arms.
+        """
+        return {form: {arm.name: arm for arm in self.at(form=form).like(*patterns or "*")} for form in self.forms}
+
     @property
     def datasets(self) -> list[str]:
         """The names of the data sets, in their order."""
@@ -97,6 +105,12 @@ class Arms(Sequence[ArmView]):
     def forms(self) -> list[str]:
         """The forms, in their order."""
         return list(dict.fromkeys(view.form for view in self))
+
+    @property
+    def title(self) -> str:
+        """Whose runs they are, for the title of a picture: data sets, the form if it is one, the number of seeds."""
+        form = [f"{self.forms[0]} form"] if len(self.forms) == 1 else []
+        return ", ".join([*self.datasets, *form, f"{self.settings['num_seeds']} seeds"])
 
     @property
     def settings(self) -> dict[str, Any]:
