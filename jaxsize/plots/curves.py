@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from jaxsize.plots.axes import log_axis, zoom_axis
-from jaxsize.plots.marks import as_label, bands, points
+from jaxsize.plots.marks import _label_of, bands, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,5 +96,5 @@ def ends(
         values = arm.end(column)
         points(axes, position + shift, values, color=color, marker=marker, label=label)
         label = "" if np.isfinite(values).any() else label  # in the legend once, with the first marks that there are
-    axes.set_xticks(range(len(arms)), [as_label(name) for name in arms])
+    axes.set_xticks(range(len(arms)), [_label_of(name) for name in arms])
     axes.set(title=f"{column.replace('_', ' ')} at the end")

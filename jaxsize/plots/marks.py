@@ -63,10 +63,10 @@ def bands(axes: "Axes", values: Mapping[Any, Any], *, strokes: Sequence[str] = (
     shades = zip(colors(len(values)), itertools.cycle(strokes), strict=False)
     for (name, of), (color, stroke) in zip(values.items(), shades, strict=False):
         x, heights = of if isinstance(of, tuple) else (np.arange(1, of.shape[1] + 1), of)
-        band(axes, x, heights, color=color, label=as_label(name), linestyle=stroke, **line)
+        band(axes, x, heights, color=color, label=_label_of(name), linestyle=stroke, **line)
 
 
-def as_label(name: Any) -> str:
+def _label_of(name: Any) -> str:
     """Write a name, or the value of a setting, as legends and axes show it."""
     return f"{name:g}" if isinstance(name, float) else str(name)
 

@@ -159,8 +159,8 @@ def test_a_table_has_a_row_per_arm_and_setting(arms):
     assert [(row["penalty"], row["start_width"]) for row in rows] == [(0.0, 10), (0.0, 20), (0.1, 10), (0.1, 20)]
     assert rows[3]["units"]["median"] == 19.5 and rows[3]["count"] == 6
     assert rows[0]["test_error"]["median"] == pytest.approx(0.525 / 2)  # as it is, not negated
-    without = columns("units", "validation_score", "test_noiseless_error")(arms.at(dataset="add10", penalty=0.1))
-    assert list(without[0]) == ["dataset", "form", "arm", "units"]  # nobody has the others
+    without = columns("units", "validation_score", "test_noiseless_error", arms=["control"], by=["start_width"])
+    assert list(without(arms)[0]) == ["dataset", "form", "arm", "start_width", "units"]  # no run has the others
 
 
 def part(verdict, low=-0.5, estimate=1.0, **more):
