@@ -69,7 +69,7 @@ def arms(setup: Setup) -> Iterator[Batch]:
     for name, config in RULES.items():
         network = mlps(setup.dataset, gate="signed" if config.gate == "signed" else "liveness")([flags.start_width])
         for flips in ("", FLIPS):
-            batch = priced_batch(setup, name + flips, network, config, shrink=not flips)
+            batch = priced_batch(setup, setup.fields(name + flips), network, config, shrink=not flips)
             setup = setup.after(batch)
             learner = flip_gates(batch.learner, flags.flip_rate) if flips else batch.learner
             yield dataclasses.replace(batch, learner=learner)

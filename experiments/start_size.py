@@ -74,8 +74,9 @@ def arms(setup: Setup) -> Iterator[Batch]:
     widths, networks = setup.flags.start_widths, compress_networks(setup.dataset)
     scale = penalty_scale(setup.dataset, batch_size(setup.dataset))
     for arm, width in [*(("learned", width) for width in widths), ("masked", max(widths))]:
-        fields = setup.fields(arm, start_width=width) | {"penalty_scale": scale}
-        batch = priced_batch(setup, arm, networks([width]), FORMS[setup.form], shrink=arm == "learned", **fields)
+        fields, shrink = setup.fields(arm, start_width=width), arm == "learned"
+        config = FORMS[setup.form]
+        batch = priced_batch(setup, fields, networks([width]), config, shrink=shrink, penalty_scale=scale)
         setup = setup.after(batch)
         yield batch
 

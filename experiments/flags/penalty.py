@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -80,26 +81,32 @@ class PenaltyFlags(FormsFlags):
 
 
 def priced_batch(
-    setup: Setup, arm: str, network: Network, sparsifier: SparsifierConfig, *, shrink: bool = True, **more: Any
+    setup: Setup,
+    fields: Mapping[str, Any],
+    network: Network,
+    sparsifier: SparsifierConfig,
+    *,
+    shrink: bool = True,
+    **more: Any,
 ) -> Batch:
     """Make the batch of an arm that trains a gated network with every penalty and every seed.
 
     Args:
         setup: the data set and the form; its flags are `PenaltyFlags` with a method `config`.
-        arm: the name of the arm.
+        fields: those of `Setup.fields`, which name the arm.
         network: the network.
         sparsifier: what a gate is, and how gates and weights are moved.
         shrink: whether dead units are removed while training, where the flags allow that.
         **more: further arguments of `penalty_sweep`, in place of what the flags say.
     """
     flags = setup.flags
-    fields: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "penalties": flags.penalties,
         "num_seeds": flags.num_seeds,
         "hparams": flags.rates(setup.form),
         "shrinking": Shrinking() if flags.shrink and shrink else None,
     }
-    return penalty_sweep(setup.dataset, network, sparsifier, **setup.fields(arm) | fields | more)
+    return penalty_sweep(setup.dataset, network, sparsifier, **{**fields, **shared, **more})
 
 
 def gates_that_stay(setup: Setup) -> list[str]:

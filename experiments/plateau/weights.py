@@ -82,8 +82,8 @@ def steps_to_a_tenth(config: FlexibleConfig, rate: float, decays: Sequence[float
         def step(carry: Any, _: None) -> Any:
             params, state = carry
             updates, state = optimizer.update(jax.tree.map(jnp.zeros_like, params), state, params)
-            params = optax.apply_updates(params, updates)
-            return (params, state), params["kernel"]
+            moved: Any = optax.apply_updates(params, updates)
+            return (moved, state), moved["kernel"]
 
         begin: Any = params, optimizer.init(params)
         left = np.asarray(jax.lax.scan(step, begin, length=MOST_STEPS)[1]).T / first

@@ -105,8 +105,8 @@ def learned(setup: Setup) -> Iterator[Batch]:
         liveness=1.0 if flags.liveness_start == "one" else flags.liveness_start,
     )
     for width in flags.start_widths:
-        fields = setup.fields("learned", start_width=width) | {"penalties": (0.0, *flags.penalties)}
-        batch = priced_batch(setup, "learned", networks([width]), flags.sparsifier(setup.form), **fields)
+        fields, config = setup.fields("learned", start_width=width), flags.sparsifier(setup.form)
+        batch = priced_batch(setup, fields, networks([width]), config, penalties=(0.0, *flags.penalties))
         setup = setup.after(batch)
         yield batch
 

@@ -17,9 +17,10 @@ def test_measures_are_read_by_seed(tmp_path):
     made: Any = SimpleNamespace(name="b", labels=labels, init=lambda index: np.full(3, index, np.float32))
     ended: Any = SimpleNamespace(networks=[SimpleNamespace(params=np.full(5, 10 * index)) for index in (1, 2)])
     other: Any = SimpleNamespace(name="c", labels=[{"arm": "z"}])
+    setup: Any = None  # the batches know enough
 
     check = before_and_after("doubled", lambda batch: lambda params: 2 * params[:3], arms="a*")
-    assert check(folder, SimpleNamespace(), {"b": (made, ended), "c": (other, ended)}) == {}
+    assert check(folder, setup, {"b": (made, ended), "c": (other, ended)}) == {}
     assert [path.name for path in (tmp_path / "measured").iterdir()] == ["b.doubled.npz"]
     arm = Arms.of(Runs(folder, {"num_seeds": 3}))["a"]
     before, after = arm.before_and_after("doubled")
