@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from experiments.common.sizes import cuts, trained_sizes
-from experiments.common.words import median
+from experiments.common.words import medians
 from experiments.flags.flexible import FlexibleFlags
 from jaxsize import plots
 from jaxsize.errors import InputError
@@ -94,20 +94,18 @@ def log_ratio(logs: np.ndarray) -> np.ndarray:
     return np.ptp(finite, axis=0) if len(finite) else logs[0] * np.nan
 
 
-def noise(values: np.ndarray, before: int) -> np.ndarray:
-    """Return the standard deviation of the changes from epoch to epoch, [num_seeds]; that of a steady fall is 0.
+def noise_of(what: str, arm: ArmView) -> np.ndarray:
+    """Return the standard deviation of the changes from epoch to epoch in late epochs, [num_seeds].
+
+    That of a steady fall is 0. With fewer than 2 changes in late epochs, it is NaN.
 
     Args:
-        values: [num_seeds, epochs].
-        before: the number of first epochs that are left out. With fewer than 2 changes after them, the noise is NaN.
+        what: "log loss" or "size".
+        arm: the runs.
     """
-    changes = np.diff(values[:, before:], axis=1)
+    values = log_losses(arm) if what == "log loss" else arm.curve(what)
+    changes = np.diff(values[:, first_late(arm.settings) :], axis=1)
     return changes.std(axis=1) if changes.shape[1] > 1 else np.full(len(values), np.nan)
-
-
-def noise_of(what: str, arm: ArmView) -> np.ndarray:
-    """Return the noise of the "log loss" or of the "size" in late epochs, [num_seeds]."""
-    return noise(log_losses(arm) if what == "log loss" else arm.curve(what), first_late(arm.settings))
 
 
 def adam_is_noisier(adam: ArmView, other: ArmView) -> Iterator[Part]:
@@ -128,28 +126,23 @@ def curves(arms: Arms) -> Any:
     They are drawn against epochs; a row of panels per form, a line per arm. Losses and sizes: the median over seeds,
     and a band from the smallest to the largest. Noise is measured right of the dotted line.
     """
-    figure, panels = plots.subplots(len(arms.forms), 3, width=3.6)
-    for row, form in zip(panels, arms.forms, strict=True):
-        views = arms.at(form=form)
-        for color, arm in zip(plots.colors(len(views)), views, strict=True):
-            logs = log_losses(arm)
-            epochs = np.arange(1, logs.shape[1] + 1)
-            for axes, values in zip(row, (np.exp(logs), np.exp(log_ratio(logs))[None], arm.curve("size")), strict=True):
-                plots.band(axes, epochs, values, color=color, label=arm.name)
-        titles = (f"{form}: loss of an epoch's steps", "largest over smallest loss", "size")
-        for axes, title in zip(row, titles, strict=True):
-            axes.set(xlabel="epoch", title=title)
-            axes.axvline(first_late(arms.settings) + 0.5, color="gray", linewidth=0.8, linestyle=":")
-        plots.log_axis(row[0], "y")
-    plots.legend(figure, panels[0, 0], "")
-    figure.suptitle(f"{arms.datasets[0]}, {arms.settings['num_seeds']} seeds: median and range")
+    loss = "loss of an epoch's steps"
+    panels = {
+        loss: lambda arm: np.exp(log_losses(arm)),
+        "largest over smallest loss": lambda arm: np.exp(log_ratio(log_losses(arm)))[None],
+        "size": lambda arm: arm.curve("size"),
+    }
+    figure, grid = plots.grid(arms.by_form(), panels, log=[loss])
+    for axes in grid.ravel():
+        axes.axvline(first_late(arms.settings) + 0.5, color="gray", linewidth=0.8, linestyle=":")
+    figure.suptitle(f"{arms.title}: median and range")
     return figure
 
 
 def answer(arms: Arms) -> Iterator[str]:
     """Say how noisy the loss was in late epochs with every arm."""
     for (dataset, form), chosen in arms.by("dataset", "form").items():
-        noises = ", ".join(f"{median(noise_of('log loss', arm))} ({arm.name})" for arm in chosen)
+        noises = medians({arm.name: noise_of("log loss", arm) for arm in chosen})
         yield (
             f"{dataset}, {form} form: after epoch {first_late(arms.settings)}, the log of the loss changed from epoch "
             f"to epoch by a standard deviation of {noises}."

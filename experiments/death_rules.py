@@ -19,16 +19,14 @@ import numpy as np
 
 from experiments.common.networks import mlps
 from experiments.common.words import median
-from experiments.flags.penalty import PenaltyFlags, gates_that_stay
+from experiments.flags.penalty import PenaltyFlags, gates_that_stay, priced_batch
 from jaxsize import plots, studies
 from jaxsize.errors import InputError
 from jaxsize.learners.flips import flip_gates
 from jaxsize.learners.sparsifier import SparsifierConfig
 from jaxsize.programs import Batch
-from jaxsize.resizing import Shrinking
 from jaxsize.statistics import Part, paired_difference
 from jaxsize.studies import Arms, ArmView, Claim, Setup, below
-from jaxsize.sweeps import penalty_sweep
 
 DECAYS = (0.0, 0.9, 0.99, 0.999)
 RULES = {
@@ -65,19 +63,16 @@ class DeathRulesFlags(PenaltyFlags, studies.TrainingFlags):
             raise InputError(f"expected a number above 0 and below 1, got {self.flip_rate}", field="flip_rate")
 
 
-def arms(setup: Setup) -> list[Batch]:
+def arms(setup: Setup) -> Iterator[Batch]:
     """Make a batch per rule, without flips and with them; with flips dead units are only masked."""
-    flags, dataset, batches = setup.flags, setup.dataset, []
-    shared = {"penalties": flags.penalties, "num_seeds": flags.num_seeds, "hparams": flags.rates(setup.form)}
+    flags = setup.flags
     for name, config in RULES.items():
-        network = mlps(dataset, gate="signed" if config.gate == "signed" else "liveness")([flags.start_width])
+        network = mlps(setup.dataset, gate="signed" if config.gate == "signed" else "liveness")([flags.start_width])
         for flips in ("", FLIPS):
-            fields = shared | setup.after(*batches).fields(name + flips)
-            fields["shrinking"] = Shrinking() if flags.shrink and not flips else None
-            batch = penalty_sweep(dataset, network, config, **fields)
+            batch = priced_batch(setup, setup.fields(name + flips), network, config, shrink=not flips)
+            setup = setup.after(batch)
             learner = flip_gates(batch.learner, flags.flip_rate) if flips else batch.learner
-            batches.append(dataclasses.replace(batch, learner=learner))
-    return batches
+            yield dataclasses.replace(batch, learner=learner)
 
 
 def lost(rule: ArmView) -> np.ndarray:

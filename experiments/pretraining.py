@@ -19,31 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.sizes import cuts, trained_sizes
-from experiments.common.words import median
+from experiments.common.sizes import cuts, draw_growth, trained_sizes
+from experiments.common.words import median, medians
 from experiments.flags.flexible import FlexibleFlags
-from jaxsize import plots
+from jaxsize import studies
 from jaxsize.errors import InputError
 from jaxsize.learners.flexible import FORMS
 from jaxsize.statistics import Part, describe, equivalence_ratio, paired_difference, trend
-from jaxsize.studies import (
-    Arm,
-    Arms,
-    ArmView,
-    Claim,
-    Learned,
-    Setup,
-    Study,
-    above,
-    below,
-    columns,
-    each,
-    listing,
-    trending,
-    unclear,
-)
-
-UNCLEAR = 'how near is "the same loss on average"'
+from jaxsize.studies import Arm, Arms, ArmView, Claim, Learned, Setup, above, below, each, unclear
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,9 +49,8 @@ class PretrainingFlags(FlexibleFlags):
         self.require_numbers("slope", high=1e4, above=True)
         numbers = self.pretrain_epochs
         if len(numbers) < 2 or len(set(numbers)) < len(numbers) or min(numbers) < 0:
-            raise InputError(
-                f"expected different whole numbers from 0 on, got {listing(numbers)}", field="pretrain_epochs"
-            )
+            expected = f"expected different whole numbers from 0 on, got {studies.listing(numbers)}"
+            raise InputError(expected, field="pretrain_epochs")
         self.require_runs(2 * len(numbers))
 
 
@@ -103,40 +85,40 @@ def loss_before(arm: ArmView) -> dict[str, Any]:
     return describe(first.end("train_loss"), missing=~first.exists)
 
 
-def losses(arm: ArmView) -> np.ndarray:
-    """Return the mean loss of the steps of every epoch, [num_seeds, epochs]."""
-    return arm.steps_by_epoch("loss").mean(-1)
+def late_spread(arm: ArmView) -> np.ndarray:
+    """Return the standard deviation of the log of the mean loss of an epoch's steps, late in training, [num_seeds].
 
-
-def late_spread(losses: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of the log of losses [num_seeds, epochs] over the second half of the epochs."""
+    Late is the second half of the epochs.
+    """
+    losses = arm.steps_by_epoch("loss").mean(-1)
     return np.log(np.maximum(losses[:, losses.shape[1] // 2 :], 1e-30)).std(-1)
 
 
-LOSSES = {
-    "loss of the last epoch's steps": lambda arm: losses(arm)[:, -1],
-    "test loss": lambda arm: arm.end("test_loss"),
-}
+def pairs(arm: ArmView) -> Iterator[tuple[dict[str, int], ArmView, ArmView]]:
+    """Yield every two numbers of epochs before: a label, the runs of the longer one, and those of the shorter one."""
+    for (shorter, one), (longer, other) in itertools.combinations(arm.by("pretrain_epochs").items(), 2):
+        yield {"epochs_before": longer, "against": shorter}, other, one
 
 
 def smaller(arm: ArmView) -> Iterator[Part]:
     """Yield the trend and the differences of end sizes by epochs before."""
-    before = arm.by("pretrain_epochs")
+    before = list(arm.by("pretrain_epochs"))
     if len(before) > 2:
-        falls = trend(list(before), arm.matrix("size", over="pretrain_epochs"), direction="negative")
-        yield trending(falls, of="end size", trend_over="epochs before")
-    for shorter, longer in itertools.combinations(before, 2):
-        difference = paired_difference(before[longer].end("size"), before[shorter].end("size"))
-        yield below(difference, of="end size", epochs_before=longer, against=shorter)
+        falls = trend(before, arm.matrix("size", over="pretrain_epochs"), direction="negative")
+        yield studies.trending(falls, of="end size", trend_over="epochs before")
+    for label, longer, shorter in pairs(arm):
+        yield below(paired_difference(longer.end("size"), shorter.end("size")), of="end size", **label)
 
 
 def same_loss(arm: ArmView) -> Iterator[Part]:
     """Yield the ratios of losses at the end, longer over shorter pre-training."""
-    before = arm.by("pretrain_epochs")
-    for (what, of), (shorter, longer) in itertools.product(LOSSES.items(), itertools.combinations(before, 2)):
-        ratio = equivalence_ratio(of(before[longer]), of(before[shorter]))  # less its test, whose margin is ours
-        ratio = dataclasses.replace(ratio, p_value=None, test="geometric mean, t interval of log ratios")
-        yield unclear(above(ratio, of=f"ratio of {what}", epochs_before=longer, against=shorter), UNCLEAR)
+    ends = {
+        "loss of the last epoch's steps": lambda one: one.steps_by_epoch("loss")[:, -1].mean(-1),
+        "test loss": lambda one: one.end("test_loss"),
+    }
+    for (what, end), (label, longer, shorter) in itertools.product(ends.items(), pairs(arm)):
+        ratio = above(equivalence_ratio(end(longer), end(shorter), None), of=f"ratio of {what}", **label)
+        yield unclear(ratio, 'how near is "the same loss on average"')
 
 
 def growth(arms: Arms) -> Any:
@@ -146,14 +128,14 @@ def growth(arms: Arms) -> Any:
     the largest.
     """
     views = {form: arms.at(form=form)["training"].by("pretrain_epochs") for form in arms.forms}
-    return plots.growth(views, arms.datasets[0], "epochs before")
+    return draw_growth(arms, views, "epochs before")
 
 
 def answer(arms: Arms) -> Iterator[str]:
     """Say where sizes and losses ended, by the number of epochs before."""
     for arm in arms.like("training"):
         before = arm.by("pretrain_epochs")
-        sizes = ", ".join(f"{median(view.end('size'))} ({epochs})" for epochs, view in before.items())
+        sizes = medians({epochs: view.end("size") for epochs, view in before.items()})
         ended = ", ".join(median(view.end("train_loss")) for view in before.values())
         yield (
             f"{arm.dataset}, {arm.form} form: by the number of epochs that networks trained before their sizes could "
@@ -161,7 +143,7 @@ def answer(arms: Arms) -> Iterator[str]:
         )
 
 
-STUDY = Study(
+STUDY = studies.Study(
     name="pretraining",
     flags=PretrainingFlags,
     presets={
@@ -170,12 +152,12 @@ STUDY = Study(
     },
     arms=arms,
     followers=followers,
-    table=columns(
+    table=studies.columns(
         *("size", "live_units", "train_loss", "test_loss", "test_score"),
         arms=["training"],
         by=["pretrain_epochs"],
         train_loss_before=loss_before,
-        late_spread_of_log_loss=lambda arm: late_spread(losses(arm)),
+        late_spread_of_log_loss=late_spread,
         # these runs ended with all units on, and might have grown further
         runs_at_width=lambda arm: int(np.sum(arm.end("live_units") >= arm.settings["width"])),
     ),

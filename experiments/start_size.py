@@ -12,7 +12,7 @@ per epoch, and the share of removal in them; not whether growing ends worse), an
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import jax
@@ -21,21 +21,22 @@ import numpy as np
 from experiments.common.networks import compress_networks
 from experiments.common.scales import batch_size, penalty_scale
 from experiments.common.start_widths import START_DOES_NOT_MATTER
-from experiments.flags.penalty import PenaltyFlags, gates_that_stay
+from experiments.common.words import median
+from experiments.flags.penalty import PenaltyFlags, gates_that_stay, priced_batch
 from jaxsize import plots, studies
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
 from jaxsize.export import fold_gates
 from jaxsize.learners.sparsifier import FORMS
 from jaxsize.programs import Batch, Config
-from jaxsize.resizing import Shrinking
-from jaxsize.statistics import Estimate, Part, describe, median_interval
+from jaxsize.statistics import Estimate, Part, median_interval
 from jaxsize.studies import Arms, ArmView, Claim, Setup, below, listed
-from jaxsize.sweeps import penalty_sweep
 from jaxsize.units import compact, unit_groups
 
 TIMED = 6
 """How many early and late epochs are compared: as few as a 95 % statement about a median allows."""
+EARLY, LATE = slice(1, 1 + TIMED), slice(-TIMED, None)
+"""Which epochs these are; the very first one also warms up caches."""
 TOLERANCE = 1e-5
 """Largest relative difference of outputs that is put down to float32 sums in another order."""
 
@@ -60,58 +61,43 @@ class StartSizeFlags(PenaltyFlags):
         self.require_whole("start_widths")
         self.require_runs(len(self.start_widths))
         if len(self.start_widths) < 2:
-            raise InputError(
-                f"expected at least two to compare, got {studies.listing(self.start_widths)}", field="start_widths"
-            )
+            expected = f"expected at least two to compare, got {studies.listing(self.start_widths)}"
+            raise InputError(expected, field="start_widths")
 
     def config(self, dataset: Dataset) -> Config:
         """Return how a data set's runs are trained."""
         return Config(batch_size=batch_size(dataset))
 
 
-def arms(setup: Setup) -> list[Batch]:
+def arms(setup: Setup) -> Iterator[Batch]:
     """Make a batch per start width, of every penalty with every seed, and one whose dead units are never removed."""
-    flags, dataset, batches = setup.flags, setup.dataset, []
-    for arm, width in [*(("learned", width) for width in flags.start_widths), ("masked", max(flags.start_widths))]:
-        fields = setup.after(*batches).fields(arm, start_width=width)
-        batch = penalty_sweep(
-            dataset,
-            compress_networks(dataset)([width]),
-            FORMS[setup.form],
-            penalties=flags.penalties,
-            num_seeds=flags.num_seeds,
-            penalty_scale=penalty_scale(dataset, fields["config"].batch_size),
-            hparams=flags.rates(setup.form),
-            shrinking=Shrinking() if flags.shrink and arm == "learned" else None,
-            **fields,
-        )
-        batches.append(batch)
-    return batches
+    widths, networks = setup.flags.start_widths, compress_networks(setup.dataset)
+    scale = penalty_scale(setup.dataset, batch_size(setup.dataset))
+    for arm, width in [*(("learned", width) for width in widths), ("masked", max(widths))]:
+        fields, shrink = setup.fields(arm, start_width=width), arm == "learned"
+        config = FORMS[setup.form]
+        batch = priced_batch(setup, fields, networks([width]), config, shrink=shrink, penalty_scale=scale)
+        setup = setup.after(batch)
+        yield batch
 
 
-def early(one: ArmView) -> np.ndarray:
-    """Read the median seconds of epochs 2 to 7 of every run; the first epoch also warms up caches."""
-    return np.median(one.curve("run_seconds")[:, 1 : 1 + TIMED], axis=1)
+def seconds(one: ArmView, epochs: slice) -> np.ndarray:
+    """Read the median seconds of some epochs of every run."""
+    return np.median(one.curve("run_seconds")[:, epochs], axis=1)
 
 
-def late(one: ArmView) -> np.ndarray:
-    """Read the median seconds of the last six epochs of every run."""
-    return np.median(one.curve("run_seconds")[:, -TIMED:], axis=1)
+def share(one: ArmView, what: str) -> float:
+    """Compute the share of removing units in the seconds of all runs that were trained together with these.
 
-
-def removed(one: ArmView) -> bool:
-    """Tell whether any of these runs ended with fewer units in its arrays than it started with."""
-    width = one.where["start_width"]
-    return bool(np.nanmin(one.end("allocated_units"), initial=width) < width)
-
-
-def share(one: ArmView, seconds: str) -> float:
-    """Compute the share of removing units in the seconds of all runs that were trained together with these."""
+    Args:
+        one: the runs.
+        what: "seconds", or "compile_seconds" for the share of compiling alone.
+    """
     together = {name: value for name, value in one.where.items() if name != "penalty"}
     runs = set(one.runs.values("run", **together))
     events = [event for event in one.runs.folder.events.read() if event["event"] == "compaction"]
     spent = sum(row["run_seconds"] for run in runs for row in one.runs.paths[run])
-    return sum(event[seconds] for event in events if runs >= set(event["runs"])) / spent
+    return sum(event[what] for event in events if runs >= set(event["runs"])) / spent
 
 
 def removal_is_cheap(one: ArmView) -> Iterator[Part]:
@@ -120,11 +106,12 @@ def removal_is_cheap(one: ArmView) -> Iterator[Part]:
     Runs are trained together and share the seconds of an epoch: epochs are what was measured more than once. Where
     removing units would not have paid, this says nothing.
     """
-    seconds = one.curve("run_seconds").mean(axis=0)
-    if len(seconds) > 2 * TIMED:
-        ratios = np.log(seconds[-TIMED:] / np.median(seconds[1 : 1 + TIMED]))
-        part = below(median_interval(ratios, what="epochs"), over="epochs")
-        yield part if removed(one) else listed(part, "no unit was removed: it would not have paid")
+    spent, width = one.curve("run_seconds").mean(axis=0), one.where["start_width"]
+    if len(spent) > 2 * TIMED:
+        ratios = median_interval(np.log(spent[LATE] / np.median(spent[EARLY])), what="epochs")
+        removed = np.nanmin(one.end("allocated_units"), initial=width) < width
+        part = below(ratios, over="epochs")
+        yield part if removed else listed(part, "no unit was removed: it would not have paid")
 
 
 def output_changes(masked: ArmView, learned: ArmView) -> dict[str, np.ndarray]:
@@ -134,19 +121,15 @@ def output_changes(masked: ArmView, learned: ArmView) -> dict[str, np.ndarray]:
         The changes by `removal` of the dead units of the masked network, by `folding` of its gates after that, and by
         `training` with removal instead of masks.
     """
-    data, changes = masked.data, {"removal": [], "folding": [], "training": []}
-    rows = jax.numpy.asarray(data.test.inputs[:1000], np.float32) * data.input_scale + data.input_shift
-    apply = compress_networks(data)(masked.values("start_width")).apply
+    data, (width,), changes = masked.data, masked.values("start_width"), []
+    rows, apply = jax.numpy.asarray(data.as_inputs(data.test.inputs[:1000])), compress_networks(data)([width]).apply
     for penalty, twins in masked.by("penalty").items():
-        trained = learned.at(penalty=penalty, start_width=masked.values("start_width")[0]).networks
-        for twin, params in zip(twins.networks, trained, strict=True):
-            groups = unit_groups(apply, twin, rows)
+        for twin, trained in zip(twins.networks, learned.at(penalty=penalty, start_width=width).networks, strict=True):
+            groups, expected = unit_groups(apply, twin, rows), np.asarray(apply(twin, rows))
             small = compact(groups, twin, groups.live(twin)).params
-            expected = np.asarray(apply(twin, rows))
-            for name, other in (("removal", small), ("folding", fold_gates(small)), ("training", params)):
-                difference = np.abs(np.asarray(apply(other, rows)) - expected).max()
-                changes[name].append(float(difference / np.abs(expected).max()))
-    return {name: np.array(values) for name, values in changes.items()}
+            moved = [np.abs(np.asarray(apply(other, rows)) - expected) for other in (small, fold_gates(small), trained)]
+            changes.append([float(of.max() / np.abs(expected).max()) for of in moved])
+    return dict(zip(("removal", "folding", "training"), np.array(changes).T, strict=True))
 
 
 def death_is_for_good(masked: ArmView, learned: ArmView) -> Iterator[Part]:
@@ -154,31 +137,27 @@ def death_is_for_good(masked: ArmView, learned: ArmView) -> Iterator[Part]:
 
     The tests show the same for networks made by hand, whenever their units die.
     """
-    settings = learned.by("start_width", "penalty")
-    live = np.concatenate([one.steps("observed") for one in settings.values()])
+
+    def counted(values: np.ndarray, wrong: np.ndarray, how: str, **label: Any) -> Part:
+        return studies.exactly(0, wrong, Estimate(float(values.max()), None, None, 0.95, values.size, how), **label)
+
+    live = np.concatenate([one.steps("observed") for one in learned.by("start_width", "penalty").values()])
     rises, deaths = np.sum(np.diff(live, axis=1) > 0, axis=1), int(np.nansum(live[:, 0] - live[:, -1]))
-    most = Estimate(float(rises.max()), None, None, 0.95, rises.size, "the most of all runs")
-    parts = [studies.exactly(0, rises, most, of="steps with a unit more", deaths=deaths)]
+    parts = [counted(rises, rises, "the most of all runs", of="steps with a unit more", deaths=deaths)]
     for name, values in output_changes(masked, learned).items():
-        largest = Estimate(float(values.max()), None, None, 0.95, values.size, "the largest of all runs")
         beyond = np.where(values <= TOLERANCE, 0.0, values)
-        parts.append(studies.exactly(0, beyond, largest, of=f"change of outputs above {TOLERANCE:g} by {name}"))
+        of = f"change of outputs above {TOLERANCE:g} by {name}"
+        parts.append(counted(values, beyond, "the largest of all runs", of=of))
     parts[-1] = listed(parts[-1], "rounding grows while networks are trained")
     yield from parts if deaths else [studies.still_open(part, "no unit died") for part in parts]
-
-
-def medians(columns: Iterable[np.ndarray]) -> str:
-    """List the medians over seeds; a dash where all runs diverged."""
-    middles = [describe(values)["median"] for values in columns]
-    return ", ".join("-" if middle is None else f"{middle:.3g}" for middle in middles)
 
 
 def answer(arms: Arms) -> Iterator[str]:
     """Say where networks ended from every start, and how much faster their late epochs were."""
     for (dataset, form, penalty), (one, *_) in arms.by("dataset", "form", "penalty").items():
         starts = one.by("start_width")
-        units = medians(view.end("live_units") for view in starts.values())
-        times = medians(late(view) / early(view) for view in starts.values())
+        units = ", ".join(median(view.end("live_units")) for view in starts.values())
+        times = ", ".join(median(seconds(view, LATE) / seconds(view, EARLY)) for view in starts.values())
         yield (
             f"{dataset}, {form} form, at a price of {penalty:g} per unit: of {', '.join(map(str, starts))} units, "
             f"{units} were left in the median over seeds; the last epochs took {times} times as long as the first."
@@ -191,16 +170,14 @@ def starts(arms: Arms) -> Any:
 
     Lines are medians over seeds, in the range.
     """
-    learned = arms["learned"]
-    priced, names = learned.by("penalty"), ("live_units", "run_seconds")
+    priced, names = arms["learned"].by("penalty"), ("live_units", "run_seconds")
     figure, panels = plots.subplots(2, len(priced), width=4)
     for column, (penalty, one) in zip(panels.T, priced.items(), strict=True):
         plots.curves(column, one.by("start_width"), names, log=names)
         for axes, title in zip(column, ("live units", "seconds per epoch and run"), strict=True):
             axes.set_title(f"{title}, penalty {penalty:g}")
     plots.legend(figure, panels[0, -1], "start width")
-    seeds = learned.runs.num_seeds
-    figure.suptitle(f"{learned.dataset}, {learned.form} form, {seeds} seeds: median and range")
+    figure.suptitle(f"{arms.title}: median and range")
     return figure
 
 
@@ -217,8 +194,8 @@ STUDY = studies.Study(
         *("live_units", "test_score"),
         arms=("learned",),
         by=("start_width", "penalty"),
-        seconds_of_early_epochs=early,
-        seconds_of_late_epochs=late,
+        seconds_of_early_epochs=lambda one: seconds(one, EARLY),
+        seconds_of_late_epochs=lambda one: seconds(one, LATE),
         seconds=lambda one: one.curve("run_seconds").sum(axis=1),
         removal_share=lambda one: share(one, "seconds"),
         compile_share=lambda one: share(one, "compile_seconds"),

@@ -36,7 +36,7 @@ DOORS = {
     "networks": "BiasInitializer Gate Initializer Network Params autoencoder conv dense init_bias init_conv"
     " init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
-    "plots": "STYLE band colors curves ends growth legend log_axis points save style subplots zoom_axis",
+    "plots": "STYLE band bands colors curves ends grid legend log_axis points save style subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
     " make_evaluate row_order stack unstack use_all_cores",
     "resizing": "Shrinking Widening bucket converged_epoch widen",
@@ -46,8 +46,8 @@ DOORS = {
     " equivalence_ratio equivalence_verdict family fit_break fit_laws front holm median_interval not_decided"
     " on_front paired_difference range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
-    " TrainingFlags above across any_part below better between columns each equal exactly flag gain"
-    " gains grids listed listing opening pages per still_open summary trending unclear versus within"
+    " TrainingFlags above across any_part before_and_after below better between columns each equal exactly flag gain"
+    " gain_over gains grids listed listing opening pages per still_open summary trending unclear versus within"
     " write_report",
     "sweeps": "Partner columns cutting layer_rate_sweep layer_rates partner_batches partners penalties penalty_sweep"
     " random_widths save_networks setting_sweep size_sweep sizes",

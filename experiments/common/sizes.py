@@ -13,10 +13,13 @@ from jaxsize.learners.flexible import FlexibleConfig
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.statistics import describe
-from jaxsize.studies import Arms, Learned, Setup
+from jaxsize.studies import Arms, ArmView, Learned, Setup
 from jaxsize.sweeps import size_sweep
 from jaxsize.sweeps.cutting import cut
 from jaxsize.sweeps.sizes import first_width
+
+SMALLEST = 1e-8
+"""Values of -dL/dsize that are negative or smaller than this are raised to it before medians are taken and drawn."""
 
 
 def trained_sizes(
@@ -57,7 +60,7 @@ def cuts(
         arms: the first arms of the batches that are measured. None: all batches.
     """
     dataset = setup.dataset
-    rows = np.asarray(dataset.test.inputs[:1000], np.float32) * dataset.input_scale + dataset.input_shift
+    rows = dataset.as_inputs(dataset.test.inputs[:1000])
     apply = mlps(dataset, gate="size")([]).apply  # it takes its widths from its parameters
     moved = [
         cut(apply, network.params, rows)[1]
@@ -80,6 +83,17 @@ def growth(arms: Arms) -> Any:
 
     A row of panels per form, a line per arm: the median over seeds, and a band from the smallest to the largest.
     """
-    return plots.growth(
-        {form: {view.name: view for view in arms.at(form=form)} for form in arms.forms}, arms.datasets[0]
-    )
+    return draw_growth(arms, arms.by_form())
+
+
+def draw_growth(arms: Arms, rows: Mapping[str, Mapping[Any, ArmView]], title: str = "") -> Any:
+    """Draw the picture of `growth` of some arms, given by form and by name in the legend, which has a title."""
+    gradient, loss = f"mean of -dL/dsize, at least {SMALLEST:g}", "loss of an epoch's steps"
+    panels = {
+        "size": lambda arm: arm.curve("size"),
+        gradient: lambda arm: np.maximum(-arm.steps_by_epoch("size_gradient_0").mean(-1), SMALLEST),
+        loss: lambda arm: arm.steps_by_epoch("loss").mean(-1),
+    }
+    figure, _ = plots.grid(rows, panels, log=["epoch", gradient, loss], title=title)
+    figure.suptitle(f"{arms.title}, no penalty: median and range")
+    return figure

@@ -1,10 +1,16 @@
 """The flags of the studies in which an open gate costs something."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from jaxsize.learners import cannot_close
+from jaxsize.learners.sparsifier import SparsifierConfig
+from jaxsize.networks import Network
+from jaxsize.programs import Batch
+from jaxsize.resizing import Shrinking
 from jaxsize.studies import FormsFlags, Setup
+from jaxsize.sweeps import penalty_sweep
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,35 @@ class PenaltyFlags(FormsFlags):
             "weight_decay": decay,
             "gate_learning_rate": self.gate_learning_rate,
         }
+
+
+def priced_batch(
+    setup: Setup,
+    fields: Mapping[str, Any],
+    network: Network,
+    sparsifier: SparsifierConfig,
+    *,
+    shrink: bool = True,
+    **more: Any,
+) -> Batch:
+    """Make the batch of an arm that trains a gated network with every penalty and every seed.
+
+    Args:
+        setup: the data set and the form; its flags are `PenaltyFlags` with a method `config`.
+        fields: those of `Setup.fields`, which name the arm.
+        network: the network.
+        sparsifier: what a gate is, and how gates and weights are moved.
+        shrink: whether dead units are removed while training, where the flags allow that.
+        **more: further arguments of `penalty_sweep`, in place of what the flags say.
+    """
+    flags = setup.flags
+    shared: dict[str, Any] = {
+        "penalties": flags.penalties,
+        "num_seeds": flags.num_seeds,
+        "hparams": flags.rates(setup.form),
+        "shrinking": Shrinking() if flags.shrink and shrink else None,
+    }
+    return penalty_sweep(setup.dataset, network, sparsifier, **{**fields, **shared, **more})
 
 
 def gates_that_stay(setup: Setup) -> list[str]:

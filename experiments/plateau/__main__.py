@@ -1,7 +1,5 @@
 """`python -m experiments.plateau`"""
 
-import sys
-
 from experiments.plateau import COMMAND
 
-sys.exit(COMMAND.main())
+raise SystemExit(COMMAND.main())

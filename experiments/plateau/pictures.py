@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from experiments.plateau.claims import JOURNAL_DECAY
-from experiments.plateau.weights import read_norms
 from jaxsize import plots
 from jaxsize.studies import Arms, ArmView
 
@@ -28,19 +27,20 @@ def units(arms: Arms) -> Any:
             else:
                 axes.set_axis_off()
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3)
-    figure.suptitle(f"{arms.datasets[0]}, {arms[0].runs.num_seeds} seeds, no penalty: median and range of units")
+    figure.suptitle(f"{arms.title}, no penalty: median and range of units")
     return figure
 
 
 def _draw_units(axes: Any, arm: ArmView) -> dict[str, Any]:
     """Draw a panel of `units`, and return its lines by label; weights have an axis of their own on the right."""
-    before, after = read_norms(arm)
-    numbers = np.arange(after.shape[1])
-    levels = arm.end("slope")[:, None] * (arm.end("size")[:, None] - numbers)
-    weights = axes.twinx()
+    from scipy.special import expit
+
+    before, after = arm.before_and_after("outgoing")
+    numbers, weights = np.arange(after.shape[1]), axes.twinx()
+    gates = expit(arm.end("slope")[:, None] * (arm.end("size")[:, None] - numbers))
     plots.band(weights, numbers, before, color="0.6", label="outgoing, before training", linestyle="--", linewidth=0.8)
     plots.band(weights, numbers, after, color="C1", label="outgoing, after training", linewidth=0.8)
-    plots.band(axes, numbers, 1 / (1 + np.exp(-np.clip(levels, -700, 700))), color="C0", label="gate")
+    plots.band(axes, numbers, gates, color="C0", label="gate")
     weights.set_ylim(bottom=0)
     weights.set_ylabel("sum of |outgoing weights|", fontsize=7)
     weights.grid(False)
@@ -58,24 +58,20 @@ def sizes(arms: Arms) -> Any:
     line per weight decay. Panels of a form have one scale.
     """
     figure, panels = plots.subplots(2, len(arms), width=3.0)
+    scale: dict[str, Any] = {}
     for (above, below), arm in zip(panels.T, arms, strict=True):
+        for axes in (above, below):
+            axes.sharey(scale.setdefault(arm.form, above))
         decays, penalties = arm.by("weight_decay"), arm.by("penalty")
-        for color, (penalty, runs) in zip(plots.colors(len(penalties)), penalties.items(), strict=True):
-            ends = runs.matrix("size", over="weight_decay")
-            plots.band(above, np.arange(len(decays)), ends, color=color, label=f"{penalty:g}", marker="o")
-        above.set_xticks(np.arange(len(decays)), [f"{decay:g}" for decay in decays])
+        places = np.arange(len(decays))
+        ends = {penalty: (places, one.matrix("size", over="weight_decay")) for penalty, one in penalties.items()}
+        plots.bands(above, ends, marker="o")
+        above.set_xticks(places, [f"{decay:g}" for decay in decays])
         above.set(xlabel="weight decay", ylabel="size at the end", title=f"{arm.form}: {arm.name}")
-        above.legend(title="penalty", fontsize=6, title_fontsize=7)
-        for color, (decay, runs) in zip(plots.colors(len(decays)), decays.items(), strict=True):
-            curve = runs.at(penalty=0.0).curve("size")
-            plots.band(below, np.arange(1, curve.shape[1] + 1), curve, color=color, label=f"{decay:g}")
+        plots.bands(below, {decay: one.at(penalty=0.0).curve("size") for decay, one in decays.items()})
         below.set(xlabel="epoch", ylabel="size at penalty 0")
-        below.legend(title="weight decay", fontsize=6, title_fontsize=7)
         below.xaxis.get_major_locator().set_params(integer=True)
-    for form in arms.forms:
-        same = [axes for column, arm in zip(panels.T, arms, strict=True) if arm.form == form for axes in column]
-        low, high = np.array([axes.get_ylim() for axes in same]).T
-        for axes in same:
-            axes.set_ylim(low.min(), high.max())
-    figure.suptitle(f"{arms.datasets[0]}, {arms[0].runs.num_seeds} seeds: median and range")
+        for axes, title in ((above, "penalty"), (below, "weight decay")):
+            axes.legend(title=title, fontsize=6, title_fontsize=7)
+    figure.suptitle(f"{arms.title}: median and range")
     return figure

@@ -22,15 +22,14 @@ from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
 from experiments.plateau.claims import CLAIMS, JOURNAL, JOURNAL_DECAY, growth, table
 from experiments.plateau.pictures import sizes, units
-from experiments.plateau.weights import steps_to_a_tenth, write_norms
+from experiments.plateau.weights import outgoing, steps_to_a_tenth
 from jaxsize.data import Dataset, Form
 from jaxsize.errors import InputError
 from jaxsize.learners.flexible import FlexibleConfig
 from jaxsize.results import Folder
-from jaxsize.studies import Arm, Arms, Learned, Setup, Study, listing
+from jaxsize.studies import Arm, Arms, Learned, Setup, Study, before_and_after, listing
 from jaxsize.studies.opening import load_datasets
 
-STEPS = "Steps until a weight without a gradient has shrunk to a tenth"
 OPTIMIZERS = {
     "SGD + L2": FlexibleConfig(optimizer="sgd", weight_decay="coupled"),
     JOURNAL: FlexibleConfig(weight_decay="coupled"),
@@ -66,13 +65,10 @@ class PlateauFlags(FlexibleFlags):
         for name in ("slope", "sgd_learning_rate"):
             self.require_numbers(name, above=True, high=1e4)
         self.require_numbers("start_size", high=self.width)
-        if not {0.0, JOURNAL_DECAY} <= set(self.weight_decays):
-            raise InputError(
-                f"expected 0 and {JOURNAL_DECAY:g} among them, as in the source, got {listing(self.weight_decays)}",
-                field="weight_decays",
-            )
-        if 0.0 not in self.penalties:
-            raise InputError(f"expected 0 among them, got {listing(self.penalties)}", field="penalties")
+        for name, needed in (("weight_decays", (0.0, JOURNAL_DECAY)), ("penalties", (0.0,))):
+            if not set(needed) <= set(given := getattr(self, name)):
+                wanted = " and ".join(f"{number:g}" for number in needed)
+                raise InputError(f"expected {wanted} among them, got {listing(given)}", field=name)
         self.require_runs(len(OPTIMIZERS) * len(self.weight_decays) * len(self.penalties))
 
     @property
@@ -107,27 +103,31 @@ def arms(setup: Setup) -> Iterator[Arm]:
             yield Arm(name, own | {"weight_decay": decay, "penalty": penalty}, make)
 
 
-def outgoing_weights(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Write the outgoing weights beside the rows, and count the steps that a weight without a gradient lives."""
-    write_norms(folder, setup, learned)
+def lifetimes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
+    """Count the steps that a weight without a gradient lives: once, as they are the same on all data sets."""
     flags: PlateauFlags = setup.flags
-    if (setup.dataset.name, setup.form) != (flags.names[0], flags.form[0]):  # the steps are the same for all
+    if (setup.dataset.name, setup.form) != (flags.names[0], flags.form[0]):
         return {}
-    rates = {name: flags.weight_rate(config) for name, config in OPTIMIZERS.items()}
-    return {STEPS: steps_to_a_tenth(OPTIMIZERS, rates, flags.weight_decays, flags.width)}
+    rows, decays = [], [decay for decay in flags.weight_decays if decay]
+    for name, config in OPTIMIZERS.items():
+        rate = flags.weight_rate(config)
+        for decay, steps in zip(decays, steps_to_a_tenth(config, rate, decays, flags.width), strict=True):
+            rows.append({"optimizer": name, "learning_rate": rate, "weight_decay": decay, "steps": steps})
+    return {"Steps until a weight without a gradient has shrunk to a tenth": rows}
 
 
 def answer(arms: Arms) -> Iterator[str]:
     """Say where sizes ended without a penalty, without and with the journal's decay, and how much they still grew."""
     for (dataset, form), chosen in arms.by("dataset", "form").items():
-        told = []
+        ends = []
         for arm in chosen:
             plain, decayed = (arm.at(penalty=0.0, weight_decay=decay) for decay in (0.0, JOURNAL_DECAY))
-            ends = f"{median(plain.end('size'))} without weight decay and {median(decayed.end('size'))} with "
-            late = f"growth in the last third of the epochs: {median(100 * growth(plain), '.2g')} and "
-            late += f"{median(100 * growth(decayed), '.2g')} %"
-            told.append(f"{ends}{JOURNAL_DECAY:g} under {arm.name} ({late})")
-        yield f"{dataset}, {form} form: at no price a unit, sizes ended at {'; '.join(told)}."
+            late = " and ".join(median(100 * growth(one), ".2g") for one in (plain, decayed))
+            ends.append(
+                f"{median(plain.end('size'))} without weight decay and {median(decayed.end('size'))} with "
+                f"{JOURNAL_DECAY:g} under {arm.name} (growth in the last third of the epochs: {late} %)"
+            )
+        yield f"{dataset}, {form} form: at no price a unit, sizes ended at {'; '.join(ends)}."
 
 
 STUDY = Study(
@@ -150,6 +150,6 @@ STUDY = Study(
     claims=CLAIMS,
     pictures={"units": units, "decay": sizes},
     answer=answer,
-    checks=[outgoing_weights, cuts],
+    checks=[before_and_after("outgoing", outgoing), lifetimes, cuts],
 )
 COMMAND = STUDY.command

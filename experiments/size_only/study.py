@@ -15,20 +15,24 @@ Answers the second half of C25.
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
+
+import numpy as np
 
 from experiments.common.sizes import cuts, trained_sizes
 from experiments.common.words import median
 from experiments.flags.flexible import FlexibleFlags
 from experiments.size_only.claims import CLAIMS, MOVING, TABLE, change
-from experiments.size_only.pictures import paths, terms
-from experiments.size_only.unit_terms import require_frozen, write_terms
+from experiments.size_only.unit_terms import measure_terms, read_terms, require_frozen
+from jaxsize import plots
 from jaxsize.data import Dataset
 from jaxsize.errors import InputError
+from jaxsize.gates import gray_zone
 from jaxsize.learners.flexible import FORMS
 from jaxsize.programs import Batch
 from jaxsize.results import Folder
-from jaxsize.studies import Arm, Arms, Learned, Setup, Study
+from jaxsize.studies import Arm, Arms, ArmView, Learned, Setup, Study, before_and_after
 from jaxsize.trees import Tree
 
 
@@ -56,11 +60,9 @@ class SizeOnlyFlags(FlexibleFlags):
         self.require_numbers("slopes", above=True, high=1e4)
         self.require_numbers("gentle_rate", above=True)
         self.require_numbers("start_size", high=self.width)
-        if self.gentle_rate >= self.size_learning_rate:
-            raise InputError(
-                f"expected less than the size learning rate {self.size_learning_rate}, got {self.gentle_rate}",
-                field="gentle_rate",
-            )
+        if (rate := self.size_learning_rate) <= self.gentle_rate:
+            expected = f"expected less than the size learning rate {rate}, got {self.gentle_rate}"
+            raise InputError(expected, field="gentle_rate")
         self.require_runs(len(self.slopes) * (1 + 2 * len(MOVING)))
 
     @property
@@ -98,11 +100,56 @@ def followers(setup: Setup, learned: Learned) -> Iterator[Arm]:
 
 
 def frozen(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Check that frozen weights did not move, and write what every unit adds to the size's gradient."""
-    first, moving = learned.values()
-    write_terms(folder, setup, *first)
+    """Check that frozen weights did not move while sizes did."""
+    _, moving = learned.values()
     row = {"dataset": setup.dataset.name, "form": setup.form, "networks": require_frozen(*moving)}
     return {"Networks whose frozen weights are what they were, bit for bit": [row]}
+
+
+def path(arm: ArmView, slope: float, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the steps from 0 on, and the sizes after them, [num_seeds, 1 + steps]."""
+    runs = arm.at(slope=slope, size_learning_rate=rate)
+    sizes = np.concatenate([runs.end("start_size")[:, None], runs.steps("size_0")], 1)
+    return np.arange(sizes.shape[1]), sizes
+
+
+def paths(arms: Arms) -> Any:
+    """Draw size against steps after the weights were trained at a fixed size: the median over seeds, and the range.
+
+    A row of panels per form, a column per slope and step size; a line per kind of weights.
+    """
+    cells = arms.like(*MOVING)[0].by("slope", "size_learning_rate")
+    panels = {f"slope {slope:g}, step size {rate:g}": partial(path, slope=slope, rate=rate) for slope, rate in cells}
+    figure, grid = plots.grid(arms.by_form(*MOVING), panels, xlabel="step", title="weights")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("size")
+    figure.suptitle(f"{arms.title}, no penalty: median and range")
+    return figure
+
+
+def near_edge(arm: ArmView, slope: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far units up to a gray zone from the edge lie beyond it, [n], and their terms, [num_seeds, n]."""
+    by_unit, distance = read_terms(arm.at(slope=slope))
+    near = np.abs(distance) <= gray_zone(slope)
+    return distance[near], by_unit[:, near]
+
+
+def terms(arms: Arms) -> Any:
+    """Draw what each unit adds to -dL/dsize before the size moves, against its distance from the edge.
+
+    Median over seeds, and the range; above 0 a unit asks for a larger size. The edge, at 0, is the unit whose position
+    is the size; units up to a gray zone from it are drawn. A row of panels per form, a column per slope; a line for
+    trained weights and one for random ones.
+    """
+    panels = {f"slope {slope:g}": partial(near_edge, slope=slope) for slope in arms[0].values("slope")}
+    figure, grid = plots.grid(arms.by_form("frozen*"), panels, xlabel="unit less size", width=4.2, title="weights")
+    for axes in grid.ravel():
+        axes.axvline(0, color="0.3", linewidth=0.8, linestyle=":")
+        axes.axhline(0, color="0.3", linewidth=0.8)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("unit's part of -dL/dsize")
+    figure.suptitle(f"{arms.title}, before the size moves: median and range")
+    return figure
 
 
 def answer(arms: Arms) -> Iterator[str]:
@@ -130,6 +177,6 @@ STUDY = Study(
     claims=CLAIMS,
     pictures={"size": paths, "terms": terms},
     answer=answer,
-    checks=[frozen, cuts],
+    checks=[before_and_after("terms", measure_terms, arms="fixed size"), frozen, cuts],
 )
 COMMAND = STUDY.command

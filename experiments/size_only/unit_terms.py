@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +10,7 @@ import numpy as np
 from jaxsize.gates import hand_in, read_sizes, size_gates, units_beside
 from jaxsize.learners import Task, task_of
 from jaxsize.programs import Batch
-from jaxsize.results import Folder, write_arrays
-from jaxsize.studies import ArmView, Setup
+from jaxsize.studies import ArmView
 from jaxsize.training import Trained
 from jaxsize.trees import Tree, named_leaves
 
@@ -59,23 +57,11 @@ def unit_terms(apply: Callable, params: Tree, inputs: jax.Array, targets: jax.Ar
     return -jax.grad(loss)(gates) * slope * jax.nn.sigmoid(level) * jax.nn.sigmoid(-level)
 
 
-def write_terms(folder: Folder, setup: Setup, batch: Batch, trained: Trained) -> None:
-    """Write terms_DATASET_FORM.npz: the terms of every unit under random and under trained weights.
-
-    It holds `slope` and `seed`, [R] each, and the terms before training (`random`) and after it (`trained`), [R, width]
-    each. They are means over the first `ROWS` training rows.
-    """
-    dataset, rows = setup.dataset, setup.dataset.train
-    inputs = np.asarray(rows.inputs[:ROWS], np.float32) * dataset.input_scale + dataset.input_shift
-    terms = jax.jit(functools.partial(unit_terms, batch.learner.outputs), static_argnums=3)
-    arrays: dict[str, list[Any]] = {name: [] for name in ("slope", "seed", "random", "trained")}
-    for index, (label, network) in enumerate(zip(batch.labels, trained.networks, strict=True)):
-        arrays["slope"].append(label["slope"])
-        arrays["seed"].append(label["seed"])
-        for name, params in (("random", batch.init(index)), ("trained", network.params)):
-            arrays[name].append(np.asarray(terms(params, inputs, rows.targets[:ROWS], task_of(dataset))))
-    path = folder.path / f"terms_{dataset.name}_{setup.form}.npz"
-    write_arrays(path, **{name: np.array(values) for name, values in arrays.items()})
+def measure_terms(batch: Batch) -> Callable[[Tree], jax.Array]:
+    """Make a function of parameters that returns the terms of every unit, [width], means over the first `ROWS` rows."""
+    dataset, rows = batch.dataset, batch.dataset.train
+    terms = jax.jit(functools.partial(unit_terms, batch.learner.outputs, task=task_of(dataset)))
+    return functools.partial(terms, inputs=dataset.as_inputs(rows.inputs[:ROWS]), targets=rows.targets[:ROWS])
 
 
 def read_terms(arm: ArmView) -> tuple[np.ndarray, np.ndarray]:
@@ -85,10 +71,7 @@ def read_terms(arm: ArmView) -> tuple[np.ndarray, np.ndarray]:
         The terms [num_seeds, width], NaN unless weights are frozen; and how far units lie beyond the edge, [width]. The
         edge is the unit whose position is the size.
     """
-    weights = arm.name.removeprefix("frozen ")
-    with np.load(arm.runs.folder.path / f"terms_{arm.dataset}_{arm.form}.npz") as file:
-        terms = np.full((arm.runs.num_seeds, file["trained"].shape[1]), np.nan)
-        if weights in file:
-            chosen = file["slope"] == arm.where["slope"]
-            terms[file["seed"][chosen]] = file[weights][chosen]
+    fixed = arm.at(arm="fixed size", size_learning_rate=0.0)
+    random, trained = fixed.before_and_after("terms")
+    terms = {"frozen random": random, "frozen trained": trained}.get(arm.name, np.full_like(random, np.nan))
     return terms, np.arange(terms.shape[1]) - arm.values("start_size")[0]

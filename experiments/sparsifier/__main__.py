@@ -1,7 +1,5 @@
 """`python -m experiments.sparsifier`"""
 
-import sys
-
 from experiments.sparsifier import COMMAND
 
-sys.exit(COMMAND.main())
+raise SystemExit(COMMAND.main())

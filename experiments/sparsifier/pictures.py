@@ -11,15 +11,10 @@ from jaxsize.studies import Arms, ArmView, per
 from jaxsize.units import input_gates, unit_groups
 
 
-def by_penalty(arm: ArmView) -> dict[str, ArmView]:
-    """Split an arm by penalty, as legends name them."""
-    return {f"{penalty:g}" if penalty else "0": one for penalty, one in arm.by("penalty").items()}
-
-
-def entitle(figure: Any, arm: ArmView, text: str) -> None:
+def entitle(figure: Any, arms: Arms, text: str) -> None:
     """Say above a picture which runs it is of; on the left, as the legend is on the right."""
-    runs = f"{arm.dataset}, {arm.form} form, from {arm.where['start_width']} units, {arm.runs.num_seeds} seeds"
-    figure.suptitle(f"{runs}: {text}", x=0.01, horizontalalignment="left")
+    start = arms["learned"].where["start_width"]
+    figure.suptitle(f"{arms.title}, from {start} units: {text}", x=0.01, horizontalalignment="left")
 
 
 @per("dataset", "form", "start_width")
@@ -29,13 +24,12 @@ def curves(arms: Arms) -> Any:
     Accuracies are shown from .15 below the best one on.
     """
     learned = arms["learned"]
-    splits = [split for split in ("train", "validation", "test") if getattr(learned.data, split) is not None]
-    columns = [*(learned.score(split)[0] for split in splits), "live_units"]
+    columns = [*learned.scores, "live_units"]
     figure, panels = plots.subplots(1, len(columns))
     log = ["epoch", *(column for column in columns if not column.endswith("accuracy"))]
-    plots.curves(panels[0], by_penalty(learned), columns, log=log, zoom=0.15)
+    plots.curves(panels[0], learned.by("penalty"), columns, log=log, zoom=0.15)
     plots.legend(figure, panels[0, -1], "penalty")
-    entitle(figure, learned, "median and range")
+    entitle(figure, arms, "median and range")
     return figure
 
 
@@ -45,19 +39,19 @@ def sizes(arms: Arms) -> Any:
 
     Faint marks are runs, large ones their medians; lines are the start, the teacher's width, and the unpenalised runs.
     """
-    learned, data = arms["learned"], arms["learned"].data
+    learned, (dark, light) = arms["learned"], plots.colors(2)
+    penalties, (score, _) = learned.by("penalty"), learned.score()
     figure, ((left, right),) = plots.subplots(1, 2, width=4)
-    (dark, light), (score, _) = plots.colors(2), learned.score()
-    plots.ends(left, by_penalty(learned), "live_units", color=dark)
-    start = learned.where["start_width"]
+    plots.ends(left, penalties, "live_units", color=dark)
+    start, teacher = learned.where["start_width"], learned.data.info.get("teacher_width")
     left.axhline(start, color="0.6", linestyle=":", label=f"start, {start}")
-    if "teacher_width" in data.info:
-        left.axhline(data.info["teacher_width"], color="C3", label=f"teacher, {data.info['teacher_width']}")
+    if teacher is not None:
+        left.axhline(teacher, color="C3", label=f"teacher, {teacher}")
     plots.log_axis(left, "y")
-    controls = {name: one.at(arm="from_scratch") for name, one in by_penalty(learned).items()}
-    plots.ends(right, by_penalty(learned), score, color=dark, label="learned", shift=-0.1)
+    controls = {penalty: one.at(arm="from_scratch") for penalty, one in penalties.items()}
+    plots.ends(right, penalties, score, color=dark, label="learned", shift=-0.1)
     plots.ends(right, controls, score, color=light, label="found width, from scratch", marker="s", shift=0.1)
-    unpenalised = learned.at(penalty=0.0).end(score)
+    unpenalised = penalties[0.0].end(score)
     if np.isfinite(unpenalised).any():
         right.axhline(np.nanmedian(unpenalised), color="0.6", linestyle=":", label="unpenalised, median")
     if score.endswith("error"):
@@ -66,7 +60,7 @@ def sizes(arms: Arms) -> Any:
         axes.set(xlabel="penalty")
         if axes.get_legend_handles_labels()[0]:  # not where all runs diverged
             axes.legend()
-    entitle(figure, learned, "every seed and the median")
+    entitle(figure, arms, "every seed and the median")
     return figure
 
 
@@ -76,22 +70,20 @@ def deaths(arms: Arms) -> Any:
 
     A line per penalty: the median over seeds, and the range.
     """
-    learned = arms["learned"]
+    penalties = arms["learned"].by("penalty")
+    start, (_, epochs, per_epoch) = arms["learned"].where["start_width"], penalties[0.0].steps_by_epoch("loss").shape
+    steps = epochs * per_epoch
+    edges = np.unique([0, *np.geomspace(min(20, steps), steps, 160).astype(int)])
+    middles, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
+    rates, losses = {}, {}
+    for penalty, one in penalties.items():
+        known = np.where(np.isfinite(one.end("train_loss")), 1.0, np.nan)[:, None]
+        live = np.pad(one.steps("observed"), ((0, 0), (1, 0)), constant_values=start)[:, edges]
+        rates[penalty] = middles, known * -np.diff(live, axis=1) / lengths
+        losses[penalty] = middles, known * np.add.reduceat(one.steps("loss"), edges[:-1], axis=1) / lengths
     figure, ((above,), (below,)) = plots.subplots(2, 1, width=6.5, height=2.3)
-    per_epoch = learned.at(penalty=0.0).steps_by_epoch("loss").shape[2]
-    groups = by_penalty(learned)
-    for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
-        live, loss = one.steps("observed"), one.steps("loss")
-        lost = ~np.isfinite(one.end("train_loss"))
-        num_steps = live.shape[1]
-        edges = np.unique([0, *np.geomspace(min(20, num_steps), num_steps, 160).astype(int)])
-        middles, lengths = (edges[:-1] + edges[1:]) / 2, np.diff(edges)
-        live = np.pad(live, ((0, 0), (1, 0)), constant_values=learned.where["start_width"])[:, edges]
-        for axes, values in (
-            (above, -np.diff(live, axis=1) / lengths),
-            (below, np.add.reduceat(loss, edges[:-1], axis=1) / lengths),
-        ):
-            plots.band(axes, middles, np.where(lost[:, None], np.nan, values), color=color, label=name)
+    plots.bands(above, rates)
+    plots.bands(below, losses)
     for axes in (above, below):
         plots.log_axis(axes, "x")
     top = above.secondary_xaxis("top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch))
@@ -103,7 +95,7 @@ def deaths(arms: Arms) -> Any:
     below.set(ylabel="loss of the batches", xlabel="step")
     plots.log_axis(below, "y")
     plots.legend(figure, above, "penalty")
-    entitle(figure, learned, "deaths and loss")
+    entitle(figure, arms, "deaths and loss")
     return figure
 
 
@@ -121,18 +113,18 @@ def gates(arms: Arms) -> Any:
     """The gates of every run at the end, sorted, a line per run; colours are penalties."""
     learned, signed = arms["learned"], arms.settings["gate"] == "signed"
     figure, ((axes,),) = plots.subplots(1, 1, width=6.5)
-    groups, of_inputs = by_penalty(learned), gates_of_inputs(learned)
-    for color, (price, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
+    penalties, of_inputs = learned.by("penalty"), gates_of_inputs(learned)
+    for color, (penalty, one) in zip(plots.colors(len(penalties)), penalties.items(), strict=True):
         for index, network in enumerate(one.networks):
             end = np.concatenate([gate for name, gate in read_liveness(network).items() if name not in of_inputs])
             ordered = np.sort(np.abs(end) if signed else np.maximum(end, 0))[::-1]
-            rank = np.arange(1, ordered.size + 1)
-            axes.plot(rank, ordered, color=color, alpha=0.7, label=None if index else price)
+            label = None if index else f"{penalty:g}"
+            axes.plot(np.arange(1, ordered.size + 1), ordered, color=color, alpha=0.7, label=label)
     axes.set(xlabel="units, by gate", ylabel="|liveness|" if signed else "relu(liveness)", xscale="log")
     axes.set_yscale("symlog", linthresh=1e-2)
     axes.set_ylim(bottom=0)
     plots.legend(figure, axes, "penalty")
-    entitle(figure, learned, "gates at the end")
+    entitle(figure, arms, "gates at the end")
     return figure
 
 
@@ -142,11 +134,14 @@ def comparison(arms: Arms) -> Any:
     if len(arms.datasets) < 2:
         return None
     figure, ((left, right),) = plots.subplots(1, 2, width=4)
-    groups = [(one, width) for view in arms.like("learned") for width, one in view.by("start_width").items()]
-    for color, (one, width) in zip(plots.colors(len(groups)), groups, strict=True):
+    groups = {
+        f"{one.dataset}, from {width}": one
+        for view in arms.like("learned")
+        for width, one in view.by("start_width").items()
+    }
+    for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
         units = one.matrix("live_units", over="penalty", skip=0.0)
-        label = f"{one.dataset}, from {width}"
-        plots.band(left, one.values("penalty", skip=0.0), units, color=color, label=label, marker="o")
+        plots.band(left, one.values("penalty", skip=0.0), units, color=color, label=name, marker="o")
         ends = [one.matrix(column, over="penalty").ravel() for column in ("live_units", one.score()[0])]
         right.plot(*ends, "o", color=color, alpha=0.6, markersize=4)
     left.set(xlabel="penalty", xscale="log", title="live units at the end: median and range")

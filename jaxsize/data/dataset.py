@@ -96,7 +96,7 @@ class Dataset:
         ...     input_shape=(2,),
         ...     source="typed in",
         ... )
-        >>> (dataset.train.inputs.astype(np.float32) * dataset.input_scale + dataset.input_shift).tolist()
+        >>> dataset.as_inputs(dataset.train.inputs).tolist()
         [[0.0, 1.0], [1.0, 0.0]]
         >>> dataset.row_shape, dataset.network_inputs(32)
         ((2,), ShapeDtypeStruct(shape=(32, 2), dtype=float32))
@@ -146,6 +146,16 @@ class Dataset:
         """
         dtype = np.dtype(np.int32 if self.input_scale is None else np.float32)
         return jax.ShapeDtypeStruct((batch_size, *self.row_shape), dtype)
+
+    def as_inputs(self, rows: np.ndarray) -> np.ndarray:
+        """Turn inputs of a split into what a network gets: scaled float32, or the tokens as they are.
+
+        Args:
+            rows: inputs of some rows, [N, ...].
+        """
+        if self.input_scale is None:
+            return rows
+        return np.asarray(rows, np.float32) * self.input_scale + self.input_shift
 
     def fingerprint(self) -> dict[str, int]:
         """Compute the CRC-32 of inputs, targets and weights of every split.

@@ -5,17 +5,18 @@ matplotlib is imported only when a picture is drawn.
 
 from jaxsize.plots.axes import log_axis, zoom_axis
 from jaxsize.plots.curves import curves, ends
-from jaxsize.plots.growth import growth
-from jaxsize.plots.marks import band, points
+from jaxsize.plots.grid import grid
+from jaxsize.plots.marks import band, bands, points
 from jaxsize.plots.style import STYLE, colors, legend, save, style, subplots
 
 __all__ = [
     "STYLE",
     "band",
+    "bands",
     "colors",
     "curves",
     "ends",
-    "growth",
+    "grid",
     "legend",
     "log_axis",
     "points",

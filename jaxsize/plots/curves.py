@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from jaxsize.plots.axes import log_axis, zoom_axis
-from jaxsize.plots.marks import band, points
-from jaxsize.plots.style import colors
+from jaxsize.plots.marks import _label_of, bands, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +32,8 @@ def curves(
 
     Args:
         panels: one for every column.
-        arms: by name in the legend, ordered: `studies.ArmView` or anything with its `curve(column)` [runs, epochs].
+        arms: by name in the legend or value of a setting, ordered: `studies.ArmView` or anything with its
+            `curve(column)` [runs, epochs].
         columns: the columns.
         log: which of them are drawn on a logarithmic axis; "epoch" stands for the axis of epochs.
         zoom: see `zoom_axis`; of the panels of accuracies. Default: these show all.
@@ -50,9 +50,7 @@ def curves(
         ('live units', [8.5, 3.0])
     """
     for axes, column in zip(panels, columns, strict=True):
-        for color, (name, arm) in zip(colors(len(arms)), arms.items(), strict=True):
-            values = arm.curve(column)
-            band(axes, np.arange(1, values.shape[1] + 1), values, color=color, label=str(name))
+        bands(axes, {name: arm.curve(column) for name, arm in arms.items()})
         axes.set(xlabel="epoch", title=column.replace("_", " "))
         if "epoch" in log:
             log_axis(axes, "x")
@@ -76,7 +74,7 @@ def ends(
 
     Args:
         axes: the panel, whose ticks get the names of the arms.
-        arms: by name, ordered: `studies.ArmView` or anything with its `end(column)` [runs].
+        arms: by name or value of a setting, ordered: `studies.ArmView` or anything with its `end(column)` [runs].
         column: the column.
         color: of the marks, any of matplotlib's colours.
         label: of the marks, for the legend; empty for none.
@@ -98,5 +96,5 @@ def ends(
         values = arm.end(column)
         points(axes, position + shift, values, color=color, marker=marker, label=label)
         label = "" if np.isfinite(values).any() else label  # in the legend once, with the first marks that there are
-    axes.set_xticks(range(len(arms)), [str(name) for name in arms])
+    axes.set_xticks(range(len(arms)), [_label_of(name) for name in arms])
     axes.set(title=f"{column.replace('_', ' ')} at the end")

@@ -1,9 +1,12 @@
 """Marks for values over runs: a median with a band, points with their median."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from jaxsize.plots.style import colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,6 +40,35 @@ def band(
     low, high = values.min(axis=0).filled(np.nan), values.max(axis=0).filled(np.nan)
     axes.plot(x, middle, color=color, label=label, **line)
     axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
+
+
+def bands(axes: "Axes", values: Mapping[Any, Any], *, strokes: Sequence[str] = ("-",), **line: Any) -> None:
+    """Draw a `band` for every entry, in the order of `colors`.
+
+    Args:
+        axes: the panel.
+        values: by name in the legend, or by the value of a setting: values [runs, n], which are drawn against 1 to n,
+            or a pair of positions [n] and such values.
+        strokes: line styles, one after the other: neighbouring colours look alike in grey print.
+        **line: further arguments of `Axes.plot` for the lines.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxsize.plots import bands, subplots
+        >>> _, panels = subplots(1, 1)
+        >>> bands(panels[0, 0], {0.0: np.array([[9, 8]]), 1e-5: ([20, 40], np.array([[9, 4]]))})
+        >>> [(line.get_label(), line.get_xdata().tolist()) for line in panels[0, 0].lines]
+        [('0', [1, 2]), ('1e-05', [20, 40])]
+    """
+    shades = zip(colors(len(values)), itertools.cycle(strokes), strict=False)
+    for (name, of), (color, stroke) in zip(values.items(), shades, strict=False):
+        x, heights = of if isinstance(of, tuple) else (np.arange(1, of.shape[1] + 1), of)
+        band(axes, x, heights, color=color, label=_label_of(name), linestyle=stroke, **line)
+
+
+def _label_of(name: Any) -> str:
+    """Write a name, or the value of a setting, as legends and axes show it."""
+    return f"{name:g}" if isinstance(name, float) else str(name)
 
 
 def points(

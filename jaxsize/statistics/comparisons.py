@@ -92,7 +92,12 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def equivalence_ratio(
-    a: ArrayLike, b: ArrayLike, margin: float = 0.15, *, confidence: float = 0.95, missing: ArrayLike | None = None
+    a: ArrayLike,
+    b: ArrayLike,
+    margin: float | None = 0.15,
+    *,
+    confidence: float = 0.95,
+    missing: ArrayLike | None = None,
 ) -> Estimate:
     """Estimate the geometric mean of a / b over pairs, and test whether it is 1 up to a factor of 1 + margin.
 
@@ -109,7 +114,8 @@ def equivalence_ratio(
     Args:
         a: [n], positive.
         b: [n], positive; b[i] is paired with a[i].
-        margin: by what share the ratio may exceed 1, positive.
+        margin: by what share the ratio may exceed 1, positive. None: there is no test, for claims that two numbers are
+            alike whose source does not say how near is alike.
         confidence: of the interval, above 0 and below 1.
         missing: bool [n], True where a pair never existed, by design.
 
@@ -124,6 +130,9 @@ def equivalence_ratio(
     """
     from scipy import stats
 
+    if margin is None:
+        ratio = equivalence_ratio(a, b, confidence=confidence, missing=missing)
+        return dataclasses.replace(ratio, p_value=None, test="geometric mean, t interval of log ratios")
     if not margin > 0:
         raise InputError(f"the margin must be positive, got {margin}")
     a, b, note = pairs(a, b, missing)

@@ -5,9 +5,10 @@ from jaxsize.studies.arms import Arms
 from jaxsize.studies.choosing import across, between, each, versus
 from jaxsize.studies.claims import Claim, any_part
 from jaxsize.studies.command_line import Command
-from jaxsize.studies.comparing import better, gain, gains
+from jaxsize.studies.comparing import better, gain, gain_over, gains
 from jaxsize.studies.flags import Flags, flag, listing
 from jaxsize.studies.kinds_of_flags import DatasetFlags, FormsFlags, TrainingFlags
+from jaxsize.studies.measuring import before_and_after
 from jaxsize.studies.parts import above, below, equal, exactly, listed, still_open, trending, unclear, within
 from jaxsize.studies.pictures import Picture, per
 from jaxsize.studies.report import write_report
@@ -33,6 +34,7 @@ __all__ = [
     "above",
     "across",
     "any_part",
+    "before_and_after",
     "below",
     "better",
     "between",
@@ -42,6 +44,7 @@ __all__ = [
     "exactly",
     "flag",
     "gain",
+    "gain_over",
     "gains",
     "grids",
     "listed",

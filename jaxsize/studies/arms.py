@@ -92,6 +92,14 @@ class Arms(Sequence[ArmView]):
             keys |= dict.fromkeys(itertools.product(*own))
         return {key: self.at(**dict(zip(columns, key, strict=True))) for key in keys}
 
+    def by_form(self, *patterns: str) -> dict[str, dict[str, ArmView]]:
+        """Return arms of one data set by form and then by name: the rows and the lines of `plots.grid`.
+
+        Args:
+            *patterns: names of arms, in which * stands for any text. Default: all arms.
+        """
+        return {form: {arm.name: arm for arm in self.at(form=form).like(*patterns or "*")} for form in self.forms}
+
     @property
     def datasets(self) -> list[str]:
         """The names of the data sets, in their order."""

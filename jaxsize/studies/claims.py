@@ -1,12 +1,14 @@
 """Claims: a sentence, the arms that it speaks of, and a measure that yields its parts."""
 
 import dataclasses
+import fnmatch
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxsize.statistics import Part, claim, family, seeds_to_settle
 from jaxsize.studies.arms import Arms
 from jaxsize.studies.choosing import Chooser
+from jaxsize.studies.parts import listed
 
 
 def any_part(parts: Sequence[Mapping[str, Any]]) -> str:
@@ -56,6 +58,10 @@ class Claim:
     seeds: int | Callable[[Any], int] = 6
     """How many seeds the claim needs to be settled, or a function of the study's flags that says so."""
 
+    controls: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Arms whose parts are listed and do not count, by name, in which * stands for any text; and why. Of arms that are
+    judged together the first one is meant."""
+
     def judge(self, arms: Arms, form: str) -> dict[str, Any]:
         """Judge the claim in one form.
 
@@ -68,11 +74,12 @@ class Claim:
         """
         if form in self.skip:
             return claim(self.text, [], self.skip[form])
-        parts = [
-            (label | more, estimate, outcome)
-            for label, chosen in self.arms(arms)
-            for more, estimate, outcome in self.measure(*chosen)
-        ]
+        parts: list[Part] = []
+        for label, chosen in self.arms(arms):
+            why = [reason for name, reason in self.controls.items() if fnmatch.fnmatchcase(chosen[0].name, name)]
+            for more, estimate, outcome in self.measure(*chosen):
+                part = label | more, estimate, outcome
+                parts.append(listed(part, why[0]) if why and "uninformative" not in more else part)
         judged = claim(self.text, parts, self.untested)
         if self.decide is not None and any("uninformative" not in part for part in judged["parts"]):
             judged["verdict"] = self.decide(judged["parts"])

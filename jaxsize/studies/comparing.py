@@ -1,6 +1,7 @@
 """How much better one arm is than another, paired over seeds: the one place for signs and ties of scores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,27 @@ def gain(one: ArmView, other: ArmView, column: str = "test_score") -> Estimate:
     return paired_difference(
         gains(one, other, column), np.zeros(one.runs.num_seeds), missing=~(one.exists & other.exists)
     )
+
+
+def gain_over(**where: Any) -> Callable[[ArmView], Estimate | None]:
+    """Make a column of a table that estimates how much better an arm's test score is than that of other runs.
+
+    Args:
+        **where: what selects the others, such as `penalty=0.0` or `arm="from_scratch"`.
+
+    Returns:
+        A function of an arm, for `columns`; of an arm that is the other one, or has no other, it returns None.
+
+    Example:
+        >>> from jaxsize.studies import columns, gain_over
+        >>> table = columns("live_units", by=("penalty",), gain_over_unpenalised=gain_over(penalty=0.0))
+    """
+
+    def over(one: ArmView) -> Estimate | None:
+        other = one.at(**where)
+        return gain(one, other) if other.where != one.where and other.count else None
+
+    return over
 
 
 def better(one: ArmView, other: ArmView) -> Iterator[Part]:

@@ -1,6 +1,6 @@
 """The table of a study: a row per arm and setting, a column per number, each described over seeds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ def columns(
 
     Args:
         *names: columns of the rows of runs, at their ends; "test_score" and the like are the data set's scores, as they
-            are (an error is not negated).
+            are (an error is not negated). One that none of these runs has is left out, such as the score of validation
+            rows where there are none.
         arms: names of the arms, in which * stands for any text.
         by: settings; an arm has a row for every combination of their values.
         **computed: further columns: functions of an arm that return an array [num_seeds], an `Estimate`, or a value
@@ -45,20 +46,21 @@ def columns(
     """
 
     def rows(chosen: Arms) -> list[dict[str, Any]]:
-        found = []
-        for view in chosen.like(*arms):
+        found, views = [], chosen.like(*arms)
+        known = set().union(*(view.columns for view in views))
+        for view in views:
             for part in view.by(*by).values() if by else [view]:
                 row = {name: part.where.get(name) for name in ("dataset", "form", "arm", *by)}
-                row |= {name: _described(part, values) for name, values in _ends(part, names).items()}
+                row |= {name: _described(part, values) for name, values in _ends(part, names, known).items()}
                 found.append(row | {name: _described(part, of(part)) for name, of in computed.items()})
         return found
 
     return rows
 
 
-def _ends(view: ArmView, names: Sequence[str]) -> dict[str, np.ndarray]:
+def _ends(view: ArmView, names: Sequence[str], known: Container[str]) -> dict[str, np.ndarray]:
     plain = [view.score(name.removesuffix("_score"))[0] if name.endswith("_score") else name for name in names]
-    return {name: view.end(name) for name in plain}
+    return {name: view.end(name) for name in plain if name in known}
 
 
 def _described(view: ArmView, value: Any) -> Any:

@@ -152,6 +152,17 @@ class ArmView:
                 found[values[0] if len(settings) == 1 else values] = view
         return found
 
+    @property
+    def columns(self) -> set[str]:
+        """The columns that the rows of these runs have."""
+        return {name for run in self.runs.values("run", **self.where) for name in self.runs.paths[run][0]}
+
+    @property
+    def scores(self) -> list[str]:
+        """The columns of the scores on training, validation and test rows; without validation rows there are two."""
+        splits = [split for split in ("train", "validation", "test") if getattr(self.data, split) is not None]
+        return [self.score(split)[0] for split in splits]
+
     def score(self, split: str = "test") -> tuple[str, int]:
         """Name the column of a split's score, and say which way is better: 1 if more of it is, -1 if less."""
         forms = {name: value for name, value in self.where.items() if name == "form"}
@@ -192,6 +203,30 @@ class ArmView:
     def steps_by_epoch(self, key: str) -> np.ndarray:
         """Read what was recorded at every step, [num_seeds, epochs, steps of an epoch]."""
         return self.runs.per_epoch(key, **self.where)[:, : self._epochs]
+
+    def before_and_after(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Read what a check made by `studies.before_and_after` measured of every network.
+
+        Args:
+            name: the name that the check was given.
+
+        Returns:
+            The measures before training and after it, float64 [num_seeds, ...] each; NaN for a missing run.
+
+        Raises:
+            OSError: when these runs were not measured.
+        """
+        measured: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for batch in {path[0]["batch"] for path in self.paths.values()}:
+            with np.load(self.runs.folder.path / "measured" / f"{batch}.{name}.npz") as file:
+                pairs = zip(file["before"], file["after"], strict=True)
+                measured |= dict(zip(file["run"].tolist(), pairs, strict=True))
+        by_seed = {seed: measured[path[0]["run"]] for seed, path in self.paths.items()}
+        shape = next((before.shape for before, _ in by_seed.values()), (0,))
+        both = np.full((2, self.runs.num_seeds, *shape), np.nan)
+        for seed, pair in by_seed.items():
+            both[:, seed] = pair
+        return both[0], both[1]
 
     def _column(self, column: str) -> tuple[str, int]:
         if not column.endswith("_score"):

@@ -1,7 +1,7 @@
 """The study behind `learn_widths`: a network at several prices of a unit, beside none, and beside its widths alone."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
 from jaxsize.programs.batch import Batch
 from jaxsize.resizing.shrinking import Shrinking
-from jaxsize.statistics import Estimate, Part, describe
+from jaxsize.statistics import Part, describe
 from jaxsize.studies import (
     Arms,
     ArmView,
@@ -28,6 +28,7 @@ from jaxsize.studies import (
     columns,
     each,
     gain,
+    gain_over,
     per,
 )
 from jaxsize.sweeps.columns import in_order
@@ -124,7 +125,14 @@ def make_study(
         arms=learned,
         followers=from_scratch,
         cautions=lambda setup: _gates_that_stay(setup, start),
-        table=_table(units),
+        table=columns(
+            *("live_units", "parameters", "multiply_adds", "train_score", "validation_score", "test_score"),
+            arms=("learned",),
+            by=("penalty",),
+            units=units,
+            gain_over_unpenalised=gain_over(penalty=0.0),
+            gain_over_from_scratch=gain_over(arm="from_scratch"),
+        ),
         claims=CLAIMS,
         pictures={"curves": curves, "sizes": sizes},
         answer=answer,
@@ -139,33 +147,6 @@ def _gates_that_stay(setup: Setup, start: float) -> list[str]:
     return [problem] if problem else []
 
 
-def _table(units: Callable[[ArmView], Any]) -> Callable[[Arms], list[dict[str, Any]]]:
-    def rows(arms: Arms) -> list[dict[str, Any]]:
-        data = arms[0].data
-        scores = [f"{split}_score" for split in ("train", "validation", "test") if getattr(data, split) is not None]
-        return columns(
-            *("live_units", "parameters", "multiply_adds", *scores),
-            arms=("learned",),
-            by=("penalty",),
-            units=units,
-            gain_over_unpenalised=over_unpenalised,
-            gain_over_from_scratch=over_from_scratch,
-        )(arms)
-
-    return rows
-
-
-def over_unpenalised(one: ArmView) -> Estimate | None:
-    """Estimate by how much a price's test score is better than that without one."""
-    return gain(one, one.at(penalty=0.0)) if one.where["penalty"] else None
-
-
-def over_from_scratch(one: ArmView) -> Estimate | None:
-    """Estimate by how much a learned network's test score is better than that of its widths from fresh weights."""
-    other = one.at(arm="from_scratch")
-    return gain(one, other) if other.count else None
-
-
 def helps(learned: ArmView) -> Iterator[Part]:
     """Yield by how much every price makes the test score better."""
     for penalty, one in learned.by("penalty", skip=0.0).items():
@@ -175,7 +156,7 @@ def helps(learned: ArmView) -> Iterator[Part]:
 def learned_is_better(learned: ArmView) -> Iterator[Part]:
     """Yield by how much the test score of learned networks is better than that of their widths from fresh weights."""
     for penalty, one in learned.by("penalty", skip=0.0).items():
-        if (estimate := over_from_scratch(one)) is not None:
+        if (estimate := gain_over(arm="from_scratch")(one)) is not None:
             yield above(estimate, penalty=penalty)
 
 
@@ -205,18 +186,13 @@ def answer(arms: Arms) -> Iterator[str]:
     yield f"Numbers are medians over {learned.runs.num_seeds} seeds."
 
 
-def _by_penalty(arm: ArmView) -> dict[str, ArmView]:
-    return {f"{penalty:g}": one for penalty, one in arm.by("penalty").items()}
-
-
 @per("dataset")
 def curves(arms: Arms) -> Any:
     """Scores and live units against epochs, a line per price of a unit: the median over seeds, and the range."""
     learned = arms["learned"]
-    splits = [split for split in ("train", "validation", "test") if getattr(learned.data, split) is not None]
-    names = [*(learned.score(split)[0] for split in splits), "live_units"]
+    names = [*learned.scores, "live_units"]
     figure, panels = plots.subplots(1, len(names))
-    plots.curves(panels[0], _by_penalty(learned), names, log=["live_units"])
+    plots.curves(panels[0], learned.by("penalty"), names, log=["live_units"])
     plots.legend(figure, panels[0, -1], "price of a unit")
     figure.suptitle(f"{learned.dataset}, {learned.runs.num_seeds} seeds: median and range", x=0.01, ha="left")
     return figure
@@ -230,7 +206,7 @@ def sizes(arms: Arms) -> Any:
     """
     learned, (dark, light) = arms["learned"], plots.colors(2)
     figure, ((left, right),) = plots.subplots(1, 2, width=4)
-    groups, score = _by_penalty(learned), learned.score()[0]
+    groups, score = learned.by("penalty"), learned.score()[0]
     plots.ends(left, groups, "live_units", color=dark)
     plots.log_axis(left, "y")
     scratch = {name: one.at(arm="from_scratch") for name, one in groups.items()}

@@ -128,6 +128,7 @@ def test_colour_images_have_their_channel_last_and_scale_the_same_pixels_alike(s
             images.train.inputs[:, row, column, channel], rows.images[:, 1024 * channel + 32 * row + column]
         )
     scaled_flat = flat.train.inputs.astype(np.float32) * flat.input_scale + flat.input_shift
+    np.testing.assert_array_equal(flat.as_inputs(flat.train.inputs), scaled_flat)
     scaled = images.train.inputs.astype(np.float32) * images.input_scale + images.input_shift
     np.testing.assert_array_equal(scaled.transpose(0, 3, 1, 2).reshape(4, 3072), scaled_flat)
     again = flattened(images)

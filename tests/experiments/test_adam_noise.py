@@ -47,8 +47,14 @@ def test_noise_is_what_a_steady_fall_has_none_of():
     epochs = np.arange(10.0)
     zigzag = np.where(epochs % 2, 1.0, -1.0)
     values = np.stack([-0.3 * epochs, -0.3 * epochs + 0.5 * zigzag, np.where(epochs < 4, 100 * zigzag, 0)])
-    np.testing.assert_allclose(adam_noise.noise(values, 4), [0.0, float(np.std([1, -1, 1, -1, 1])), 0.0], atol=1e-12)
-    assert np.isnan(adam_noise.noise(values, 8)).all()
+
+    def noise(after_epoch):
+        settings = {"after_epoch": after_epoch, "epochs": 20}
+        arm: Any = SimpleNamespace(settings=settings, curve=lambda column: values)
+        return adam_noise.noise_of("size", arm)
+
+    np.testing.assert_allclose(noise(4), [0.0, float(np.std([1, -1, 1, -1, 1])), 0.0], atol=1e-12)
+    assert np.isnan(noise(8)).all()
 
 
 def test_ratio_over_models_leaves_out_those_that_diverged():

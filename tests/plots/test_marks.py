@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from jaxsize.plots.axes import log_axis, zoom_axis
-from jaxsize.plots.marks import band, points
+from jaxsize.plots.grid import grid
+from jaxsize.plots.marks import band, bands, points
 from jaxsize.plots.style import colors, save, subplots
 
 
@@ -33,6 +34,24 @@ def test_a_band_is_the_median_between_the_extremes():
             [heights[0], heights[-1]] if heights else [], [column.min(), column.max()] if column.size else [], atol=1e-6
         )
     figure.canvas.draw()
+
+
+def test_a_grid_has_a_row_of_panels_per_form_and_a_line_per_arm():
+    rows = {"original": {0.5: curves(), "all": 2 * curves()}, "corrected": {16: curves()}}
+    panels = {"size": lambda arm: arm**2, "half": lambda arm: ([3, 6, 9, 12], arm / 2)}
+    _, axes = grid(rows, panels, log=["step", "size"], xlabel="step", title="arms")
+    assert [[panel.get_title() for panel in row] for row in axes] == [
+        ["original: size", "half"],
+        ["corrected: size", "half"],
+    ]
+    assert [text.get_text() for text in axes[0, 1].get_legend().get_texts()] == ["0.5", "all"]
+    assert {panel.get_xscale() for panel in axes.ravel()} == {"log"}
+    assert [panel.get_yscale() for panel in axes[0]] == ["log", "linear"]
+    first, second = axes[0, 1].lines
+    assert list(first.get_xdata()) == [3, 6, 9, 12] and first.get_linestyle() != second.get_linestyle()
+    np.testing.assert_allclose(second.get_ydata(), 2 * first.get_ydata())
+    bands(axes[1, 0], {16: curves()})
+    assert [line.get_color() for line in axes[1, 0].lines] == [colors(1)[0]] * 2
 
 
 def test_points_show_every_finite_value_and_their_median():

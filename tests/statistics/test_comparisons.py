@@ -187,6 +187,9 @@ def test_equivalence_is_two_one_sided_t_tests(seed, shift, n):
     expected_p = pytest.approx(max(lower, upper), rel=1e-6, abs=1e-12)
     assert result.p_value == (expected_p if n >= 6 else None)
     assert result.estimate == pytest.approx(stats.gmean(a) / stats.gmean(b))
+    untested = equivalence_ratio(a, b, None)
+    assert (ends(untested), untested.estimate, untested.p_value) == (ends(result), result.estimate, None)
+    assert "TOST" not in untested.test
     expected = stats.ttest_1samp(logs, 0).confidence_interval()
     assert (result.low, result.high) == (pytest.approx(math.exp(expected.low)), pytest.approx(math.exp(expected.high)))
     back = equivalence_ratio(b, a, margin=0.2)

@@ -22,6 +22,7 @@ from jaxsize.studies import (
     equal,
     exactly,
     gain,
+    gain_over,
     gains,
     listed,
     per,
@@ -99,6 +100,11 @@ def test_arms_are_found_and_selected(arms):
     assert learned.count == 24 and learned.values("penalty", skip=0.0) == [0.1]
     assert set(learned.by("start_width", "penalty")) == {(10, 0.0), (10, 0.1), (20, 0.0), (20, 0.1)}
     assert [view.name for view in arms.at(penalty=0.1)] == ["learned", "learned"]
+    assert (arms.title, arms.at(dataset="mnist").title) == (
+        "mnist, add10, corrected form, 6 seeds",
+        "mnist, corrected form, 6 seeds",
+    )
+    assert list(arms.at(dataset="mnist").by_form("l*")["corrected"]) == ["learned"]
     with pytest.raises(KeyError, match="expected one arm 'learned', got 2"):
         arms["learned"]
     with pytest.raises(ValueError, match="one run per seed"):
@@ -123,6 +129,9 @@ def test_of_a_score_more_is_better(arms):
     assert gain(error, error.at(penalty=0.0)).estimate == pytest.approx(-0.05)
     assert gain(accuracy, accuracy.at(penalty=0.0)).estimate == pytest.approx(0.05)
     assert len(set(gains(accuracy, accuracy.at(penalty=0.0)))) == 1  # ties, though the sums differ in the last bit
+    assert gain_over(penalty=0.0)(accuracy) == gain(accuracy, accuracy.at(penalty=0.0))
+    assert gain_over(penalty=0.1)(accuracy) is None  # it is itself
+    assert gain_over(arm="from_scratch")(accuracy) is None  # there is no such arm
     sizes = arms.at(dataset="mnist")["learned"].at(start_width=20).matrix("units", over="penalty")
     np.testing.assert_allclose(sizes, np.tile([20, 19.5], (6, 1)))
 
@@ -174,6 +183,19 @@ def test_a_claim_loops_over_data_sets_and_judges_its_parts(arms):
     assert (skipped["verdict"], skipped["reason"]) == ("not tested", "it has no price")
 
 
+def test_parts_of_controls_are_listed_and_do_not_count(arms):
+    def large(arm):
+        yield above(SURE, of="a") if arm.name == "learned" else below(SURE, of="a")
+        yield listed(above(SURE), "for a reason of its own")
+
+    claim = Claim("units are many", each("*"), large, controls={"con*": "a control"})
+    judged = claim.judge(arms.at(dataset="mnist"), "corrected")
+    why = [(part["arm"], part.get("uninformative")) for part in judged["parts"]]
+    own = "for a reason of its own"
+    assert why == [("learned", None), ("learned", own), ("control", "a control"), ("control", own)]
+    assert judged["verdict"] == "holds"
+
+
 def test_a_claim_about_some_needs_one_part_that_survives_holm():
     parts = [{"dataset": "a", "verdict": "holds", "p_value_holm": 0.2}, {"dataset": "a", "verdict": "open"}]
     assert any_part([part | {"p_value_holm": part.get("p_value_holm")} for part in parts[:1]]) == "open"
@@ -187,6 +209,8 @@ def test_a_table_has_a_row_per_arm_and_setting(arms):
     assert [(row["penalty"], row["start_width"]) for row in rows] == [(0.0, 10), (0.0, 20), (0.1, 10), (0.1, 20)]
     assert rows[3]["units"]["median"] == 19.5 and rows[3]["count"] == 6
     assert rows[0]["test_error"]["median"] == pytest.approx(0.525 / 2)  # as it is, not negated
+    without = columns("units", "validation_score", "test_noiseless_error", arms=["control"], by=["start_width"])
+    assert list(without(arms)[0]) == ["dataset", "form", "arm", "start_width", "units"]  # no run has the others
 
 
 def part(verdict, low=-0.5, estimate=1.0, **more):
