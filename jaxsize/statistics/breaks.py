@@ -62,5 +62,6 @@ def fit_break(x: ArrayLike, y: ArrayLike) -> Break:
         parameters, *_ = np.linalg.lstsq(columns, y, rcond=None)
         residual = float(np.sum((columns @ parameters - y) ** 2))
         if residual < best.residual:
-            best = Break(float(place), *map(float, parameters), residual)
+            height, before, after = parameters.tolist()
+            best = Break(float(place), height, before, after, residual)
     return best

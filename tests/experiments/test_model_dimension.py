@@ -1,6 +1,7 @@
 """The command `python -m experiments.model_dimension`, and its claims on curves whose bends are known."""
 
 import json
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -85,8 +86,8 @@ def test_depth_and_images(tmp_path):
 
 def test_learned_networks_are_compared_with_the_first_step_that_is_as_good(tmp_path):
     steps = {("search", "4", 1, 1438): 9.0, ("search", "4", 2, 1438): 7.0, ("search", "8", 2, 1438): 5.0}
-    rows = {key: lambda seed, value=value: value for key, value in steps.items()}
-    rows["learned", "64", 64, 1438] = lambda seed: 6.0 + seed  # 6 to 11
+    rows: dict[Any, Any] = {key: lambda seed, value=value: value for key, value in steps.items()}
+    rows |= {("learned", "64", 64, 1438): lambda seed: 6.0 + seed}  # 6 to 11
     arms = arms_of(tmp_path, rows)
     assert [step[:2] for step in search_path(arms["search"])] == [(4, 1), (4, 2), (8, 2)]
     parameters, epochs = first_as_good(arms["learned"].at(penalty=0.1), arms["search"])
