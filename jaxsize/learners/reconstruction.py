@@ -1,7 +1,8 @@
 """What an autoencoder of images learns: losses of logits against pixels in [0, 1], and the least that they can be.
 
 Binary cross-entropy of grey pixels has a floor above 0, the entropy of the pixels. What can reach 0 is the excess over
-that floor, the Kullback-Leibler divergence between pixels and outputs: REFERENCE of seed `000_1e759a4f1a03c71d.txt`.
+that floor, the Kullback-Leibler divergence between pixels and outputs. Derived,
+for the question of seed `000_1e759a4f1a03c71d.txt`.
 """
 
 from typing import Literal
