@@ -70,7 +70,7 @@ def entropy_floor(dataset: Dataset) -> dict[str, float]:
         >>> from jaxsize.data import as_pixels, load
         >>> from jaxsize.learners import entropy_floor
         >>> {split: round(floor, 2) for split, floor in entropy_floor(as_pixels(load("digits"))).items()}
-        {'train': 20.02, 'test': 19.86, 'validation': 19.88}
+        {'train': 13.69, 'test': 13.64, 'validation': 13.45}
     """
     splits: dict[str, Split | None] = {"train": dataset.train, "test": dataset.test, "validation": dataset.validation}
     return {name: _floor(dataset, rows) for name, rows in splits.items() if rows is not None}

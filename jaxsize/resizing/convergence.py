@@ -34,7 +34,7 @@ def converged_epoch(
 
     Example:
         >>> from jaxsize.resizing import converged_epoch
-        >>> falling = [100, 50, 49.8, 49.7, 49.6, 49.5, 49.4, 49.3]
+        >>> falling = [100, 50, 49.9, 49.8, 49.7, 49.65, 49.6, 49.55]
         >>> converged_epoch(falling), converged_epoch(falling[:6]), converged_epoch(falling, patience=2)
         (2, None, 2)
         >>> slow = [100 * 0.995**epoch for epoch in range(20)]
