@@ -20,7 +20,7 @@ from jaxsize.studies import Arms
 
 def test_smoke_trains_searches_and_learns(command, tmp_path):
     folder = tmp_path / "r"
-    status, printed, error = command("--smoke", "--out", str(folder))
+    status, printed, error = command("--smoke", "--structures", "4", "--latents", "8", "--out", str(folder))
     assert (status, error) == (0, "") and "nats per image of the loss are the entropy of the pixels" in printed
     summary, rows = json.loads((folder / "summary.json").read_text()), rows_of(folder)
     floor = entropy_floor(as_pixels(load("digits", form="original")))["train"]
