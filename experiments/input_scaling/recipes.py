@@ -7,6 +7,7 @@ that text. What each is for unscaled inputs, and what is predicted of its first 
 import functools
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
@@ -147,7 +148,7 @@ def first_steps(batch: Batch) -> list[dict[str, Any]]:
 
     def of(index: int, error: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         label, params = batch.labels[index], batch.init(index)
-        kernels = [layer["kernel"].astype(np.float64) for layer in (params["hidden"][0], params["output"])]
+        kernels = [leaf.astype(np.float64) for leaf in jax.tree.leaves(params) if leaf.ndim == 2]  # no biases here
         rates, decays = (np.float32(label[key]).astype(float).tolist() for key in ("learning_rates", "weight_decays"))
         inputs, targets = first_batch(label["seed"])
         return first_steps_of(kernels, rates, decays, label["input_scale"] * inputs, targets, error)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.model_dimension.views import EXCESS, breaks, first_as_good, relus
+from experiments.common.pixels import EXCESS
+from experiments.model_dimension.views import breaks, first_as_good, relus
 from jaxsize.statistics import Part, median_interval, paired_difference, trend
 from jaxsize.studies import Arms, ArmView, Claim, above, below, each, listed, trending, unclear, within
 from jaxsize.studies.choosing import Choice, Chooser

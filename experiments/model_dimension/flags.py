@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from jaxsize.data import Dataset, Form, as_pixels, noise_like
+from experiments.common.pixels import load_images
+from jaxsize.data import Dataset, Form, noise_like
 from jaxsize.errors import InputError
-from jaxsize.learners import entropy_floor
-from jaxsize.studies import DatasetFlags, TrainingFlags, listing
-from jaxsize.studies.opening import load_datasets
+from jaxsize.studies import DatasetFlags, TrainingFlags
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,14 +56,9 @@ class ModelDimensionFlags(DatasetFlags, TrainingFlags):
         super().check()
         self.require_whole("latents", "rows", "most_units", "start_width")
         self.require_different("structures")
-        self.require_different("penalties")
         for structure in self.structures:
             widths_of(structure)
-        numbers = {"learning_rate": self.learning_rate, "gate_learning_rate": self.gate_learning_rate}
-        numbers |= {"enough": self.enough, "penalties": min(self.penalties)}
-        for name, value in numbers.items():
-            if not 0 < value < 1e30:
-                raise InputError(f"expected finite numbers above 0, got {value}", field=name)
+        self.require_numbers("learning_rate", "gate_learning_rate", "enough", "penalties", above=True)
         self.require_runs((1 + self.noise) * len(self.latents) * (len(self.structures) + 1 + len(self.rows)))
 
 
@@ -81,21 +75,9 @@ def widths_of(structure: str) -> tuple[int, ...]:
 
 
 def images(flags: ModelDimensionFlags, form: Form) -> Sequence[Dataset]:
-    """Load the data sets with all their training rows, as the seed has them, and noise beside each."""
-    if len(set(flags.dataset)) < len(flags.dataset) or not flags.dataset:
-        raise InputError(f"expected different names, got {listing(flags.dataset)}", field="dataset")
-    loaded = []
-    for path, name in zip(flags.dataset, flags.names, strict=True):
-        one = dataclasses.replace(flags, dataset=(path,))
-        (dataset,) = load_datasets(one, form if path in flags.own else "original")
-        loaded.append(dataclasses.replace(dataset, name=name))
+    """Load the data sets, and make noise beside each if the flags ask for it."""
+    loaded = load_images(flags, form)
     return [*loaded, *(noise_like(dataset) for dataset in loaded)] if flags.noise else loaded
-
-
-def prepared(dataset: Dataset, flags: Any) -> Dataset:
-    """Make pixels the inputs and targets, and note the entropy that no cross-entropy can fall below."""
-    pixels = as_pixels(dataset)
-    return dataclasses.replace(pixels, info=pixels.info | {"entropy_floor": entropy_floor(pixels)})
 
 
 PRESETS = {

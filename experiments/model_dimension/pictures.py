@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.model_dimension.views import EXCESS, relus, search_path
+from experiments.common.pixels import EXCESS
+from experiments.model_dimension.views import num_parameters, relus, search_path
 from jaxsize import plots
 from jaxsize.studies import Arms, ArmView, per
 
@@ -88,10 +89,9 @@ def search(arms: Arms) -> Any:
     panels[0].set(xlabel="step of the search", ylabel="units", xticks=steps)
     plots.log_axis(panels[0], "y")
     panels[0].legend(fontsize=7)
-    inputs = found.data.num_inputs
     label = "a step of the search"
     for hidden, latent, one in path:
-        size = 2 * inputs * hidden + 2 * hidden * latent + 2 * hidden + latent + inputs
+        size = num_parameters(found.data.num_inputs, hidden, latent)
         plots.points(panels[1], size, one.end(EXCESS), color=light, marker="s", label=label)
         label = ""
     for (penalty, one), marker in zip(arms["learned"].by("penalty").items(), "o^Dv*" * 3, strict=False):

@@ -19,10 +19,11 @@ from typing import Any
 
 import optax
 
+from experiments.common.pixels import EXCESS, floor, middle, prepared, rows_left_out
 from experiments.model_dimension.claims import CLAIMS
-from experiments.model_dimension.flags import PRESETS, ModelDimensionFlags, images, prepared, widths_of
+from experiments.model_dimension.flags import PRESETS, ModelDimensionFlags, images, widths_of
 from experiments.model_dimension.pictures import PICTURES
-from experiments.model_dimension.views import EXCESS, converged, floor, live, middle, search_path
+from experiments.model_dimension.views import LAYERS, converged, live, search_path
 from jaxsize import studies
 from jaxsize.data import as_pixels
 from jaxsize.learners import reconstruction, supervised
@@ -99,7 +100,7 @@ def next_step(setup: Setup, learned: Learned) -> Iterator[Batch]:
         return
     batch, trained = learned[steps[-1]]
     (units,), latent = widths_of(batch.labels[0]["hidden"]), batch.labels[0]["latent"]
-    ends = [row["train_excess_loss"] for row in trained.rows if row["epoch"] == flags.epochs]
+    ends = [row[EXCESS] for row in trained.rows if row["epoch"] == flags.epochs]
     units, latent = (units, 2 * latent) if 2 * units > latent else (2 * units, latent)
     if max(units, latent) <= flags.most_units and any(end is None or end > flags.enough for end in ends):
         yield sweep(setup, "search", str(units), latent)
@@ -129,13 +130,13 @@ def answer(arms: Arms) -> Iterator[str]:
             yield f"{dataset}: at a price of {penalty:g} nats per unit, {sizes}, excess {middle(view.end(EXCESS)):.3g}."
 
 
-LOSSES = ("train_loss", "train_excess_loss", "test_excess_loss", "train_exact_pixels")
+LOSSES = ("train_loss", EXCESS, "test_excess_loss", "train_exact_pixels")
 
 
 def learned_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
     """Make the table of the networks whose sizes were learned."""
     arms = Arms.of(Runs(folder, setup.flags.settings())).at(dataset=setup.dataset.name)
-    of_layers = {f"live_{layer}": functools.partial(live, layer=layer) for layer in ("encoder", "latent", "decoder")}
+    of_layers = {f"live_{layer}": functools.partial(live, layer=layer) for layer in LAYERS}
     rows = studies.columns(*LOSSES, "parameters", arms=("learned",), by=("penalty",), **of_layers)(arms)
     return {"Sizes learned by prices on open gates": rows}
 
@@ -147,6 +148,7 @@ STUDY = studies.Study(
     data=images,
     prepare=prepared,
     arms=arms,
+    cautions=rows_left_out,
     rounds=next_step,
     table=studies.columns(
         *LOSSES,

@@ -1,24 +1,17 @@
-"""What is read off the runs of the study: floors, excesses by latent size, when a loss had converged."""
+"""What is read off the runs of the study: excesses by latent size, convergence, the path of the search."""
 
+import jax
 import numpy as np
 
+from experiments.common.pixels import EXCESS, floor
+from jaxsize.networks import autoencoder
 from jaxsize.resizing import converged_epoch
 from jaxsize.resizing.convergence import Reading
-from jaxsize.statistics import describe, fit_break
+from jaxsize.statistics import fit_break
 from jaxsize.studies import ArmView
 
-EXCESS = "train_excess_loss"
-
-
-def middle(values: np.ndarray) -> float:
-    """Return the median over the seeds that have a number; NaN where none has."""
-    median = describe(values)["median"]
-    return np.nan if median is None else float(median)
-
-
-def floor(view: ArmView) -> np.ndarray:
-    """Return the least loss that the training images allow, [num_seeds]."""
-    return view.end("train_loss") - view.end(EXCESS)
+LAYERS = ("decoder", "encoder", "latent")
+"""The gated layers in the order of the column `live_units_per_layer`."""
 
 
 def converged(view: ArmView, reading: Reading) -> np.ndarray:
@@ -50,12 +43,14 @@ def search_path(view: ArmView) -> list[tuple[int, int, ArmView]]:
 
 
 def live(view: ArmView, layer: str) -> np.ndarray:
-    """Return the units of a gated layer that live at the end, [num_seeds]; `layer` is decoder, encoder or latent."""
-    index = ("decoder", "encoder", "latent").index(layer)  # the order of the column
-    units = np.full(view.runs.num_seeds, np.nan)
-    for seed, path in view.paths.items():
-        units[seed] = path[-1]["live_units_per_layer"][index]
-    return units
+    """Return the units of one of `LAYERS` that live at the end, [num_seeds]."""
+    return view.end(f"live_units_per_layer[{LAYERS.index(layer)}]")
+
+
+def num_parameters(num_inputs: int, hidden: int, latent: int) -> int:
+    """Count the parameters of the network of a step of the search."""
+    shapes = autoencoder((num_inputs, hidden), latent).shapes()
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def first_as_good(learned: ArmView, search: ArmView) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +65,5 @@ def first_as_good(learned: ArmView, search: ArmView) -> tuple[np.ndarray, np.nda
     for hidden, latent, one in search_path(search):
         spent += learned.settings["epochs"]
         new = np.isnan(parameters) & (one.end(EXCESS) <= wanted)
-        parameters[new] = 2 * inputs * hidden + 2 * hidden * latent + 2 * hidden + latent + inputs
-        epochs[new] = spent
+        parameters[new], epochs[new] = num_parameters(inputs, hidden, latent), spent
     return parameters, epochs

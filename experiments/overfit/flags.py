@@ -3,7 +3,6 @@
 import dataclasses
 from typing import ClassVar
 
-from jaxsize.errors import InputError
 from jaxsize.studies import DatasetFlags, TrainingFlags
 
 
@@ -53,11 +52,7 @@ class OverfitFlags(DatasetFlags, TrainingFlags):
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
         self.require_whole("latents", "encoder", "pieces", "exact_pieces", "rows", "exact_epochs")
-        self.require_different("penalties")
-        rates = {"learning_rate": self.learning_rate, "gate_learning_rate": self.gate_learning_rate}
-        for name, value in (rates | {"penalties": min(self.penalties)}).items():
-            if not 0 < value < 1e30:
-                raise InputError(f"expected finite numbers above 0, got {value}", field=name)
+        self.require_numbers("learning_rate", "gate_learning_rate", "penalties", above=True)
         self.require_runs((1 + self.random) * len(self.latents) + len(self.rows) * len(self.penalties))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.overfit.views import EXCESS
+from experiments.common.pixels import EXCESS
 from jaxsize import plots
 from jaxsize.studies import Arms, per
 

@@ -21,21 +21,21 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.common.pixels import EXCESS, floor, load_images, middle, prepared, rows_left_out
 from experiments.overfit.flags import PRESETS, OverfitFlags
 from experiments.overfit.pictures import PICTURES
 from experiments.overfit.start import decoder_widths, informed
-from experiments.overfit.views import EXCESS, first_below, middle, smallest_exact
+from experiments.overfit.views import first_below, smallest_exact
 from jaxsize import studies
-from jaxsize.data import Dataset, Form, as_pixels
+from jaxsize.data import Dataset, as_pixels
 from jaxsize.errors import InputError
-from jaxsize.learners import Hparams, Learner, entropy_floor, reconstruction, supervised
+from jaxsize.learners import Hparams, Learner, reconstruction, supervised
 from jaxsize.learners.sparsifier import SparsifierConfig
 from jaxsize.networks import Network, autoencoder
 from jaxsize.programs import Batch
 from jaxsize.results import Folder, Runs
 from jaxsize.statistics import Estimate, Part
 from jaxsize.studies import Arms, ArmView, Claim, Learned, Setup, each
-from jaxsize.studies.opening import load_datasets
 from jaxsize.sweeps import penalty_sweep, setting_sweep
 
 TASK = reconstruction("cross_entropy")
@@ -116,23 +116,12 @@ def exact(setup: Setup, rows: int) -> Batch:
     return dataclasses.replace(batch, learner=learner)
 
 
-def images(flags: OverfitFlags, form: Form) -> list[Dataset]:
-    """Load the data sets with all their training rows, as the seed has them."""
-    return load_datasets(flags, form if flags.own else "original")
-
-
-def prepared(dataset: Dataset, flags: Any) -> Dataset:
-    """Make pixels the inputs and targets, and note the entropy that no cross-entropy can fall below."""
-    pixels = as_pixels(dataset)
-    return dataclasses.replace(pixels, info=pixels.info | {"entropy_floor": entropy_floor(pixels)})
-
-
 def cannot_be_overfitted(view: ArmView) -> Iterator[Part]:
     """Yield how many runs came below 1 % of the excess of a network that says .5 everywhere; one refutes the claim."""
     blank = view.data.num_inputs * math.log(2) - view.data.info["entropy_floor"]["train"]
     reached = (np.nanmin(view.curve(EXCESS), axis=1, initial=np.inf) < SHARE * blank).astype(float)
-    told = Estimate(float(reached.sum()), None, None, 0.95, reached.size, "runs below 1 %")
-    part = studies.exactly(0, reached, told, of=f"runs below {SHARE * blank:.3g} nats")
+    count = Estimate(float(reached.sum()), None, None, 0.95, reached.size, "runs below 1 %")
+    part = studies.exactly(0, reached, count, of=f"runs below {SHARE * blank:.3g} nats")
     yield part if reached.any() else studies.still_open(part, "a longer training may come so far")
 
 
@@ -151,13 +140,9 @@ def answer(arms: Arms) -> Iterator[str]:
     """Say what a loss consists of, how near the networks came, and what exact images need."""
     for dataset in arms.datasets:
         here = arms.at(dataset=dataset)
-        floor = here[0].data.info["entropy_floor"]["train"]
-        yield (
-            f"{dataset}: no loss can be below {floor:.4g} nats per image, the entropy of the grey pixels; "
-            f"a loss of 55, where the asker stopped on MNIST, is {55 - floor:.3g} above that."
-            if dataset == "mnist"
-            else f"{dataset}: no loss can be below {floor:.4g} nats per image, the entropy of the grey pixels."
-        )
+        least = here[0].data.info["entropy_floor"]["train"]
+        asker = f"; 55, where the asker stopped, is {55 - least:.3g} above" if dataset == "mnist" else ""
+        yield f"{dataset}: no loss can be below {least:.4g} nats per image, the entropy of the grey pixels{asker}."
         for arm in here.like("informed", "random"):
             ends = [f"{middle(one.end(EXCESS)):.3g} with {latent}" for latent, one in arm.by("latent").items()]
             yield f"{dataset}, {arm.name} start: the excess ended at {', '.join(ends)} latent units."
@@ -167,22 +152,23 @@ def answer(arms: Arms) -> Iterator[str]:
                 for latent, one in here["informed"].by("latent").items()
                 if np.isfinite(first_below(one, bound)).any()
             ]
-            least = f"{min(reached)} latent units" if reached else "none of these latent sizes"
-            yield f"{dataset}: an excess below {bound:g} nat per image was reached with {least}."
+            fewest = f"{min(reached)} latent units" if reached else "none of these latent sizes"
+            yield f"{dataset}: an excess below {bound:g} nat per image was reached with {fewest}."
 
 
 STUDY = studies.Study(
     name="overfit",
     flags=OverfitFlags,
     presets=PRESETS,
-    data=images,
+    data=load_images,
     prepare=prepared,
     arms=arms,
+    cautions=rows_left_out,
     table=studies.columns(
         *("train_loss", EXCESS, "test_excess_loss", "train_exact_pixels", "train_exact_images"),
         arms=("informed", "random"),
         by=("latent",),
-        floor=lambda view: view.end("train_loss") - view.end(EXCESS),
+        floor=floor,
         epochs_to_1_nat=lambda view: first_below(view, 1.0),
         epochs_to_a_tenth=lambda view: first_below(view, 0.1),
     ),

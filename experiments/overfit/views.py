@@ -2,18 +2,11 @@
 
 import numpy as np
 
-from jaxsize.statistics import describe
+from experiments.common.pixels import EXCESS
 from jaxsize.studies import ArmView
 
-EXCESS = "train_excess_loss"
 LAYERS = ("decoder.0", "decoder.1", "encoder", "latent")
 """The gated layers in the order of the column `live_units_per_layer`."""
-
-
-def middle(values: np.ndarray) -> float:
-    """Return the median over the seeds that have a number; NaN where none has."""
-    median = describe(values)["median"]
-    return np.nan if median is None else float(median)
 
 
 def first_below(view: ArmView, bound: float) -> np.ndarray:

@@ -1,17 +1,27 @@
 """Units whose incoming weights are kept at norm 1, their size in the gate."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsize.errors import InputError
-from jaxsize.gates._names import owner_of_gate
+from jaxsize.gates._names import is_gate, owner_of_gate
 from jaxsize.gates.group_lasso import group_norms
 from jaxsize.gates.leaves import read_liveness
 from jaxsize.trees import Tree, named_leaves, owner_of, with_leaves
 
 
-def beside_gates(params: Tree) -> dict[str, list[str]]:
+def group_names(params: Tree, *, unit_norm: bool) -> Tree:
+    """Name the group of every leaf that is moved alike: "gates", "unit_norm" (weights kept at norm 1) or "weights"."""
+    names = {name: "gates" if is_gate(name) else "weights" for name in named_leaves(params)}
+    for name in itertools.chain(*_beside_gates(params).values()) if unit_norm else ():
+        names[name] = "gates" if is_gate(name) else "unit_norm"
+    return with_leaves(params, names)
+
+
+def _beside_gates(params: Tree) -> dict[str, list[str]]:
     """List the names of the arrays that stand beside each gate, the gate included, by the name of the gate.
 
     Gates beside which there are no weights, arrays with two axes or more, are left out: those of inputs.
@@ -36,7 +46,7 @@ def normalize_units(params: Tree) -> Tree:
         InputError: when an array beside a gate does not have the units on its last axis.
     """
     leaves, gates = named_leaves(params), read_liveness(params)
-    for gate, beside in beside_gates(params).items():
+    for gate, beside in _beside_gates(params).items():
         for name in beside:
             if jnp.shape(leaves[name])[-1:] != gates[gate].shape:
                 expected = f"expected units {list(gates[gate].shape)} on the last axis of {name!r}"

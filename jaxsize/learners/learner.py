@@ -39,7 +39,8 @@ class Learner(NamedTuple):
 
     objective: Callable[[Tree, jax.Array, jax.Array, jax.Array, Hparams], tuple[jax.Array, dict[str, jax.Array]]]
     """(params, inputs [B, ...], targets [B, ...], row weights [B], hparams) -> (the value that is minimised [], the
-    values that are recorded of the batch, [] each: "loss", which leaves the penalty out, ...)."""
+    values that are recorded of the batch, [] each: "loss", which leaves the penalty out, ...). Weights are multiples of
+    the average one, 0 for rows that pad a step; `mean_over_rows` is the mean that heeds them."""
     optimizer: Callable[[Hparams], optax.GradientTransformation]
     """hparams -> the optimiser of the run."""
     scores: Callable[[Tree, jax.Array, jax.Array], dict[str, jax.Array]]

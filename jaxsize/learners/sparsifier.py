@@ -9,29 +9,27 @@ Beyond the source, gates may be signed, and units may die by the other death rul
 """
 
 import dataclasses
-import itertools
+import functools
 import math
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Hashable, Mapping
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax.core import FrozenDict
-from jax.tree_util import tree_map_with_path
 
 from jaxsize.errors import InputError, require_choice
 from jaxsize.gates import deaths
-from jaxsize.gates._names import is_liveness
 from jaxsize.gates.deaths import DeathRule, count_live
 from jaxsize.gates.leaves import read_liveness, replace_liveness
 from jaxsize.gates.liveness import liveness_penalty
-from jaxsize.learners._unit_norm import beside_gates, normalize_units
+from jaxsize.learners._unit_norm import group_names, normalize_units
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.learner import Learner
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
-from jaxsize.trees import Tree, leaf_name
+from jaxsize.trees import Tree
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,15 +165,8 @@ def make_optimizer(config: SparsifierConfig, hparams: Hparams) -> optax.Gradient
     # Decoupled decay of a column whose norm is kept would only move into its gate.
     unit_norm = optax.chain(coupled, optax.scale_by_adam(), optax.scale(-hparams.learning_rate))
 
-    def labels(params: Tree) -> Tree:
-        kept = set(itertools.chain(*beside_gates(params).values())) if config.unit_norm else ()
-
-        def of(path: tuple, leaf: Any) -> str:
-            return "gates" if is_liveness(path) else "unit_norm" if leaf_name(path) in kept else "weights"
-
-        return tree_map_with_path(of, params)
-
-    return optax.partition({"gates": gates, "weights": weights, "unit_norm": unit_norm}, labels)
+    groups: dict[Hashable, optax.GradientTransformation] = {"gates": gates, "weights": weights, "unit_norm": unit_norm}
+    return optax.partition(groups, functools.partial(group_names, unit_norm=config.unit_norm))
 
 
 def _stop_at_zero(step: jax.Array, gate: jax.Array) -> jax.Array:

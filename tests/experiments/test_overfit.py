@@ -9,10 +9,11 @@ import pytest
 import scipy.special
 from helpers.experiments import rows_of
 
+from experiments.common.pixels import EXCESS
 from experiments.overfit import COMMAND as COMMAND
 from experiments.overfit import STUDY
 from experiments.overfit.start import curve_of, decoder_widths, exact_curve, informed
-from experiments.overfit.views import EXCESS, first_below, smallest_exact
+from experiments.overfit.views import first_below, smallest_exact
 from jaxsize.data import as_pixels, load
 from jaxsize.learners import reconstruction
 from jaxsize.networks import autoencoder
@@ -118,7 +119,7 @@ def test_the_smallest_network_is_that_of_the_best_exact_epoch(tmp_path):
     [
         (["--encoder", "10"], "encoder: expected at least as many as the 64 pixels of digits, got 10"),
         (["--latents", "0"], "latents: expected whole numbers from 1 on, got 0"),
-        (["--penalties", "0.0"], "penalties: expected finite numbers above 0, got 0"),
+        (["--penalties", "0.0"], "penalties: expected different finite numbers above 0, got 0"),
     ],
 )
 def test_bad_input_is_one_line(command, tmp_path, arguments, message):

@@ -75,8 +75,9 @@ def test_black_and_white_images_have_no_floor_and_grey_ones_that_of_bernoulli_en
 
 
 def test_what_is_no_reconstruction_is_refused():
+    unknown: Any = "hinge"
     with pytest.raises(ValueError, match="loss: expected cross_entropy or squared_error, got 'hinge'"):
-        reconstruction("hinge")  # type: ignore
+        reconstruction(unknown)
     with pytest.raises(ValueError, match=r"expected outputs of the shape of the inputs \[5, 9\], got \[5, 8\]"):
         reconstruction().of_rows(LOGITS[:, :8], PIXELS)
     with pytest.raises(ValueError, match="digits: expected pixels from 0 to 1, as cross-entropy needs them, got -1"):
