@@ -93,7 +93,10 @@ def test_one_run_below_a_hundredth_refutes_and_none_leaves_open(tmp_path):
         for epoch, value in enumerate(values, 1)
     ]
     arms = arms_of(tmp_path, rows)
-    parts = {part["latent"]: part for part in STUDY.claims["C41"].judge(arms, "corrected")["parts"]}
+    judged = STUDY.claims["C41"].judge(arms, "corrected")
+    parts = {part["latent"]: part for part in judged["parts"]}
+    assert judged["verdict"] == "refuted"  # however many other networks did not come so far
+    assert STUDY.claims["C41"].judge(arms.at(latent=8), "corrected")["verdict"] == "open"
     assert {latent: part["verdict"] for latent, part in parts.items()} == {8: "open", 32: "refuted"}
     assert parts[32]["estimate"] == 1 and "a longer training" in parts[8]["reason"]
     np.testing.assert_array_equal(first_below(arms["informed"].at(latent=32), 1.0), [2, 2])
