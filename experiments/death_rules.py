@@ -96,15 +96,15 @@ def picture(arms: Arms) -> Any:
     figure, panels = plots.subplots(2, len(penalties), width=4.2)
     for column, penalty in zip(panels.T, penalties, strict=True):
         for axes, name in zip(column, ("live_units", arms[0].score()[0]), strict=True):
-            for flips, color, marker in zip(("", FLIPS), plots.colors(2), "os", strict=True):
+            for flips, look in zip(("", FLIPS), plots.looks(2), strict=True):
                 label = "with flips" if flips else "as trained"
                 for x, rule in enumerate(RULES):
                     ends, place = arms[rule + flips].at(penalty=penalty).end(name), x + (0.12 if flips else -0.12)
-                    plots.points(axes, place, ends, color=color, marker=marker, label="" if x else label)
+                    plots.points(axes, place, ends, **look.marks, label="" if x else label)
             axes.set(ylabel=name.replace("_", " "), title=f"penalty {penalty:g}")
             axes.set_xticks(range(len(RULES)), [rule.replace(" ", "\n") for rule in RULES], fontsize=7)
     plots.legend(figure, panels[0, 0], "")
-    figure.suptitle(f"{arms.datasets[0]}, {arms[0].runs.num_seeds} seeds: every seed and the median")
+    figure.suptitle(f"{arms.title}: every seed and the median")
     return figure
 
 

@@ -36,7 +36,8 @@ DOORS = {
     "networks": "BiasInitializer Gate Initializer Network Params autoencoder conv dense init_bias init_conv"
     " init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
-    "plots": "STYLE band bands colors curves ends grid legend log_axis points save style subplots zoom_axis",
+    "plots": "Look STYLE band bands colors curves ends grid legend legend_beside log_axis looks points save style"
+    " subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
     " make_evaluate row_order stack unstack use_all_cores",
     "resizing": "Shrinking Widening bucket converged_epoch widen",

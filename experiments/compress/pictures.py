@@ -12,17 +12,19 @@ from jaxsize.studies import Arms, ArmView, gains, per
 
 FILLED = {"linestyle": "", "markeredgewidth": 0, "markersize": 5, "alpha": 0.75}
 HOLLOW = {"linestyle": "", "fillstyle": "none", "markersize": 5}
+EDGED = {**FILLED, "markeredgewidth": 0.5, "markeredgecolor": "0.3"}
+"""For light colours, which would be faint without an edge."""
 LOOKS: dict[str, dict[str, Any]] = {
-    "group_lasso": {"label": "group lasso", "color": "#a1d99b", "marker": "*", **FILLED},
-    "pruned": {"label": "pruned, fine-tuned", "color": "#d4b996", "marker": "X", **FILLED},
-    "double_widths": {"label": "twice the widths", "color": "#bcbddc", "marker": ">", **FILLED},
-    "half_widths": {"label": "half the widths", "color": "#bcbddc", "marker": "<", **FILLED},
-    "random_widths": {"label": "random widths", "color": "#9ecae1", "marker": "P", **FILLED},
-    "from_found": {"label": "on from the weights found", "color": "#fdae6b", "marker": "v", **FILLED},
+    "group_lasso": {"label": "group lasso", "color": "#a1d99b", "marker": "*", **EDGED},
+    "pruned": {"label": "pruned, fine-tuned", "color": "#d4b996", "marker": "X", **EDGED},
+    "double_widths": {"label": "twice the widths", "color": "#bcbddc", "marker": ">", **EDGED},
+    "half_widths": {"label": "half the widths", "color": "#bcbddc", "marker": "<", **EDGED},
+    "random_widths": {"label": "random widths", "color": "#9ecae1", "marker": "P", **EDGED},
+    "from_found": {"label": "on from the weights found", "color": "#fdae6b", "marker": "v", **EDGED},
     "from_scratch": {"label": "static, equal steps", "color": "#c51b7d", "marker": "o", **HOLLOW},
     "compress": {"label": "compressed", "color": "#006d2c", "marker": "o", **FILLED},
 }
-UNPENALISED = {"label": "unpenalised", "color": "0.45", "marker": "o", **HOLLOW}
+UNPENALISED = {"label": "unpenalised", "color": "0.75", "marker": "o", **EDGED}
 MARKERS = dict(enumerate("os^D", 1))
 """Marks by depth."""
 
@@ -54,8 +56,7 @@ def show(axes: Any, which: Literal["x", "y"], name: str) -> None:
 
 def entitle(figure: Any, arms: Arms, text: str) -> Any:
     """Say above a picture which runs it is of, and draw the legend beside it."""
-    title = f"{arms[0].dataset}, {arms[0].form} form, {arms.settings['num_seeds']} seeds:\n{text}"
-    figure.suptitle(title, x=0.01, horizontalalignment="left")
+    figure.suptitle(f"{arms.title}:\n{text}", x=0.01, horizontalalignment="left")
     entries = [axes.get_legend_handles_labels() for axes in figure.axes]
     by_label = {label: handle for handles, labels in entries for handle, label in zip(handles, labels, strict=True)}
     figure.legend(by_label.values(), by_label.keys(), loc="outside right center")
@@ -64,7 +65,7 @@ def entitle(figure: Any, arms: Arms, text: str) -> Any:
 
 @per("dataset", "form")
 def scores(arms: Arms) -> Any:
-    """Validation against test score of compressed and static networks, and the density of both along the axes.
+    """Validation against test score of compressed and static networks, and the density of both (dashed: static).
 
     Every run is a mark, at its best validation epoch. Accuracies are shown from .15 below the best one on.
     """
@@ -79,7 +80,8 @@ def scores(arms: Arms) -> Any:
     above, beside = axes.inset_axes((0, 1.02, 1, 0.2), sharex=axes), axes.inset_axes((1.02, 0, 0.2, 1), sharey=axes)
     for arm in ("from_scratch", "compress"):
         penalised = cells(arms, arm, skip=0.0).values()
-        shade = {"facecolor": (LOOKS[arm]["color"], 0.25), "edgecolor": LOOKS[arm]["color"]}
+        color, stroke = LOOKS[arm]["color"], "-" if arm == "compress" else "--"
+        shade = {"facecolor": (color, 0.25), "edgecolor": color, "linestyle": stroke}
         above.fill_between(*density(ends(penalised, across), axes.xaxis), **shade)
         beside.fill_betweenx(*density(ends(penalised, up), axes.yaxis), **shade)
     above.axis("off")
@@ -106,7 +108,7 @@ def sizes(arms: Arms) -> Any:
     score up to a size. Accuracies are shown from .15 below the best one on. The dashed gain is the median.
     """
     name, sign = arms[0].score()
-    figure, ((left, right),) = plots.subplots(1, 2, width=4.8, height=3.6)
+    figure, ((left, right),) = plots.subplots(1, 2, width=4.8, height=4.0)
     for arm, look in LOOKS.items():
         chosen = cells(arms, arm).values()
         parameters, scores = ends(chosen, "parameters"), ends(chosen, name)
@@ -143,28 +145,29 @@ def sizes(arms: Arms) -> Any:
 def best(arms: Arms) -> Any:
     """Validation score and live units over time, of the best penalised run of every depth and of its static partner.
 
-    A mark is the epoch that counts; lines end where a layer lost all its units.
+    A mark is the epoch that counts; lines end where a layer lost all its units. Thin lines are the partners.
     """
     within, (name, sign) = budgets(arms["compress"]), arms[0].score("validation")
     view, priced = within.get("time", within["steps"]), "time" in within
     figure, ((left, right),) = plots.subplots(1, 2, width=4.4, height=3.2)
     by_depth = Chosen.of(arms["compress"]).by("depth")
-    for color, (depth, chosen) in zip(plots.colors(len(by_depth)), by_depth.items(), strict=True):
+    for look, (depth, chosen) in zip(plots.looks(len(by_depth)), by_depth.items(), strict=True):
         scores = chosen.matrix("validation_score", over="penalty", skip=0.0)
         if not np.isfinite(scores).any():
             continue
         seed, number = np.unravel_index(np.nanargmax(scores), scores.shape)
         penalty = chosen.values("penalty", skip=0.0)[number]
-        for arm, text, dash in (("compress", "compressed", "-"), ("from_scratch", "static", "--")):
+        for arm, text, width in (("compress", "compressed", 2.0), ("from_scratch", "static", 0.9)):
             cell = view.at(arm=arm, depth=depth, penalty=penalty)
             path = alive(cell.paths.get(int(seed), []))
             if (row := cell.best(path)) is None:
                 continue
             so_far = sign * np.fmax.accumulate(sign * np.array([row[name] for row in path], float))
             seconds = np.cumsum(cell.spent(path) if priced else [row["run_seconds"] for row in path])
-            look = {"color": color, "linestyle": dash, "marker": "o", "markersize": 4}
+            drawn = look.line | {"linewidth": width, "markevery": [path.index(row)]}
+            drawn |= {"markerfacecolor": look.color} if arm == "compress" else {}
             for axes, values in ((left, so_far), (right, [row["live_units"] for row in path])):
-                axes.plot(seconds, values, **look, markevery=[path.index(row)])
+                axes.plot(seconds, values, **drawn)
             left.lines[-1].set_label(f"{text}, {depth} hidden layer{'s' * (depth > 1)}")
     show(left, "y", name)
     left.set(ylabel=f"{name.replace('_', ' ')}, best so far")

@@ -9,7 +9,6 @@ from jaxsize import plots
 from jaxsize.studies import Arms, ArmView, gains, per
 
 STATIC = ("static", "static L2", "static wide")
-LOOKS = [{"color": color, "marker": marker} for color, marker in (("#31688e", "o"), ("#5ec5c0", "s"), ("#a9c94a", "^"))]
 PRICES = {"size_price": "priced by itself", "integral_price": "priced by the integral"}
 
 
@@ -30,17 +29,17 @@ def starts(arms: Arms) -> Any:
     arm, ignored = arms["starts"], arms.forms == ["original"]
     sizes, score = arm.values("start_size"), arm.score()[0]
     figure, ((left, right),) = plots.subplots(1, 2, width=3.8, height=3.0)
-    lines, scores = arm.by("slope", "weight_decay"), []
-    for color, ((slope, decay), line) in zip(plots.colors(len(lines)), lines.items(), strict=True):
-        scores.append(line.matrix(score, over="start_size"))
-        for axes, values in ((left, ends(line)), (right, scores[-1])):
-            label = f"slope {slope:g}, decay {decay:g}"
-            plots.band(axes, sizes, values, color=color, label=label, marker="o", markersize=3)
+    lines = {
+        f"slope {slope:g}, decay {decay:g}": one for (slope, decay), one in arm.by("slope", "weight_decay").items()
+    }
+    scores = {label: line.matrix(score, over="start_size") for label, line in lines.items()}
+    plots.bands(left, {label: (sizes, ends(line)) for label, line in lines.items()}, markevery=1)
+    plots.bands(right, {label: (sizes, values) for label, values in scores.items()}, markevery=1)
     for axes, what in ((left, "final size"), (right, score.replace("_", " "))):
         axes.set(xlabel="start size, ignored: all start at 1" if ignored else "start size", ylabel=what)
-    zoom(right, scores)
+    zoom(right, list(scores.values()))
     if not ignored:
-        left.plot(sizes, sizes, color="grey", linestyle=":", linewidth=1, label="final = start")
+        left.plot(sizes, sizes, color="0.6", linewidth=0.8, label="final = start")
     plots.legend(figure, left, "")
     return figure
 
@@ -59,11 +58,11 @@ def frontier(arms: Arms) -> Any:
         above.sharex(below)
         above.tick_params(labelbottom=False)
         cells, drawn = flexible.by("penalty"), [np.zeros(1)]
-        for name, look, shift in zip(STATIC, LOOKS, (-0.2, 0.0, 0.2), strict=True):
+        for name, look, shift in zip(STATIC, plots.looks(len(STATIC)), (-0.2, 0.0, 0.2), strict=True):
             for place, cell in enumerate(cells.values()):
                 drawn.append(less_static(arms, cell, name))
                 label = "" if place else f"flexible less {name}"
-                plots.points(above, place + shift, drawn[-1], **look, label=label)
+                plots.points(above, place + shift, drawn[-1], **look.marks, label=label)
         zoom(above, drawn)
         above.axhline(0, color="black", linewidth=0.8)
         above.set(title=f"weight decay {decay:g}", ylabel=f"{score.replace('_', ' ')} gained")
@@ -90,10 +89,7 @@ def prices(arms: Arms) -> Any:
     figure, panels = plots.subplots(1, len(PRICES), width=3.6, height=2.9)
     for axes, (name, title) in zip(panels[0], PRICES.items(), strict=True):
         axes.sharey(panels[0, 0])
-        lines = arms[name].by("penalty")
-        for color, (penalty, line) in zip(plots.colors(len(lines)), lines.items(), strict=True):
-            sizes = line.steps("size_0")
-            plots.band(axes, np.arange(1, sizes.shape[1] + 1), sizes, color=color, label=f"{penalty:g}")
+        plots.bands(axes, {penalty: line.steps("size_0") for penalty, line in arms[name].by("penalty").items()})
         axes.set(xlabel="step", ylabel="size", title=title)
     plots.legend(figure, panels[0, -1], "penalty")
     return figure

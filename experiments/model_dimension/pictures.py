@@ -9,9 +9,6 @@ from experiments.model_dimension.views import num_parameters, relus, search_path
 from jaxsize import plots
 from jaxsize.studies import Arms, ArmView, per
 
-STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
-MARKERS = "os^Dvx"
-
 
 def _logarithmic(axes: Any, x: str, y: str = "excess in nats per image") -> None:
     for which in ("x", "y"):
@@ -36,16 +33,14 @@ def latents(arms: Arms) -> Any:
             for name, arm in (("linear", "sweep"), ("ReLU", "latent ReLU"))
         },
     }
-    figure, panels = plots.subplots(1, len(panels_of), width=4.2, height=3.4)
+    figure, panels = plots.subplots(1, len(panels_of), width=4.4, height=3.4)
     for axes, (title, views) in zip(panels[0], panels_of.items(), strict=True):
-        for (name, view), color, stroke in zip(views.items(), plots.colors(len(views)), STROKES * 3, strict=False):
-            excess = view.matrix(EXCESS, over="latent")
-            style: dict[str, Any] = {"linestyle": stroke, "marker": "."}
-            plots.band(axes, view.values("latent"), excess, color=color, label=str(name), **style)
+        excesses = {name: (one.values("latent"), one.matrix(EXCESS, over="latent")) for name, one in views.items()}
+        plots.bands(axes, excesses, markevery=1)
         _logarithmic(axes, "latent units")
         axes.set_title(title)
-        axes.legend(fontsize=7)
-    figure.suptitle(f"{swept.dataset}, {swept.runs.num_seeds} seeds: median and range")
+        plots.legend_beside(axes)
+    figure.suptitle(f"{arms.title}: median and range")
     return figure
 
 
@@ -60,17 +55,17 @@ def widths(arms: Arms) -> Any:
     kinds = {"latent = n": lambda n: n, "latent = 2n (the model dimension)": lambda n: 2 * n}
     most = max(swept.values("latent"))
     kinds[f"latent = {most}"] = lambda n: most
-    figure, panels = plots.subplots(1, 1, width=4.6, height=3.4)
-    for (name, latent), color, marker in zip(kinds.items(), plots.colors(len(kinds)), MARKERS, strict=False):
+    figure, panels = plots.subplots(1, 1, width=5.4, height=3.4)
+    for look, (name, latent) in zip(plots.looks(len(kinds)), kinds.items(), strict=True):
         label = name
         for n, one in layers.items():
             ends = one.at(latent=latent(n))
             if ends.count:
-                plots.points(panels[0, 0], n, ends.end(EXCESS), color=color, marker=marker, label=label)
+                plots.points(panels[0, 0], n, ends.end(EXCESS), **look.marks, label=label)
                 label = ""
     _logarithmic(panels[0, 0], "ReLUs n of the hidden layer")
-    panels[0, 0].legend(fontsize=7)
-    figure.suptitle(f"{swept.dataset}, {swept.runs.num_seeds} seeds: every seed and the median")
+    plots.legend_beside(panels[0, 0])
+    figure.suptitle(f"{arms.title}: every seed and the median")
     return figure
 
 
@@ -81,27 +76,29 @@ def search(arms: Arms) -> Any:
     """
     found: ArmView = arms["search"]
     path = search_path(found)
-    figure, (panels,) = plots.subplots(1, 2, width=4.4, height=3.4)
-    steps = np.arange(1, len(path) + 1)
-    dark, light, third = plots.colors(3)
-    panels[0].step(steps, [hidden for hidden, _, _ in path], where="mid", color=dark, label="ReLUs")
-    panels[0].step(steps, [latent for _, latent, _ in path], where="mid", color=light, ls="--", label="latent units")
-    panels[0].set(xlabel="step of the search", ylabel="units", xticks=steps)
+    figure, (panels,) = plots.subplots(1, 2, width=4.8, height=3.4)
+    for number, (look, what) in enumerate(zip(plots.looks(2), ("ReLUs", "latent units"), strict=True)):
+        units = [step[number] for step in path]
+        panels[0].step(np.arange(1, len(path) + 1), units, where="mid", **look.line, label=what)
+    panels[0].set(xlabel="step of the search", ylabel="units")
+    panels[0].xaxis.get_major_locator().set_params(integer=True)
     plots.log_axis(panels[0], "y")
-    panels[0].legend(fontsize=7)
+    plots.legend_beside(panels[0])
+    priced = arms["learned"].by("penalty")
+    first, *others = plots.looks(1 + len(priced))
     label = "a step of the search"
     for hidden, latent, one in path:
         size = num_parameters(found.data.num_inputs, hidden, latent)
-        plots.points(panels[1], size, one.end(EXCESS), color=light, marker="s", label=label)
+        plots.points(panels[1], size, one.end(EXCESS), **first.marks, label=label)
         label = ""
-    for (penalty, one), marker in zip(arms["learned"].by("penalty").items(), "o^Dv*" * 3, strict=False):
+    for look, (penalty, one) in zip(others, priced.items(), strict=True):
         sizes, ends = one.end("parameters"), one.end(EXCESS)
         kept = np.isfinite(sizes) & np.isfinite(ends)
-        panels[1].scatter(sizes[kept], ends[kept], s=18, color=third if penalty else dark, marker=marker, alpha=0.8)
-        panels[1].scatter([], [], s=18, color=third if penalty else dark, marker=marker, label=f"learned, {penalty:g}")
+        marks = look.marks | {"linestyle": "", "markersize": 5, "alpha": 0.8}
+        panels[1].plot(sizes[kept], ends[kept], **marks, label=f"learned, {penalty:g}")
     _logarithmic(panels[1], "parameters")
-    panels[1].legend(fontsize=7, title="nats per unit", title_fontsize=7)
-    figure.suptitle(f"{found.dataset}, {found.runs.num_seeds} seeds")
+    plots.legend_beside(panels[1], "nats per unit")
+    figure.suptitle(arms.title)
     return figure
 
 

@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-
 from experiments.common.pixels import EXCESS
 from jaxsize import plots
 from jaxsize.studies import Arms, per
-
-STROKES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
 @per("dataset")
@@ -20,17 +16,13 @@ def excess(arms: Arms) -> Any:
     views = arms.like("informed", "random")
     figure, panels = plots.subplots(1, len(views), width=4.4, height=3.4)
     for axes, view in zip(panels[0], views, strict=True):
-        sizes = view.by("latent")
-        for (latent, one), color, stroke in zip(sizes.items(), plots.colors(len(sizes)), STROKES * 3, strict=False):
-            curve = one.curve(EXCESS)
-            epochs = np.arange(1, curve.shape[1] + 1)
-            plots.band(axes, epochs, curve, color=color, label=str(latent), linestyle=stroke)
+        plots.bands(axes, {latent: one.curve(EXCESS) for latent, one in view.by("latent").items()})
         for mark in (1.0, 0.1):
             axes.axhline(mark, color="0.6", linewidth=0.8)
         plots.log_axis(axes, "y")
         axes.set(xlabel="epoch", ylabel="excess in nats per image", title=f"{view.name} start")
-        axes.legend(fontsize=7, title="latent units", title_fontsize=7)
-    figure.suptitle(f"{views[0].dataset}, {views[0].runs.num_seeds} seeds: median and range")
+        plots.legend_beside(axes, "latent units")
+    figure.suptitle(f"{arms.title}: median and range")
     return figure
 
 
@@ -46,14 +38,14 @@ def exact(arms: Arms) -> Any:
     figure, panels = plots.subplots(1, len(by_rows), width=3.6, height=3.2)
     for axes, (rows, view) in zip(panels[0], by_rows.items(), strict=True):
         priced = view.by("penalty")
-        for (penalty, one), color, stroke in zip(priced.items(), plots.colors(len(priced)), STROKES, strict=False):
+        for look, (penalty, one) in zip(plots.looks(len(priced)), priced.items(), strict=True):
             label = f"{penalty:g}"
             for sizes, shares in zip(one.curve("parameters"), one.curve("train_exact_images"), strict=True):
-                axes.plot(sizes, shares, color=color, linestyle=stroke, label=label, linewidth=1)
+                plots.band(axes, sizes, shares[None], **look.line, label=label, linewidth=1)
                 label = ""
         plots.log_axis(axes, "x")
         axes.set(xlabel="parameters", ylabel="share of exact images", title=f"{rows} images", ylim=(-0.03, 1.03))
-        axes.legend(fontsize=7, title="price of a unit", title_fontsize=7)
+        plots.legend_beside(axes, "price of a unit")
     figure.suptitle(f"{arms['exact'].dataset}, every run")
     return figure
 

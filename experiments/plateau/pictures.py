@@ -40,7 +40,7 @@ def _draw_units(axes: Any, arm: ArmView) -> dict[str, Any]:
     gates = expit(arm.end("slope")[:, None] * (arm.end("size")[:, None] - numbers))
     plots.band(weights, numbers, before, color="0.6", label="outgoing, before training", linestyle="--", linewidth=0.8)
     plots.band(weights, numbers, after, color="C1", label="outgoing, after training", linewidth=0.8)
-    plots.band(axes, numbers, gates, color="C0", label="gate")
+    plots.band(axes, numbers, gates, color="black", label="gate", linewidth=2)
     weights.set_ylim(bottom=0)
     weights.set_ylabel("sum of |outgoing weights|", fontsize=7)
     weights.grid(False)
@@ -57,7 +57,7 @@ def sizes(arms: Arms) -> Any:
     Medians over seeds, and the range. A column of panels per form and optimiser: above, a line per penalty; below, a
     line per weight decay. Panels of a form have one scale.
     """
-    figure, panels = plots.subplots(2, len(arms), width=3.0)
+    figure, panels = plots.subplots(2, len(arms), width=3.5)
     scale: dict[str, Any] = {}
     for (above, below), arm in zip(panels.T, arms, strict=True):
         for axes in (above, below):
@@ -65,13 +65,12 @@ def sizes(arms: Arms) -> Any:
         decays, penalties = arm.by("weight_decay"), arm.by("penalty")
         places = np.arange(len(decays))
         ends = {penalty: (places, one.matrix("size", over="weight_decay")) for penalty, one in penalties.items()}
-        plots.bands(above, ends, marker="o")
+        plots.bands(above, ends, markevery=1)
         above.set_xticks(places, [f"{decay:g}" for decay in decays])
         above.set(xlabel="weight decay", ylabel="size at the end", title=f"{arm.form}: {arm.name}")
         plots.bands(below, {decay: one.at(penalty=0.0).curve("size") for decay, one in decays.items()})
         below.set(xlabel="epoch", ylabel="size at penalty 0")
-        below.xaxis.get_major_locator().set_params(integer=True)
         for axes, title in ((above, "penalty"), (below, "weight decay")):
-            axes.legend(title=title, fontsize=6, title_fontsize=7)
+            plots.legend_beside(axes, title)
     figure.suptitle(f"{arms.title}: median and range")
     return figure

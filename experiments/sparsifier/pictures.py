@@ -39,18 +39,18 @@ def sizes(arms: Arms) -> Any:
 
     Faint marks are runs, large ones their medians; lines are the start, the teacher's width, and the unpenalised runs.
     """
-    learned, (dark, light) = arms["learned"], plots.colors(2)
+    learned, (first, second) = arms["learned"], plots.looks(2)
     penalties, (score, _) = learned.by("penalty"), learned.score()
-    figure, ((left, right),) = plots.subplots(1, 2, width=4)
-    plots.ends(left, penalties, "live_units", color=dark)
+    figure, ((left, right),) = plots.subplots(1, 2, width=4.6)
+    plots.ends(left, penalties, "live_units", **first.marks)
     start, teacher = learned.where["start_width"], learned.data.info.get("teacher_width")
     left.axhline(start, color="0.6", linestyle=":", label=f"start, {start}")
     if teacher is not None:
         left.axhline(teacher, color="C3", label=f"teacher, {teacher}")
     plots.log_axis(left, "y")
     controls = {penalty: one.at(arm="from_scratch") for penalty, one in penalties.items()}
-    plots.ends(right, penalties, score, color=dark, label="learned", shift=-0.1)
-    plots.ends(right, controls, score, color=light, label="found width, from scratch", marker="s", shift=0.1)
+    plots.ends(right, penalties, score, **first.marks, label="learned", shift=-0.1)
+    plots.ends(right, controls, score, **second.marks, label="found width, from scratch", shift=0.1)
     unpenalised = penalties[0.0].end(score)
     if np.isfinite(unpenalised).any():
         right.axhline(np.nanmedian(unpenalised), color="0.6", linestyle=":", label="unpenalised, median")
@@ -58,8 +58,7 @@ def sizes(arms: Arms) -> Any:
         plots.log_axis(right, "y")
     for axes in (left, right):
         axes.set(xlabel="penalty")
-        if axes.get_legend_handles_labels()[0]:  # not where all runs diverged
-            axes.legend()
+        plots.legend_beside(axes)
     entitle(figure, arms, "every seed and the median")
     return figure
 
@@ -89,8 +88,10 @@ def deaths(arms: Arms) -> Any:
     top = above.secondary_xaxis("top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch))
     top.set_xlabel("epoch")
     top.xaxis.set_major_formatter("{x:g}")
+    top.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+    top.xaxis.set_minor_formatter("")
     above.set(ylabel="deaths per step")
-    above.set_yscale("symlog", linthresh=0.01)
+    plots.log_axis(above, "y")
     above.set_ylim(bottom=0)
     below.set(ylabel="loss of the batches", xlabel="step")
     plots.log_axis(below, "y")
@@ -110,16 +111,17 @@ def gates_of_inputs(arm: ArmView) -> list[str]:
 
 @per("dataset", "form", "start_width")
 def gates(arms: Arms) -> Any:
-    """The gates of every run at the end, sorted, a line per run; colours are penalties."""
+    """The gates of every run at the end, sorted, a line per run; colours and strokes are penalties."""
     learned, signed = arms["learned"], arms.settings["gate"] == "signed"
     figure, ((axes,),) = plots.subplots(1, 1, width=6.5)
     penalties, of_inputs = learned.by("penalty"), gates_of_inputs(learned)
-    for color, (penalty, one) in zip(plots.colors(len(penalties)), penalties.items(), strict=True):
+    for look, (penalty, one) in zip(plots.looks(len(penalties)), penalties.items(), strict=True):
         for index, network in enumerate(one.networks):
             end = np.concatenate([gate for name, gate in read_liveness(network).items() if name not in of_inputs])
             ordered = np.sort(np.abs(end) if signed else np.maximum(end, 0))[::-1]
-            label = None if index else f"{penalty:g}"
-            axes.plot(np.arange(1, ordered.size + 1), ordered, color=color, alpha=0.7, label=label)
+            label = "" if index else f"{penalty:g}"
+            places = np.arange(1, ordered.size + 1)
+            plots.band(axes, places, ordered[None], **look.line, alpha=0.7, label=label)
     axes.set(xlabel="units, by gate", ylabel="|liveness|" if signed else "relu(liveness)", xscale="log")
     axes.set_yscale("symlog", linthresh=1e-2)
     axes.set_ylim(bottom=0)
@@ -139,16 +141,16 @@ def comparison(arms: Arms) -> Any:
         for view in arms.like("learned")
         for width, one in view.by("start_width").items()
     }
-    for color, (name, one) in zip(plots.colors(len(groups)), groups.items(), strict=True):
+    for look, (name, one) in zip(plots.looks(len(groups)), groups.items(), strict=True):
         units = one.matrix("live_units", over="penalty", skip=0.0)
-        plots.band(left, one.values("penalty", skip=0.0), units, color=color, label=name, marker="o")
+        plots.band(left, one.values("penalty", skip=0.0), units, label=name, **{**look.line, "markevery": 1})
         ends = [one.matrix(column, over="penalty").ravel() for column in ("live_units", one.score()[0])]
-        right.plot(*ends, "o", color=color, alpha=0.6, markersize=4)
+        right.plot(*ends, linestyle="", **look.marks, alpha=0.6, markersize=4)
     left.set(xlabel="penalty", xscale="log", title="live units at the end: median and range")
     right.set(xlabel="live units", title="test accuracy or error, every run")
     plots.log_axis(left, "y")
     plots.log_axis(right, "x")
-    left.legend()
+    plots.legend_beside(left)
     return figure
 
 

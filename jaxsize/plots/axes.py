@@ -8,6 +8,7 @@ from jaxsize.errors import require_package
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.ticker import Locator
 
 
 def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
@@ -35,7 +36,7 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
         ('symlog', 0.0)
     """
     require_package("matplotlib", "plots")
-    from matplotlib.ticker import AutoLocator, EngFormatter, FixedLocator, LogLocator, NullFormatter
+    from matplotlib.ticker import EngFormatter, FixedLocator, NullFormatter
 
     shown = axes.dataLim
     least, smallest = (shown.x0, shown.minposx) if which == "x" else (shown.y0, shown.minposy)
@@ -47,17 +48,27 @@ def log_axis(axes: "Axes", which: Literal["x", "y"]) -> None:
         high = axis.get_view_interval()[1]
         getattr(axes, f"set_{which}scale")("symlog", linthresh=smallest, linscale=0.3)
         axes.set(**{f"{which}lim": (0, high)})
-        positions = LogLocator(subs=(1, 2, 5) if high < 300 * smallest else (1,), numticks=12)
-        ticks = np.asarray(positions.tick_values(smallest, high))
+        ticks = np.asarray(_locator(smallest, high).tick_values(smallest, high))
         axis.set_major_locator(FixedLocator([0, *ticks[ticks >= smallest]]))
     else:
         axes.set(**{f"{which}scale": "log"})
-        low, high = axis.get_view_interval()
-        powers = LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,), numticks=12)
-        axis.set_major_locator(powers if high > 5 * low else AutoLocator())  # which has two numbers at least
+        axis.set_major_locator(_locator(*axis.get_view_interval()))
     large = EngFormatter(sep="")
     axis.set_major_formatter(lambda value, _: large(value) if value >= 1e5 else f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def _locator(low: float, high: float) -> "Locator":
+    """Choose the numbers at a logarithmic axis: three or more, and few enough not to touch each other."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
+
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    first = int(np.searchsorted([-1000, -50], -high / low))  # long axes begin with fewer numbers
+    for digits in [(1,), (1, 3), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 5, 7)][first:]:
+        shown = np.outer(powers, digits)
+        if np.sum((low <= shown) & (shown <= high)) >= 3:
+            return LogLocator(subs=digits, numticks=12)
+    return MaxNLocator(4)
 
 
 def zoom_axis(axes: "Axes", depth: float, which: Literal["x", "y"] = "y") -> None:

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jaxsize.plots.axes import log_axis
 from jaxsize.plots.marks import bands
-from jaxsize.plots.style import subplots
+from jaxsize.plots.style import legend_beside, subplots
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
 
-STROKES = ("-", "--", ":", "-.")
 _Arm = TypeVar("_Arm")
 
 
@@ -28,7 +27,8 @@ def grid(
     """Draw a row of panels per form and a line per arm, with a band from the smallest to the largest run.
 
     Args:
-        rows: by form, and then by name in the legend, the arms. They may differ between forms: each row has its legend.
+        rows: by form, and then by name in the legend, the arms. They may differ between forms: each row has its legend
+            beside it.
         panels: by title, a function of an arm that returns what `bands` draws of it.
         log: the titles of the panels whose values are drawn on a logarithmic axis; `xlabel` among them stands for the
             other axis of all panels.
@@ -50,11 +50,11 @@ def grid(
     figure, axes = subplots(len(rows), len(panels), width=width)
     for row, (form, arms) in zip(axes, rows.items(), strict=True):
         for panel, (what, read) in zip(row, panels.items(), strict=True):
-            bands(panel, {name: read(arm) for name, arm in arms.items()}, strokes=STROKES)
+            bands(panel, {name: read(arm) for name, arm in arms.items()})
             panel.set(xlabel=xlabel, title=f"{form}: {what}" if panel is row[0] else what)
             if xlabel in log:
                 log_axis(panel, "x")
             if what in log:
                 log_axis(panel, "y")
-        row[-1].legend(title=title, fontsize=6, title_fontsize=7)
+        legend_beside(row[-1], title)
     return figure, axes

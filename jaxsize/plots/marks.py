@@ -1,12 +1,11 @@
 """Marks for values over runs: a median with a band, points with their median."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxsize.plots.style import colors
+from jaxsize.plots.looks import looks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,19 +37,20 @@ def band(
     values = np.ma.masked_invalid(np.asarray(values, float))
     middle = np.ma.median(values, axis=0).filled(np.nan)
     low, high = values.min(axis=0).filled(np.nan), values.max(axis=0).filled(np.nan)
+    if not np.isfinite(middle).any():
+        line["markevery"] = None  # matplotlib cannot space marks along a line that has no points
     axes.plot(x, middle, color=color, label=label, **line)
     axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
 
 
-def bands(axes: "Axes", values: Mapping[Any, Any], *, strokes: Sequence[str] = ("-",), **line: Any) -> None:
-    """Draw a `band` for every entry, in the order of `colors`.
+def bands(axes: "Axes", values: Mapping[Any, Any], **line: Any) -> None:
+    """Draw a `band` for every entry, in the order of `looks`.
 
     Args:
         axes: the panel.
         values: by name in the legend, or by the value of a setting: values [runs, n], which are drawn against 1 to n,
-            or a pair of positions [n] and such values.
-        strokes: line styles, one after the other: neighbouring colours look alike in grey print.
-        **line: further arguments of `Axes.plot` for the lines.
+            at whole numbers, or a pair of positions [n] and such values.
+        **line: further arguments of `Axes.plot` for the lines, which win over those of the looks.
 
     Example:
         >>> import numpy as np
@@ -60,10 +60,11 @@ def bands(axes: "Axes", values: Mapping[Any, Any], *, strokes: Sequence[str] = (
         >>> [(line.get_label(), line.get_xdata().tolist()) for line in panels[0, 0].lines]
         [('0', [1, 2]), ('1e-05', [20, 40])]
     """
-    shades = zip(colors(len(values)), itertools.cycle(strokes), strict=False)
-    for (name, of), (color, stroke) in zip(values.items(), shades, strict=False):
+    for look, (name, of) in zip(looks(len(values)), values.items(), strict=True):
         x, heights = of if isinstance(of, tuple) else (np.arange(1, of.shape[1] + 1), of)
-        band(axes, x, heights, color=color, label=_label_of(name), linestyle=stroke, **line)
+        if not isinstance(of, tuple) and axes.get_xscale() == "linear":
+            axes.xaxis.get_major_locator().set_params(integer=True)  # there is no epoch 1.5
+        band(axes, x, heights, label=_label_of(name), **{**look.line, **line})
 
 
 def _label_of(name: Any) -> str:

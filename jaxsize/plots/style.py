@@ -1,4 +1,4 @@
-"""Figures for papers: one look, colours, and one way to save them. matplotlib is imported when needed."""
+"""Figures for papers: one look, and one way to save them. matplotlib is imported when needed."""
 
 import os
 from contextlib import AbstractContextManager
@@ -88,6 +88,25 @@ def legend(figure: "Figure", axes: "Axes", title: str) -> None:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", title=title)
 
 
+def legend_beside(axes: "Axes", title: str = "") -> None:
+    """Draw the legend of a panel right beside it, where it hides nothing; nothing where the panel has no labels.
+
+    Args:
+        axes: the panel.
+        title: the title of the legend.
+
+    Example:
+        >>> from jaxsize.plots import legend_beside, subplots
+        >>> _, panels = subplots(1, 2)
+        >>> _ = panels[0, 0].plot([1, 2], label="0.1")
+        >>> legend_beside(panels[0, 0], "penalty")
+        >>> [text.get_text() for text in panels[0, 0].get_legend().get_texts()]
+        ['0.1']
+    """
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(title=title, fontsize=7, title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
 def save(figure: "Figure", path: str | os.PathLike) -> None:
     """Write a figure as a PNG aside and rename it: a reader never sees half a picture.
 
@@ -111,18 +130,3 @@ def save(figure: "Figure", path: str | os.PathLike) -> None:
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def colors(count: int) -> list[Any]:
-    """List colours for an ordered setting, from dark to light, so that they also differ in grey.
-
-    Example:
-        >>> from jaxsize.plots import colors
-        >>> brightness = [sum(color[:3]) for color in colors(5)]
-        >>> len(brightness), brightness == sorted(brightness)
-        (5, True)
-    """
-    require_package("matplotlib", "plots")
-    import matplotlib
-
-    return [matplotlib.colormaps["viridis"](position) for position in np.linspace(0, 0.88, max(count, 1))]

@@ -114,7 +114,8 @@ class Arms(Sequence[ArmView]):
     def title(self) -> str:
         """Whose runs they are, for the title of a picture: data sets, the form if it is one, the number of seeds."""
         form = [f"{self.forms[0]} form"] if len(self.forms) == 1 else []
-        return ", ".join([*self.datasets, *form, f"{self.settings['num_seeds']} seeds"])
+        seeds = self.settings["num_seeds"]
+        return ", ".join([*self.datasets, *form, f"{seeds} seed{'s' * (seeds != 1)}"])
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -204,17 +204,16 @@ def sizes(arms: Arms) -> Any:
 
     Faint marks are runs, large ones their medians.
     """
-    learned, (dark, light) = arms["learned"], plots.colors(2)
+    learned, (first, second) = arms["learned"], plots.looks(2)
     figure, ((left, right),) = plots.subplots(1, 2, width=4)
     groups, score = learned.by("penalty"), learned.score()[0]
-    plots.ends(left, groups, "live_units", color=dark)
+    plots.ends(left, groups, "live_units", **first.marks)
     plots.log_axis(left, "y")
     scratch = {name: one.at(arm="from_scratch") for name, one in groups.items()}
-    plots.ends(right, groups, score, color=dark, label="learned", shift=-0.1)
-    plots.ends(right, scratch, score, color=light, label="widths found, fresh weights", marker="s", shift=0.1)
+    plots.ends(right, groups, score, **first.marks, label="learned", shift=-0.1)
+    plots.ends(right, scratch, score, **second.marks, label="widths found, fresh weights", shift=0.1)
     for axes in (left, right):
         axes.set(xlabel="price of a unit")
-    if right.get_legend_handles_labels()[0]:
-        right.legend()
+    plots.legend_beside(right)
     figure.suptitle(f"{learned.dataset}, {learned.runs.num_seeds} seeds: every seed and the median", x=0.01, ha="left")
     return figure

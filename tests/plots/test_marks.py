@@ -1,3 +1,5 @@
+import itertools
+
 import matplotlib.colors
 import matplotlib.image
 import numpy as np
@@ -5,8 +7,9 @@ import pytest
 
 from jaxsize.plots.axes import log_axis, zoom_axis
 from jaxsize.plots.grid import grid
+from jaxsize.plots.looks import colors, looks
 from jaxsize.plots.marks import band, bands, points
-from jaxsize.plots.style import colors, save, subplots
+from jaxsize.plots.style import save, subplots
 
 
 def curves():
@@ -71,6 +74,23 @@ def test_colors_grow_lighter(count):
     assert (np.diff(shades @ [0.2126, 0.7152, 0.0722]) > 0).all()
 
 
+def test_looks_differ_without_their_colours():
+    assert len({(str(look.stroke), look.marker) for look in looks(56)}) == 56
+    assert [look.color for look in looks(7)] == colors(7) and looks(0) == []
+
+
+def test_every_line_that_lies_on_others_shows_its_marks():
+    figure, panels = subplots(1, 1)
+    bands(panels[0, 0], dict.fromkeys("abcd", np.zeros((2, 100))) | {"lost": np.full((2, 100), np.nan)})
+    figure.canvas.draw()
+    assert all(tick == int(tick) for tick in panels[0, 0].get_xticks())
+    seen = []
+    for line in panels[0, 0].lines[:4]:
+        start, every = line.get_markevery()
+        seen.append((round(start % every, 6), line.get_marker()))
+    assert len({start for start, _ in seen}) == len({marker for _, marker in seen}) == 4
+
+
 def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path):
     figure, panels = subplots(2, 3, width=1.5, height=1.0)
     assert panels.shape == (2, 3)
@@ -103,15 +123,20 @@ def test_log_axes_have_plain_numbers(which):
 
 
 @pytest.mark.parametrize("which", ["x", "y"])
-def test_a_short_log_axis_has_two_numbers_or_more(which):
+@pytest.mark.parametrize(
+    ("low", "high"), [(110, 140), (16, 24), (1, 3), (0.004, 0.0175), (24, 24), (0.5, 900), (2e4, 3e6)]
+)
+def test_a_log_axis_has_two_numbers_or_more_that_do_not_touch(which, low, high):
     figure, panels = subplots(1, 1)
-    panels[0, 0].plot([110, 140], [110, 140])
+    panels[0, 0].plot([low, high], [low, high])
     log_axis(panels[0, 0], which)
     figure.canvas.draw()
     axis = {"x": panels[0, 0].xaxis, "y": panels[0, 0].yaxis}[which]
-    low, high = axis.get_view_interval()
-    shown = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+    least, most = axis.get_view_interval()
+    shown = [tick.label1 for tick in axis.get_major_ticks() if least <= tick.get_loc() <= most]
     assert axis.get_scale() == "log" and len(shown) >= 2
+    boxes = [text.get_window_extent() for text in shown]
+    assert not any(box.overlaps(other) for box, other in itertools.pairwise(boxes))
 
 
 def test_either_axis_is_zoomed():
