@@ -122,8 +122,10 @@ def gates(arms: Arms) -> Any:
             label = "" if index else f"{penalty:g}"
             places = np.arange(1, ordered.size + 1)
             plots.band(axes, places, ordered[None], **look.line, alpha=0.7, label=label)
-    axes.set(xlabel="units, by gate", ylabel="|liveness|" if signed else "relu(liveness)", xscale="log")
+    axes.set(xlabel="units, by gate", ylabel="|liveness|" if signed else "relu(liveness)")
+    plots.log_axis(axes, "x")
     axes.set_yscale("symlog", linthresh=1e-2)
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(bottom=0)
     plots.legend(figure, axes, "penalty")
     entitle(figure, arms, "gates at the end")
@@ -146,10 +148,10 @@ def comparison(arms: Arms) -> Any:
         plots.band(left, one.values("penalty", skip=0.0), units, label=name, **{**look.line, "markevery": 1})
         ends = [one.matrix(column, over="penalty").ravel() for column in ("live_units", one.score()[0])]
         right.plot(*ends, linestyle="", **look.marks, alpha=0.6, markersize=4)
-    left.set(xlabel="penalty", xscale="log", title="live units at the end: median and range")
+    left.set(xlabel="penalty", title="live units at the end: median and range")
     right.set(xlabel="live units", title="test accuracy or error, every run")
-    plots.log_axis(left, "y")
-    plots.log_axis(right, "x")
+    for axes, which in ((left, "x"), (left, "y"), (right, "x")):
+        plots.log_axis(axes, which)
     plots.legend_beside(left)
     return figure
 

@@ -68,7 +68,7 @@ def _locator(low: float, high: float) -> "Locator":
         shown = np.outer(powers, digits)
         if np.sum((low <= shown) & (shown <= high)) >= 3:
             return LogLocator(subs=digits, numticks=12)
-    return MaxNLocator(4)
+    return MaxNLocator(4, steps=[1, 2, 5, 10])  # no halves of a unit
 
 
 def zoom_axis(axes: "Axes", depth: float, which: Literal["x", "y"] = "y") -> None:
