@@ -93,18 +93,18 @@ def loses_less(rule: ArmView, other: ArmView) -> Iterator[Part]:
 def picture(arms: Arms) -> Any:
     """Draw live units and test scores at the end, without flips and with them: each seed, and the median."""
     penalties = arms["absorbing"].values("penalty")
-    figure, panels = plots.subplots(2, len(penalties), width=4.2)
+    figure, panels = plots.subplots(2, len(penalties), width=5.0)
     for column, penalty in zip(panels.T, penalties, strict=True):
         for axes, name in zip(column, ("live_units", arms[0].score()[0]), strict=True):
             for flips, look in zip(("", FLIPS), plots.looks(2), strict=True):
                 label = "with flips" if flips else "as trained"
                 for x, rule in enumerate(RULES):
-                    ends, place = arms[rule + flips].at(penalty=penalty).end(name), x + (0.12 if flips else -0.12)
+                    ends, place = arms[rule + flips].at(penalty=penalty).end(name), x + (0.2 if flips else -0.2)
                     plots.points(axes, place, ends, **look.marks, label="" if x else label)
             axes.set(ylabel=name.replace("_", " "), title=f"penalty {penalty:g}")
-            axes.set_xticks(range(len(RULES)), [rule.replace(" ", "\n") for rule in RULES], fontsize=7)
-    plots.legend(figure, panels[0, 0], "")
-    figure.suptitle(f"{arms.title}: every seed and the median")
+            axes.set_xticks(range(len(RULES)), [rule.replace(" ", "\n") for rule in RULES], fontsize=6)
+    plots.legend_beside(panels[0, -1])
+    figure.suptitle(f"{arms.title}:\nevery seed and the median")
     return figure
 
 

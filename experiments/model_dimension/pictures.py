@@ -81,7 +81,7 @@ def search(arms: Arms) -> Any:
         units = [step[number] for step in path]
         panels[0].step(np.arange(1, len(path) + 1), units, where="mid", **look.line, label=what)
     panels[0].set(xlabel="step of the search", ylabel="units")
-    panels[0].xaxis.get_major_locator().set_params(integer=True)
+    panels[0].locator_params(axis="x", integer=True)
     plots.log_axis(panels[0], "y")
     plots.legend_beside(panels[0])
     priced = arms["learned"].by("penalty")

@@ -22,7 +22,7 @@ def excess(arms: Arms) -> Any:
         plots.log_axis(axes, "y")
         axes.set(xlabel="epoch", ylabel="excess in nats per image", title=f"{view.name} start")
         plots.legend_beside(axes, "latent units")
-    figure.suptitle(f"{arms.title}: median and range")
+    figure.suptitle(f"{arms.title}:\nmedian and range")
     return figure
 
 

@@ -150,8 +150,9 @@ def comparison(arms: Arms) -> Any:
         right.plot(*ends, linestyle="", **look.marks, alpha=0.6, markersize=4)
     left.set(xlabel="penalty", title="live units at the end: median and range")
     right.set(xlabel="live units", title="test accuracy or error, every run")
-    for axes, which in ((left, "x"), (left, "y"), (right, "x")):
-        plots.log_axis(axes, which)
+    plots.log_axis(left, "x")
+    plots.log_axis(left, "y")
+    plots.log_axis(right, "x")
     plots.legend_beside(left)
     return figure
 

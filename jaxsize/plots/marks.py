@@ -37,8 +37,9 @@ def band(
     values = np.ma.masked_invalid(np.asarray(values, float))
     middle = np.ma.median(values, axis=0).filled(np.nan)
     low, high = values.min(axis=0).filled(np.nan), values.max(axis=0).filled(np.nan)
-    if not np.isfinite(middle).any():
-        line["markevery"] = None  # matplotlib cannot space marks along a line that has no points
+    shown = np.unique(np.stack([np.asarray(x, float), middle])[:, np.isfinite(middle)], axis=1).shape[1]
+    if shown <= 3:  # matplotlib spaces no marks along a line without a length, and few points need a mark each
+        line["markevery"] = 1
     axes.plot(x, middle, color=color, label=label, **line)
     axes.fill_between(x, low, high, color=color, alpha=0.18, linewidth=0)
 
@@ -63,7 +64,7 @@ def bands(axes: "Axes", values: Mapping[Any, Any], **line: Any) -> None:
     for look, (name, of) in zip(looks(len(values)), values.items(), strict=True):
         x, heights = of if isinstance(of, tuple) else (np.arange(1, of.shape[1] + 1), of)
         if not isinstance(of, tuple) and axes.get_xscale() == "linear":
-            axes.xaxis.get_major_locator().set_params(integer=True)  # there is no epoch 1.5
+            axes.locator_params(axis="x", integer=True)  # there is no epoch 1.5
         band(axes, x, heights, label=_label_of(name), **{**look.line, **line})
 
 

@@ -91,6 +91,14 @@ def test_every_line_that_lies_on_others_shows_its_marks():
     assert len({start for start, _ in seen}) == len({marker for _, marker in seen}) == 4
 
 
+@pytest.mark.parametrize("values", [[[3.0]], [[3.0, np.nan]], [[np.nan]], [[0.0, 0.0, 0.0]]])
+def test_a_line_without_a_length_has_its_mark(values):
+    figure, panels = subplots(1, 1)
+    band(panels[0, 0], np.ones(len(values[0])), np.array(values), label="a", **looks(2)[1].line)
+    assert panels[0, 0].lines[0].get_markevery() == 1
+    figure.canvas.draw()
+
+
 def test_a_picture_is_replaced_whole_or_not_at_all(tmp_path):
     figure, panels = subplots(2, 3, width=1.5, height=1.0)
     assert panels.shape == (2, 3)
