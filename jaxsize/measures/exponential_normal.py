@@ -111,8 +111,8 @@ def _fitted(data: Weighted, max_rounds: int, tolerance: float) -> ExponentialNor
     log_density = jnp.logaddexp(jnp.log(fit.share) + exponential, jnp.log1p(-fit.share) + gaussian)
     log_likelihood = data.total * (data.average(log_density) - jnp.log(data.mean))
     bic = PARAMETERS * jnp.log(data.total) - 2 * log_likelihood
-    scaled = [number * data.mean for number in fit[1:]]
-    return ExponentialNormal(fit.share, *scaled, log_likelihood, bic, rounds, converged)
+    scale, mean, deviation = (number * data.mean for number in fit[1:])
+    return ExponentialNormal(fit.share, scale, mean, deviation, log_likelihood, bic, rounds, converged)
 
 
 def _normal(data: Weighted, shares: jax.Array) -> tuple[jax.Array, jax.Array]:

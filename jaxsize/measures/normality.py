@@ -4,6 +4,7 @@ The source is seed `003_d2c286111c329776.txt`, "Variance of activations as a pro
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -42,8 +43,9 @@ def shapiro_w(
         >>> shapiro_w(normal).shape, bool(np.median(shapiro_w(normal)) > np.median(shapiro_w(exponential)))
         ((200,), True)
     """
-    from scipy.stats import shapiro
+    from scipy import stats
 
+    shapiro: Any = stats.shapiro  # its decorator adds the axis, which type checkers do not see
     numbers = np.asarray(floating(values, "values", "[U]"), float)
     if sample_size is not None:
         require_count(sample_size, "sample_size", low=3)

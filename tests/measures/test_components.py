@@ -18,8 +18,9 @@ def test_components_are_scikit_learns(monkeypatch):
     reference = PCA().fit(VALUES.astype(float))
     components = principal_components(VALUES)
     np.testing.assert_allclose(components.mean, reference.mean_, rtol=1e-6)
-    np.testing.assert_allclose(components.spectrum, reference.explained_variance_ * 299 / 300, rtol=1e-5, atol=1e-5)
-    signs = np.sum(components.rows * reference.components_, axis=1)
+    spectrum = np.asarray(reference.explained_variance_) * 299 / 300
+    np.testing.assert_allclose(components.spectrum, spectrum, rtol=1e-5, atol=1e-5)
+    signs = np.sum(np.asarray(components.rows) * np.asarray(reference.components_), axis=1)
     np.testing.assert_allclose(np.abs(signs), 1, atol=1e-5)
 
 

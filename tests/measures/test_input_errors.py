@@ -1,6 +1,7 @@
 """What cannot be measured gets one line that names the argument."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from jaxsize import InputError, measures, mlp
 from jaxsize.learners import TASKS
 
+ANY: Any = measures  # as a caller without a type checker
 ROWS = np.arange(12.0).reshape(4, 3)
 COMPONENTS = measures.principal_components(ROWS)
 NETWORK = mlp((3, 2, 2))
@@ -23,7 +25,7 @@ WRONG = {
     "one axis": (lambda: measures.activation_spread(ROWS[0]), "values: expected real numbers [N, U], got float32[3]"),
     "no rows": (lambda: measures.principal_components(ROWS[:0]), "values: expected real numbers [N, U], got"),
     "batch": (lambda: measures.activation_spread(ROWS, batch_size=0), "batch_size: expected a whole number, 1 or more"),
-    "form": (lambda: measures.activation_spread(ROWS, form="new"), "form: expected original or corrected, got 'new'"),
+    "form": (lambda: ANY.activation_spread(ROWS, form="new"), "form: expected original or corrected, got 'new'"),
     "threshold": (
         lambda: measures.dead_units(measures.batch_moments(ROWS), threshold=2),
         "threshold: expected a number from 0 to 1, got 2",
@@ -35,7 +37,7 @@ WRONG = {
     "weights": (lambda: measures.two_gamma_mixture(ROWS[1], -ROWS[1]), "weights: expected numbers that are not nega"),
     "lengths": (lambda: measures.two_gamma_mixture(ROWS[1], ROWS[:, 1]), "weights: expected [3], like values, got [4]"),
     "rounds": (lambda: measures.two_gamma_mixture(ROWS[1], max_rounds=0), "max_rounds: expected a whole number, 1 or"),
-    "kind": (lambda: measures.directions(COMPONENTS, "best"), "kind: expected rows, columns or random, got 'best'"),
+    "kind": (lambda: ANY.directions(COMPONENTS, "best"), "kind: expected rows, columns or random, got 'best'"),
     "key": (lambda: measures.directions(COMPONENTS, "random"), "key: expected a key of jax.random for random direct"),
     "counts": (
         lambda: measures.outputs_by_components(ROWS, COMPONENTS, (1, 4), abs),

@@ -36,7 +36,7 @@ def test_an_mlp_with_any_gate(gate, monkeypatch):
     monkeypatch.setattr(module, "BYTES", 10_000)  # some units at once
     network = mlp((3, 7, 5, 4), gate=gate)
     params = network.init(0)
-    inputs, targets = normal(1, 40, 3), np.arange(40) % 4
+    inputs, targets = jnp.asarray(normal(1, 40, 3)), jnp.arange(40) % 4
     losses = jax.jit(lambda params: LOSS(network.apply(params, inputs), targets))
     measured = jax.jit(lambda params: leave_one_out(network.apply, params, inputs, targets, LOSS))(params)
     assert len(measured.growth) == 2
