@@ -13,6 +13,8 @@ ENOUGH = 1e-3
 """A tenth of a point: how far below the best accuracy the plateau begins."""
 LINE = 0.025
 """The share of useless units from which on the journal calls a network too large (J4)."""
+SAMPLE = 64
+"""Units of a sample whose W is computed (E2)."""
 SMALL, LARGE = 362, 2896
 """The widths at which the journal compares the two data sets (C9)."""
 
@@ -30,9 +32,20 @@ def plateau(arm: ArmView) -> np.ndarray:
     return np.where(lost, np.nan, np.log2(widths_of(arm)[first]))
 
 
+def comparable_w(arm: ArmView) -> np.ndarray:
+    """Read W of every width, [seeds, widths].
+
+    In the original form it is of all seeds' units together. In the corrected one it is NaN for widths below 64, where
+    samples are smaller: W depends on their size.
+    """
+    if arm.form == "original":
+        return read_layers(arm)["pooled_w"]
+    return np.where(widths_of(arm)[None] >= SAMPLE, read_layers(arm)["w"], np.nan)
+
+
 def peak_of_w(arm: ArmView) -> np.ndarray:
-    """Return the log2 of the width at which W is largest, [seeds]; one number for all seeds where they are pooled."""
-    w = read_layers(arm)["pooled_w" if arm.form == "original" else "w"]
+    """Return the log2 of the width at which W is largest, [seeds]."""
+    w = comparable_w(arm)
     known = np.where(np.isfinite(w), w, -np.inf)
     return np.where(np.isfinite(w).any(1), np.log2(widths_of(arm)[np.argmax(known, axis=1)]), np.nan)
 
@@ -95,11 +108,14 @@ def peaks_agree(arm: ArmView) -> Iterator[Part]:
 
 def two_sided(arm: ArmView) -> Iterator[Part]:
     """Yield how far W falls from its peak towards both ends; each seed's peak is chosen by the other seeds."""
-    w = read_layers(arm)["w"]
-    seeds = np.arange(len(w))
-    if len(w) < 2 or not np.isfinite(w[:, [0, -1]]).any():
+    w = comparable_w(arm)
+    w = w[:, np.isfinite(w).any(0)]
+    if arm.form == "original":
+        w = w[:1]  # one number for all seeds
+    if w.shape[1] < 3:
         return
-    others = [np.nan_to_num(np.nanmedian(w[seeds != seed], axis=0), nan=-1.0) for seed in seeds]
+    seeds = np.arange(len(w))
+    others = [np.nanmedian(w[seeds != seed] if len(w) > 1 else w, axis=0) for seed in seeds]
     peak = w[seeds, [int(np.argmax(of_others)) for of_others in others]]
     for name, end in (("smallest", 0), ("largest", -1)):
         yield above(median_interval(peak - w[:, end]), of=f"W at its peak less W at the {name} width")
@@ -154,7 +170,12 @@ CLAIMS = {
     "C2": Claim("the total spread grows as the logarithm of the width", STATIC, grows_as_logarithm),
     "C3": Claim("dead units grow with the width, almost linearly from some width on", STATIC, dead_grow),
     "C4": Claim("W peaks near the width of the best accuracy, on average beyond it", STATIC, peaks_agree),
-    "C5": Claim("W does not tell a layer that is too small from one that is too large", STATIC, two_sided),
+    "C5": Claim(
+        "W does not tell a layer that is too small from one that is too large: it falls to both sides",
+        STATIC,
+        two_sided,
+        "needs three widths of 64 units or more",
+    ),
     "C6": Claim("an exponential and a normal over-count useless units, and two gammas fit better", STATIC, mixtures),
     "C7": Claim("the three metrics of spread under-estimate the width that is needed", STATIC, size_is_under_estimated),
     "C8": Claim("the accuracy of Fashion-MNIST has its plateau at a larger width", FASHION, later_plateau, BOTH),

@@ -48,7 +48,8 @@ def densities(arms: Arms) -> Any:
 def against_width(arms: Arms) -> Any:
     """W, total spread, dead units per model and accuracy against the width: medians over seeds, in the range.
 
-    W is of samples of 64 units; the dashed line is W of the units of all seeds together, as the journal had it.
+    W is of samples of 64 units, of all where a layer has fewer. The dashed line is W of the units of all seeds
+    together, as the journal had it.
     """
     (arm,) = arms
     layers, widths = read_layers(arm), widths_of(arm)
