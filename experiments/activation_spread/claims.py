@@ -7,7 +7,7 @@ import numpy as np
 from experiments.activation_spread.layers import read_layers, widths_of
 from jaxsize import studies
 from jaxsize.statistics import Part, fit_laws, median_interval, trend
-from jaxsize.studies import ArmView, Claim, above, across, below, each, trending, unclear
+from jaxsize.studies import ArmView, Claim, above, across, below, each, trending, unclear, within
 
 ENOUGH = 1e-3
 """A tenth of a point: how far below the best accuracy the plateau begins."""
@@ -53,7 +53,7 @@ def peak_of_w(arm: ArmView) -> np.ndarray:
 def crossing(arm: ArmView, share: str) -> np.ndarray:
     """Return the log2 of the first width from which on a share stays above the line, [seeds].
 
-    The largest width stands for those where it never does.
+    Where it never does, this is the largest width, a lower bound: the metric calls no layer of these too large.
     """
     above_line = read_layers(arm)[share] > LINE
     stays = np.logical_and.accumulate(above_line[:, ::-1], axis=1)[:, ::-1]
@@ -103,7 +103,10 @@ def dead_grow(arm: ArmView) -> Iterator[Part]:
 
 def peaks_agree(arm: ArmView) -> Iterator[Part]:
     """Yield by how many doublings W peaks beyond the plateau of the accuracy."""
-    yield above(median_interval(peak_of_w(arm) - plateau(arm)), of="log2 of W's peak less that of the plateau")
+    beyond = median_interval(peak_of_w(arm) - plateau(arm))
+    yield above(beyond, of="log2 of W's peak less that of the plateau")
+    near = within(beyond, -1, 1, of="the same, within a factor of two")
+    yield unclear(near, '"around the same values" has no number')
 
 
 def two_sided(arm: ArmView) -> Iterator[Part]:

@@ -11,16 +11,15 @@ from jaxsize.measures.components import (
     outputs_by_components,
     principal_components,
 )
+from jaxsize.measures.dead import DeadUnits, dead_units
 from jaxsize.measures.dimension import likelihood_dimension, participation_ratio, two_nn_dimension
 from jaxsize.measures.exponential_normal import ExponentialNormal, exponential_normal_mixture
 from jaxsize.measures.leave_one_out import LeftOut, leave_one_out
 from jaxsize.measures.normality import shapiro_w
 from jaxsize.measures.spread import (
-    DeadUnits,
     Moments,
     activation_spread,
     batch_moments,
-    dead_units,
     merge_moments,
     streamed_spread,
 )

@@ -204,6 +204,7 @@ def outputs_by_components(
     deviations = values - mean
     near, outputs = jnp.broadcast_to(mean, values.shape), []
     for low, high in zip((0, *counts), counts, strict=False):
-        near = near + (deviations @ kept[low:high].T) @ kept[low:high]
+        along = jnp.matmul(deviations, kept[low:high].T, precision="highest")
+        near = near + jnp.matmul(along, kept[low:high], precision="highest")
         outputs.append(outputs_of(near))
     return jnp.stack(outputs)

@@ -38,26 +38,6 @@ class Moments(NamedTuple):
     """[U], at least 0: exactly 0 for a unit that always put out the same (the journal calls it the variance)."""
 
 
-class DeadUnits(NamedTuple):
-    """Which units are dead, by three rules; bool [U] each (E4).
-
-    Example:
-        >>> import numpy as np
-        >>> from jaxsize.measures import DeadUnits, activation_spread, dead_units
-        >>> values = np.array([[0.0, 5.0, 0.0, 1.0], [0.0, 5.0, 1e-5, 3.0]])
-        >>> dead = dead_units(activation_spread(values))
-        >>> isinstance(dead, DeadUnits), dead.exact.tolist(), dead.constant.tolist()
-        (True, [True, True, False, False], [False, True, False, False])
-    """
-
-    exact: jax.Array
-    """The spread is exactly 0, as the journal has it."""
-    relative: jax.Array
-    """The spread is below a small share of the layer's median."""
-    constant: jax.Array
-    """The spread is exactly 0 and the mean is not: such a unit acts like a bias of the next layer."""
-
-
 def activation_spread(values: Array, *, batch_size: int = BATCH_SIZE, form: Form = "corrected") -> Moments:
     """Compute the spread of every unit in one pass over batches of rows.
 
@@ -131,8 +111,7 @@ def streamed_spread(
     require_count(num_rows, "inputs")
     whole, rest = divmod(num_rows, batch_size)
     inputs = jnp.asarray(inputs)
-    shapes = jax.tree.leaves(jax.eval_shape(units_of, inputs[: min(batch_size, num_rows)]))
-    structure = jax.tree.structure(jax.eval_shape(units_of, inputs[:1]))
+    shapes, structure = jax.tree.flatten(jax.eval_shape(units_of, inputs[: min(batch_size, num_rows)]))
     nothing = [_Running.of_none(shape) for shape in shapes]
 
     def added(running: list[_Running], batch: Any) -> list[_Running]:
@@ -246,37 +225,3 @@ def _merged(first: Moments, second: Moments, form: Form) -> Moments:
     scale = jnp.where(scale > 0, scale, 1)
     squares = (parts[0] / scale) ** 2 + (parts[1] / scale) ** 2 + (parts[2] / scale) ** 2
     return Moments(count, first.mean + share * moved, scale * jnp.sqrt(squares))
-
-
-def dead_units(moments: Moments, *, threshold: float = 1e-3) -> DeadUnits:
-    """Tell which units of a layer are dead.
-
-    Args:
-        moments: of the units of one layer, over all rows.
-        threshold: below which share of the median spread a unit counts as dead by `relative`. The median is that of the
-            units that are not constant: the median of all would be 0 once half of them are dead.
-
-    Returns:
-        Three answers for every unit. Where all units are constant, `relative` is the same as `exact`.
-
-    Raises:
-        InputError: when `threshold` is not from 0 to 1.
-
-    Example:
-        >>> import numpy as np
-        >>> from jaxsize.measures import activation_spread, dead_units
-        >>> values = np.array([[0.0, 1.0, 0.0, 1.0], [0.0, 2.0, 1e-5, 3.0]])
-        >>> dead_units(activation_spread(values)).relative.tolist()
-        [True, False, True, False]
-    """
-    if not 0 <= threshold <= 1:
-        raise InputError(f"expected a number from 0 to 1, got {threshold!r}", field="threshold")
-    return _dead(moments, threshold)
-
-
-@jax.jit
-def _dead(moments: Moments, threshold: float) -> DeadUnits:
-    exact = moments.spread == 0
-    median = jnp.nanmedian(jnp.where(exact, jnp.nan, moments.spread))
-    relative = exact | (moments.spread < threshold * median)  # without a median, NaN: nothing is below it
-    return DeadUnits(exact, relative, exact & (moments.mean != 0))
