@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import gaussian_kde
 
+from jaxsize.data import Form
 from jaxsize.errors import InputError
 from jaxsize.learners import task_of
 from jaxsize.measures import (
@@ -91,7 +92,7 @@ def measure_layers(folder: Folder, setup: Setup, learned: Learned) -> dict[str, 
     return {}
 
 
-def _of_spreads(spreads: np.ndarray, form: str) -> dict[str, np.ndarray]:
+def _of_spreads(spreads: np.ndarray, form: Form) -> dict[str, np.ndarray]:
     """Compute what spreads [seeds, widths, units] say, by name [seeds, widths]; NaN units are none."""
     cells = [[row[np.isfinite(row)] for row in of_seed] for of_seed in spreads]
 

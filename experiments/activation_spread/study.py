@@ -13,6 +13,7 @@ Beside them the loss without each unit, which the journal called ideal and too e
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import optax
@@ -58,17 +59,14 @@ def answer(arms: Arms) -> Iterator[str]:
 
 
 NUMBERS = ("median_spread", "total_spread", "dead", "constant", "w", "pooled_w", "exponential_share", "gamma_share")
+COMPUTED: dict[str, Any] = {name: at_width(name) for name in (*NUMBERS, "unneeded", "bic_difference")}
 STUDY = studies.Study(
     name="activation_spread",
     flags=ActivationSpreadFlags,
     presets=PRESETS,
     arms=arms,
     checks=[measure_layers],
-    table=studies.columns(
-        *("train_score", "test_score"),
-        by=("width",),
-        **{name: at_width(name) for name in (*NUMBERS, "unneeded", "bic_difference")},
-    ),
+    table=studies.columns("train_score", "test_score", by=("width",), **COMPUTED),
     claims=CLAIMS,
     pictures=PICTURES,
     answer=answer,
