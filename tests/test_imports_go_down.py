@@ -10,7 +10,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = [  # a package imports from those before it
     *("errors", "trees", "text_tables", "curvature", "statistics", "data", "resizing", "results", "gates", "plots"),
-    *("networks", "export", "units", "learners", "programs", "estimators", "training", "sweeps", "studies", "widths"),
+    *(
+        "networks",
+        "export",
+        "units",
+        "measures",
+        "learners",
+        "programs",
+        "estimators",
+        "training",
+        "sweeps",
+        "studies",
+        "widths",
+    ),
 ]
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path

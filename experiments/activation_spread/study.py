@@ -1,0 +1,74 @@
+"""Do the spreads of a layer's activations tell whether the layer is too large?
+
+    python -m experiments.activation_spread                                 digits, 10 seeds, minutes
+    python -m experiments.activation_spread --dataset mnist fashion_mnist      14 widths, 6 seeds
+    python -m experiments.activation_spread --dataset mnist fashion_mnist --full    J1's scale: 20 widths, 11 seeds
+
+Networks with one hidden layer of many widths; after training, the standard deviation of every unit's output over the
+training rows (D3), how normal its distribution over units is, and mixtures of useless and useful units (D4, D5). The
+journal (seed `003_d2c286111c329776.txt`, experiments J1 to J5) hoped to read off the right width there, and gave it up.
+`original`: the journal's pass over batches, dead units exactly 0, W of all models' units together, accuracy on training
+rows. `corrected`: exact moments, dead units relative to the layer, W on samples of 64 units of one model, test rows.
+Beside them the loss without each unit, which the journal called ideal and too expensive. Answers C1 to C9.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import optax
+
+from experiments.activation_spread.claims import CLAIMS, crossing, peak_of_w, plateau
+from experiments.activation_spread.flags import PRESETS, ActivationSpreadFlags
+from experiments.activation_spread.layers import at_width, measure_layers
+from experiments.activation_spread.pictures import PICTURES
+from experiments.common.networks import mlps
+from jaxsize import studies
+from jaxsize.learners import supervised, task_of
+from jaxsize.programs import Batch
+from jaxsize.studies import Arms, Setup
+from jaxsize.sweeps import setting_sweep
+
+
+def arms(setup: Setup) -> list[Batch]:
+    """Make a batch per width, of all its seeds: exact widths share programs best (no unit is padded)."""
+    flags, dataset, batches = setup.flags, setup.dataset, []
+    for width in flags.widths:
+        network = mlps(dataset, gate=None)((width,))
+        learner = supervised(network.apply, task_of(dataset), lambda hparams: optax.adam(hparams.learning_rate))
+        settings = [{"seed": seed, "learning_rate": flags.learning_rate} for seed in range(flags.num_seeds)]
+        fields = setup.after(*batches).fields("static", width=width)
+        batches.append(setting_sweep(dataset, settings, init=network.init, learner=learner, **fields))
+    return batches
+
+
+def answer(arms: Arms) -> Iterator[str]:
+    """Say where the accuracy had its plateau, and what width each metric would have chosen."""
+
+    def width(logarithms: np.ndarray) -> str:
+        known = logarithms[np.isfinite(logarithms)]
+        return f"{2 ** np.median(known):.0f}" if known.size else "none"
+
+    for arm in arms:
+        yield (
+            f"{arm.dataset}, {arm.form} form: the test accuracy has its plateau from {width(plateau(arm))} units on; W "
+            f"is largest at {width(peak_of_w(arm))}; the shares of useless units stay above .025 from "
+            f"{width(crossing(arm, 'exponential_share'))} (exponential and normal) and "
+            f"{width(crossing(arm, 'gamma_share'))} (two gammas) on (medians over seeds)."
+        )
+
+
+NUMBERS = ("median_spread", "total_spread", "dead", "constant", "w", "pooled_w", "exponential_share", "gamma_share")
+COMPUTED: dict[str, Any] = {name: at_width(name) for name in (*NUMBERS, "unneeded", "bic_difference")}
+STUDY = studies.Study(
+    name="activation_spread",
+    flags=ActivationSpreadFlags,
+    presets=PRESETS,
+    arms=arms,
+    checks=[measure_layers],
+    table=studies.columns("train_score", "test_score", by=("width",), **COMPUTED),
+    claims=CLAIMS,
+    pictures=PICTURES,
+    answer=answer,
+)
+COMMAND = STUDY.command
