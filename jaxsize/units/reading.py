@@ -20,7 +20,8 @@ from jaxsize.units._program.axis_rules import tie_axes
 from jaxsize.units._program.flatten import flatten
 from jaxsize.units._program.gate_sets import ALWAYS, NEVER
 from jaxsize.units._program.multiply_adds import costs_of
-from jaxsize.units._program.retrace import Difference, changes_at_other_sizes
+from jaxsize.units._program.other_sizes import changes_at_other_sizes
+from jaxsize.units._program.retrace import Difference
 from jaxsize.units._program.sources import read_places, reasons_against_zeros
 from jaxsize.units._program.zeros import Consumer, closed_by, facts_of, find_consumers
 from jaxsize.units.groups import Group, UnitGroups
