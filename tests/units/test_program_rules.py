@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers.groups import assert_exact, closed, conv, gates, normal, random_params, row, shape
+from helpers.groups import assert_cut_equals_twin, assert_exact, closed, conv, gates, normal, random_params, row, shape
 
 from jaxsize.units.compaction import compact
 from jaxsize.units.reading import unit_groups
@@ -173,17 +173,8 @@ EXACT = {
 @pytest.mark.parametrize("name", EXACT)
 def test_cut_it_equals_its_masked_twin(name):
     apply, shapes = EXACT[name]
-    params, x = random_params(1, shapes), normal(2, *X)
-    groups = unit_groups(apply, shapes, x)
-    exact = [group for group in groups.groups.values() if group.exact]
-    assert any(group.size == UNITS and "liveness <= 0" in gates(group) for group in exact), str(groups)
-    apply = jax.jit(apply)
-    for group in exact:
-        assert_exact(apply, groups, params, group.name, x, units=[0, group.size - 2])
-        shut = closed(groups, params, group.name, np.array([1, 2]), sorted(group.gates, key=sorted)[0])
-        small = compact(groups, shut, {group.name: groups.live(shut)[group.name]})
-        assert small.groups[group.name].size == group.size - 2
-        np.testing.assert_allclose(apply(small.params, x), apply(shut, x), rtol=1e-5, atol=1e-5)
+    exact = assert_cut_equals_twin(apply, random_params(1, shapes), normal(2, *X))
+    assert any(group.size == UNITS and "liveness <= 0" in gates(group) for group in exact)
 
 
 PAST = "past every gate"

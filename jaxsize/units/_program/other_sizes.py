@@ -7,7 +7,7 @@ does not grow with the depth of a network.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from jaxsize.trees import Tree
 from jaxsize.units._program.axes import Axis, atoms
@@ -16,13 +16,19 @@ from jaxsize.units._program.flatten import Program, flatten
 from jaxsize.units._program.retrace import Difference, Finding, findings, shapes_with
 
 MOST_TRACES = 8
-"""How often a function is traced at other sizes. Each takes as long as the first time, or less where it fails."""
+"""How often a function is traced at other sizes; a trace that fails counts as half, since it ends on the way."""
 MOST_ALIKE = 2
 """How often atoms like one that fails are tried again after it, since each attempt may show one that fails only."""
 
 
 def changes_at_other_sizes(
-    apply: Callable, params: Tree, inputs: tuple, program: Program, axes: dict[str, tuple[Axis, ...]], cut: list[Axis]
+    apply: Callable,
+    params: Tree,
+    inputs: tuple,
+    program: Program,
+    axes: dict[str, tuple[Axis, ...]],
+    cut: list[Axis],
+    first: Collection[Axis] = (),
 ) -> dict[Axis, Difference]:
     """Find out which atoms can have another size without a change in what a function does.
 
@@ -33,6 +39,7 @@ def changes_at_other_sizes(
         program: its program, with its axes tied.
         axes: the axes of every parameter, by path.
         cut: the atoms to resize.
+        first: those of them that matter most, and are tried before the others where not all can be resized.
 
     Returns:
         For every atom that cannot, what happens. The atoms that are missing can all have other sizes at once: by a
@@ -42,9 +49,13 @@ def changes_at_other_sizes(
     if not cut:
         return {}
     search = _Search(apply, params, inputs, program, axes)
-    free = search.settle(cut, _by_much(cut, program), MOST_TRACES - 2)
-    search.settle(free, _by_a_little(cut), MOST_TRACES - 1)
-    search.try_once_more(_by_a_little(cut))
+    much, little = _by_much(cut, program), _by_a_little(cut)
+    parts = [part for part in ([a for a in cut if a in first], [a for a in cut if a not in first]) if part]
+    free = list(cut) if len(parts) > 1 and not search.trace(much) else []
+    for part in parts if not free else ():
+        free = search.settle(part, much, MOST_TRACES - 2, free)
+    search.settle(free, little, MOST_TRACES - 1)
+    search.try_once_more(little)
     return {atom: search.differences[atom] for atom in cut if atom in search.differences}
 
 
@@ -86,7 +97,7 @@ class _Search:
     ):
         self.apply, self.params, self.inputs, self.program, self.axes = apply, params, inputs, program, axes
         self.differences: dict[Axis, Difference] = {}
-        self.num_traces = 0
+        self.num_traces = 0.0
         self.last: list[Finding] = []
         self.likeness = _likeness(axes)
 
@@ -113,7 +124,7 @@ class _Search:
                 if attempts > MOST_ALIKE:
                     self._refuse(pool, self.last)
                     break
-            found = self._trace({atom: sizes[atom] for atom in (*free, *pool)}) if self.num_traces < most else self.last
+            found = self.trace({atom: sizes[atom] for atom in (*free, *pool)}) if self.num_traces < most else self.last
             if not found:
                 free, pool = free + pool, []
             elif len(pool) == 1 or self.num_traces >= most:
@@ -136,19 +147,20 @@ class _Search:
         """Resize the atoms that change something as `sizes` says: the function may fail then, or change less."""
         changing = [atom for atom, difference in self.differences.items() if not difference.fails]
         if changing:
-            found = self._trace({atom: sizes[atom] for atom in changing})
+            found = self.trace({atom: sizes[atom] for atom in changing})
             self.differences |= self._blamed(found, changing, (), sizes)[0]
 
-    def _trace(self, sizes: Mapping[Axis, int]) -> list[Finding]:
+    def trace(self, sizes: Mapping[Axis, int]) -> list[Finding]:
         """Trace the function at other sizes, and list all differences; that it fails is one."""
-        self.num_traces += 1
         try:
             other = flatten(self.apply, shapes_with(self.params, self.axes, sizes), *self.inputs)
         except Exception as error:  # the user's function may raise anything; the message becomes the reason
             message = " ".join(str(error).split())
             difference = Difference(fails=f"{type(error).__name__}: {message:.160}")
             self.last = [Finding(difference, None, message=message)]
+            self.num_traces += 0.5
         else:
+            self.num_traces += 1
             self.last = list(findings(self.program, other, sizes))
         return self.last
 
