@@ -38,8 +38,8 @@ def unit_groups(
     A group is fixed if its units are an axis of the inputs or outputs, or reach a primitive without a rule. Units of
     the others can be removed, and exactly if every step that sums over them reads 0 where their gates are closed. Each
     group says what stands in the way, with the line of the function. The function must take its sizes from its
-    parameters, which is checked by tracing it again at two other sizes of all groups. Only shapes are read, and nothing
-    is computed. Source for removal: seed `003_d2c286111c329776.txt`.
+    parameters, which is checked by tracing it again at other sizes of all groups, a few times in all. Only shapes are
+    read, and nothing is computed. Source for removal: seed `003_d2c286111c329776.txt`.
 
     Args:
         apply: the function.

@@ -117,20 +117,22 @@ def power(h, g, p):
     return jax.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, jnp.tanh(c[1] * p["scale"])), (0, h * g))[1]
 
 
+def halve(carry, _):
+    return carry * HALF, None
+
+
 def until_small(h, g, p):
     return jax.lax.while_loop(lambda c: (c**2).sum() > 1, lambda c: c / 2, h * g)
 
 
 TWICE = PARAMS | {"kernel": shape(5, 2 * UNITS)}
 RECEIVERS = np.array([0, 1, 1, 0])
-bitcast = jax.lax.bitcast_convert_type
+HALF = jnp.asarray(0.5)
 # function, parameters
 EXACT = {
     "split": (linear_unit(lambda h: jnp.split(h, 2, -1)), TWICE),
-    "split by sizes": (linear_unit(lambda h: jnp.split(h, [h.shape[1] // 2], -1)), TWICE),
     "slices": (linear_unit(halves), TWICE),
     "every second": (linear_unit(lambda h: (h[:, ::2], h[:, 1::2])), TWICE),
-    "slices of rows": (linear_unit(lambda h: halves(h.reshape(len(h), 2, -1).reshape(len(h), -1))), TWICE),
     "unstacked": (linear_unit(lambda h: jnp.unstack(h.reshape(len(h), 2, -1), axis=1)), TWICE),
     "fused attention": (attention, PARAMS | {"kernel": shape(5, 2 * 4 + UNITS), "scale": shape(4)}),
     "fused cell": (gates_of_a_cell, PARAMS | {"kernel": shape(5, 4 * UNITS)}),
@@ -151,12 +153,10 @@ EXACT = {
     "segments of many": (by_time(lambda h, p: jax.vmap(lambda one: jax.ops.segment_sum(one, RECEIVERS, 2))(h)), PARAMS),
     "set": (by_time(lambda h, p: h.at[:, 1].set(h[:, 0])), PARAMS),
     "scaled rows": (by_time(lambda h, p: h.at[:, jnp.array([0, 2])].multiply(3.0)), PARAMS),
-    "the larger of two rows": (by_time(lambda h, p: h.at[:, jnp.array([0, 2])].max(h[:, :2])), PARAMS),
     "taken along": (by_time(lambda h, p: jnp.take_along_axis(h, jnp.array([[[1]], [[2]]]), 1)), PARAMS),
     "while": (network(power), PARAMS | {"scale": shape()}),
     "while units decide": (network(until_small), PARAMS),
     "cumsum": (by_time(lambda h, p: jnp.cumsum(h, 1)), PARAMS),
-    "cumprod": (by_time(lambda h, p: jnp.cumprod(h, 1)), PARAMS),
     "sort": (by_time(lambda h, p: jnp.sort(h, 1) * jnp.arange(4.0)[None, :, None]), PARAMS),
     "sort by another": (by_time(lambda h, p: jax.lax.sort([jnp.abs(h), h + 0], dimension=1, num_keys=1)[1]), PARAMS),
     "fft": (by_time(lambda h, p: jnp.fft.fft(jnp.swapaxes(h, 1, 2)).real.swapaxes(1, 2)), PARAMS),
@@ -166,7 +166,7 @@ EXACT = {
     "custom jvp": (custom("jvp"), PARAMS),
     "custom vjp": (custom("vjp"), PARAMS),
     "custom vmap": (custom("vmap"), PARAMS),
-    "bits": (network(lambda h, g, p: bitcast(bitcast(h * g, jnp.int32), jnp.float32)), PARAMS),
+    "scan with a constant": (network(lambda h, g, p: jax.lax.scan(halve, h * g, length=2)[0]), PARAMS),
 }
 
 
@@ -183,7 +183,13 @@ NOT_EXACT = {
     "logarithms of sums": (by_time(lambda h, p: jax.lax.cumlogsumexp(h, 1)), PAST),
     "where the largest are": (by_time(lambda h, p: jax.lax.top_k(h.swapaxes(1, 2), 2)[1].swapaxes(1, 2) * 1.0), PAST),
     "a sum onto ones": (by_time(lambda h, p: jnp.ones_like(h).at[:, 0].add(h[:, 1])), PAST),
+    "a function of rows": (by_time(lambda h, p: h.at[:, 0].apply(jnp.cos)), PAST),
+    "bits, which -0 has": (network(lambda h, g, p: jax.lax.bitcast_convert_type(h * g, jnp.int32) * 1.0), PAST),
     "padding of ones": (network(lambda h, g, p: jnp.pad(h * g, ((1, 1), (0, 0)), constant_values=1)), PAST),
+    "while, a gate inside": (
+        network(lambda h, g, p: jax.lax.while_loop(lambda c: c.sum() > 1, lambda c: c * g, h)),
+        PAST,  # it may take no turn
+    ),
     "while, another value": (
         network(lambda h, g, p: jax.lax.while_loop(lambda c: c.sum() < 0, lambda c: c + 1, h * g)),
         PAST,
@@ -194,10 +200,6 @@ NOT_EXACT = {
     ),
     "dropout": (
         network(lambda h, g, p: h * g * jax.random.bernoulli(jax.random.key(0), 0.5, h.shape)),
-        "draws other random numbers for another number of units",
-    ),
-    "normal noise": (
-        network(lambda h, g, p: h * g + g * jax.random.normal(jax.random.key(0), h.shape)),
         "draws other random numbers for another number of units",
     ),
 }

@@ -106,6 +106,7 @@ _PARAMS_THAT_FOLLOW_FROM_SHAPES = {
 
 def _of_steps(a: Program, b: Program, sizes: _Sizes) -> Iterator[Finding]:
     partner = dict(zip(a.inputs, b.inputs, strict=True))  # for a value of `a`, the one of `b` that stands for it
+    read = {value for step in a.steps for value in step.inputs}.union(a.outputs)
     misshapen: set[Value] = set()  # what is computed from an array of another shape than expected
     for x, y in zip(a.steps, b.steps, strict=False):
         text = f"the function runs other steps at another size, from {x.where} on"
@@ -127,7 +128,7 @@ def _of_steps(a: Program, b: Program, sizes: _Sizes) -> Iterator[Finding]:
         for before, after in zip(x.outputs, y.outputs, strict=True):
             if not is_first or tuple(sizes[axis] for axis in before.axes) != after.shape:
                 misshapen.add(before)
-                if is_first and not positions:
+                if is_first and not positions and (before in read or not a.outputs):
                     yield _other_shape(x, before, after)
             partner[before] = after
         if x.body is not None and y.body is not None:

@@ -16,9 +16,9 @@ from jaxsize.units._program.primitives import CUMULATIVE, REDUCTIONS, ZERO_AT_ZE
 _SOME_ENTRIES = frozenset(
     ("broadcast_in_dim", "reshape", "transpose", "squeeze", "copy", "slice", "split", "rev", "sort", "tile", "unstack")
 ) | {"dynamic_slice"}
-# Results that are 0 where the first operand is: other operands are factors, or lengths and positions. The bits of 0 are
-# those of the integer 0.
-_OF_THE_FIRST = _SOME_ENTRIES | (CUMULATIVE - {"cumlogsumexp"}) | {"fft", "bitcast_convert_type", "scatter-mul"}
+# Results that are 0 where the first operand is: other operands are factors, or lengths and positions. The bits of a 0
+# may be those of -0, which are not 0: `bitcast_convert_type` is not among these.
+_OF_THE_FIRST = _SOME_ENTRIES | (CUMULATIVE - {"cumlogsumexp"}) | {"fft", "scatter-mul"}
 # Results with entries of the first operand and of the last, or sums of both, or the larger or the smaller of both.
 _OF_FIRST_AND_LAST = frozenset(("scatter", "scatter-add", "scatter-sub", "scatter-min", "scatter-max"))
 
@@ -45,7 +45,8 @@ def zero_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
     if step.name in _OF_THE_FIRST:
         return by_operand[0]
     if step.name in _OF_FIRST_AND_LAST:
-        return both(by_operand[0], by_operand[-1])
+        applies_function = step.name == "scatter" and step.params.get("update_jaxpr") is not None  # `x.at[i].apply(f)`
+        return NEVER if applies_function else both(by_operand[0], by_operand[-1])
     if step.name == "dynamic_update_slice":
         return both(*by_operand[:2])
     if step.name in ("mul", "and"):

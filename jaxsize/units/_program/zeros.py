@@ -157,6 +157,8 @@ def _loop(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> No
         if [fact.gate_sets for fact in before] == [facts[value].gate_sets for value in carried]:
             break
     consumers += in_body
+    for inner in body.inputs:  # which are no constants of the program, with which `retrace` compares others
+        inner.constant = None
     for number, (output, result) in enumerate(zip(step.outputs, body.outputs, strict=True)):
         # The loop may take no turn at all: then its results are the values that it was given.
         facts[output] = facts[carried[number]] if number < num_carry else facts.get(result, Fact({}, {}))
