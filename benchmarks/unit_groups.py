@@ -129,7 +129,7 @@ def transformer(layers: int, width: int = 768, heads: int = 12, words: int = 502
     def network(units: tuple[int, ...]) -> Transformer:
         return Transformer(units, width, heads, words)
 
-    def apply(params: Any, tokens: jax.Array) -> jax.Array:
+    def apply(params: Any, tokens: jax.Array) -> Any:
         units = tuple(params[f"block{number}"]["liveness"].shape[0] for number in range(layers))
         return network(units).apply({"params": params}, tokens)
 
@@ -144,7 +144,7 @@ def residual(depths: tuple[int, ...] = (3, 4, 6, 3), widths: tuple[int, ...] = (
     def network(units: tuple[tuple[tuple[int, int], ...], ...]) -> Residual:
         return Residual(units, widths)
 
-    def apply(variables: Any, images: jax.Array) -> jax.Array:
+    def apply(variables: Any, images: jax.Array) -> Any:
         blocks = [[variables["params"][f"stage{s}block{n}"] for n in range(depth)] for s, depth in enumerate(depths)]
         units = tuple(tuple((b["a_liveness"].shape[0], b["b_liveness"].shape[0]) for b in stage) for stage in blocks)
         return network(units).apply(variables, images)

@@ -40,7 +40,7 @@ class Blame:
         self.makers = {value: step for step in program.steps for value in step.outputs}
         self.resized = frozenset(sizes)
         self.pairs: dict[tuple[int, int], set[Axis]] = {}
-        self.new: dict[int, set[Axis]] = {}
+        self.new: dict[int, frozenset[Axis]] = {}
         values = {value for step in program.steps for value in (*step.inputs, *step.outputs)} | set(program.inputs)
         axes = {find(axis) for value in values for axis in value.axes}
         old = {axis.size for axis in axes}
@@ -87,7 +87,8 @@ class Blame:
             values = (value for one in steps for value in (*one.inputs, *one.outputs))
             if found := self.resized.intersection(_atoms_of(values)):
                 return found
-            steps = [self.makers[value] for one in steps for value in one.inputs if value in self.makers]
+            makers = (self.makers.get(value) for one in steps for value in one.inputs)
+            steps = [maker for maker in dict.fromkeys(makers) if maker is not None]
         return frozenset()
 
 

@@ -145,9 +145,9 @@ def _of_steps(a: Program, b: Program, sizes: _Sizes) -> Iterator[Finding]:
 def _other_constant(before: np.ndarray | None, after: np.ndarray | None, step: Step) -> Finding:
     change = f"{_constant_text(before)} becomes {_constant_text(after)}"
     text = f"a constant computed from the number of units: {change} in {step.where}"
-    is_number = before is not None and after is not None and before.ndim == after.ndim == 0
-    numbers = ((float(before), float(after)),) if is_number and np.isrealobj(before) else ()
-    return Finding(Difference(changes=text), step, numbers)
+    if before is None or after is None or before.ndim or after.ndim or np.iscomplexobj(before):
+        return Finding(Difference(changes=text), step)
+    return Finding(Difference(changes=text), step, ((float(before), float(after)),))
 
 
 def _other_shape(step: Step, before: Value, after: Value) -> Finding:
