@@ -13,9 +13,9 @@ from jaxsize.units.reading import unit_groups
 WIDTH, STREAM = 12, 8
 
 
-def residual(then, layers, names="layer{}"):
-    """A stream through `layers` gated branches, then(units of a branch, its number); and its parameters."""
-    of_branch = [names.format(number) for number in range(layers)]
+def residual(then, of_branch):
+    """The groups of a stream through gated branches of these names, then(units of a branch, its number); how often it
+    was traced."""
     branch = {"up": shape(STREAM, WIDTH), "liveness": shape(WIDTH), "down": shape(WIDTH, STREAM)}
     params = {"stem": shape(5, STREAM), "head": shape(STREAM, 3)} | dict.fromkeys(of_branch, branch)
     calls = []
@@ -54,8 +54,18 @@ ODD = {
 @pytest.mark.parametrize("odd", [{0}, {3, 4}, {0, 1, 2, 3, 4, 5}])
 def test_branches_that_do_not_fit_are_told_apart(name, odd):
     change, reason = ODD[name]
-    groups, calls = residual(lambda units, number: change(units) if number in odd else units, 6)
+    groups, calls = residual(
+        lambda units, number: change(units) if number in odd else units, [f"layer{n}" for n in range(6)]
+    )
     assert calls <= 2 * MOST_TRACES
     for number, group in groups.items():
         assert group.exact == (number not in odd), (number, str(group))
         assert group.exact or re.search(reason, group.fixed or group.inexact), (number, str(group))
+
+
+@pytest.mark.parametrize("odd", [set(range(0, 12, 2)), set(range(11)), {3, 8}])
+def test_what_a_few_traces_do_not_tell_apart_is_refused(odd):
+    names = [letter * 3 for letter in "abcdefghijkl"]  # none is like another, and the error has no number
+    groups, calls = residual(lambda units, number: silent(units) if number in odd else units, names)
+    assert calls <= 2 * MOST_TRACES and not any(groups[number].exact for number in odd)
+    assert all(re.search("ValueError: no", group.fixed) for group in groups.values() if not group.exact)

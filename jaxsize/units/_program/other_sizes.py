@@ -54,7 +54,7 @@ def changes_at_other_sizes(
     free = list(cut) if len(parts) > 1 and not search.trace(much) else []
     for part in parts if not free else ():
         free = search.settle(part, much, MOST_TRACES - 2, free)
-    search.settle(free, little, MOST_TRACES - 1)
+    search.settle(free, little, MOST_TRACES)
     search.try_once_more(little)
     return {atom: search.differences[atom] for atom in cut if atom in search.differences}
 
@@ -98,7 +98,7 @@ class _Search:
         self.apply, self.params, self.inputs, self.program, self.axes = apply, params, inputs, program, axes
         self.differences: dict[Axis, Difference] = {}
         self.num_traces = 0.0
-        self.last: list[Finding] = []
+        self.last: list[Finding] = []  # what was found when anything was
         self.likeness = _likeness(axes)
 
     def settle(
@@ -124,10 +124,13 @@ class _Search:
                 if attempts > MOST_ALIKE:
                     self._refuse(pool, self.last)
                     break
-            found = self.trace({atom: sizes[atom] for atom in (*free, *pool)}) if self.num_traces < most else self.last
+            if self.num_traces >= most:
+                self._refuse(pool + again, self.last)
+                break
+            found = self.trace({atom: sizes[atom] for atom in (*free, *pool)})
             if not found:
                 free, pool = free + pool, []
-            elif len(pool) == 1 or self.num_traces >= most:
+            elif len(pool) == 1:
                 self._refuse(pool, found)
                 pool = []
             else:
@@ -157,12 +160,13 @@ class _Search:
         except Exception as error:  # the user's function may raise anything; the message becomes the reason
             message = " ".join(str(error).split())
             difference = Difference(fails=f"{type(error).__name__}: {message:.160}")
-            self.last = [Finding(difference, None, message=message)]
+            found = [Finding(difference, None, message=message)]
             self.num_traces += 0.5
         else:
+            found = list(findings(self.program, other, sizes))
             self.num_traces += 1
-            self.last = list(findings(self.program, other, sizes))
-        return self.last
+        self.last = found or self.last
+        return found
 
     def _blamed(
         self, found: Sequence[Finding], pool: Sequence[Axis], free: Sequence[Axis], sizes: Mapping[Axis, int]
