@@ -23,7 +23,7 @@ from jaxsize.units._program.axes import Axis, atoms, find, unify
 from jaxsize.units._program.axis_rules import tie_axes
 from jaxsize.units._program.flatten import Program, Value, flatten
 from jaxsize.units._program.gate_sets import ALWAYS, Fact
-from jaxsize.units._program.retrace import changes_at_other_sizes
+from jaxsize.units._program.other_sizes import changes_at_other_sizes
 from jaxsize.units._program.zeros import find_consumers
 from jaxsize.units.groups import UnitGroups
 

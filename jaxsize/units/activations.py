@@ -13,10 +13,12 @@ from jaxsize.errors import InputError
 from jaxsize.trees import Tree
 from jaxsize.units._naming import group_of, is_folded
 from jaxsize.units._program.axes import Axis, atoms, find
-from jaxsize.units._program.axis_rules import REDUCTIONS, tie_axes
+from jaxsize.units._program.axis_rules import tie_axes
+from jaxsize.units._program.contraction_rules import summed_axes
 from jaxsize.units._program.flatten import Program, Step, Value, program_of
 from jaxsize.units._program.gate_sets import atoms_of
-from jaxsize.units._program.sources import DATA, sources_of, summed_axes
+from jaxsize.units._program.primitives import REDUCTIONS
+from jaxsize.units._program.sources import DATA, sources_of
 from jaxsize.units._program.taps import tapped
 from jaxsize.units.groups import UnitGroups
 from jaxsize.units.reading import INPUTS, unit_groups

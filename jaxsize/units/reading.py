@@ -20,7 +20,8 @@ from jaxsize.units._program.axis_rules import tie_axes
 from jaxsize.units._program.flatten import flatten
 from jaxsize.units._program.gate_sets import ALWAYS, NEVER
 from jaxsize.units._program.multiply_adds import costs_of
-from jaxsize.units._program.retrace import Difference, changes_at_other_sizes
+from jaxsize.units._program.other_sizes import changes_at_other_sizes
+from jaxsize.units._program.retrace import Difference
 from jaxsize.units._program.sources import read_places, reasons_against_zeros
 from jaxsize.units._program.zeros import Consumer, closed_by, facts_of, find_consumers
 from jaxsize.units.groups import Group, UnitGroups
@@ -37,8 +38,8 @@ def unit_groups(
     A group is fixed if its units are an axis of the inputs or outputs, or reach a primitive without a rule. Units of
     the others can be removed, and exactly if every step that sums over them reads 0 where their gates are closed. Each
     group says what stands in the way, with the line of the function. The function must take its sizes from its
-    parameters, which is checked by tracing it again at two other sizes of all groups. Only shapes are read, and nothing
-    is computed. Source for removal: seed `003_d2c286111c329776.txt`.
+    parameters, which is checked by tracing it again at other sizes of all groups, a few times in all. Only shapes are
+    read, and nothing is computed. Source for removal: seed `003_d2c286111c329776.txt`.
 
     Args:
         apply: the function.
@@ -85,18 +86,24 @@ def unit_groups(
     parameter_atoms = dict.fromkeys(atom for of_leaf in axes.values() for axis in of_leaf for atom in atoms(axis))
     unit_atoms = [atom for atom in parameter_atoms if atom.size > 1]
     removable = [atom for atom in unit_atoms if not atom.fixed]
-    changes = changes_at_other_sizes(apply, params, inputs, program, axes, removable)
-    consumers = find_consumers(program, facts_of(values, filter(is_gate, values)))
+    readers: dict[Axis, list[Consumer]] = {atom: [] for atom in unit_atoms}
+    for consumer in find_consumers(program, facts_of(values, filter(is_gate, values))):
+        readers.setdefault(find(consumer.atom), []).append(consumer)
+    gated = {atom for atom in removable if closed_by(readers[atom], atom)[0] not in (NEVER, ALWAYS)}
+    changes = changes_at_other_sizes(apply, params, inputs, program, axes, removable, first=gated)
     read_at = read_places(program, values, frozenset(filter(is_gate, values)))
     against_zeros = reasons_against_zeros(program, values, read_at)
+    leaves_of: dict[Axis, dict[str, tuple[Axis, ...]]] = {atom: {} for atom in parameter_atoms}
+    for name, of_leaf in axes.items():
+        for atom in {atom for axis in of_leaf for atom in atoms(axis)}:
+            leaves_of[atom][name] = of_leaf
     groups: dict[str, Group] = {}
     by_name: dict[str, Axis] = {}
     for atom in unit_atoms:
         change = changes.get(atom, Difference())
-        group = _group(atom, axes, consumers, change, groups)
-        if any(find(consumer.atom) is atom for consumer in consumers):
-            not_inert = change.changes or against_zeros.get(atom, "")
-        else:
+        group = _group(atom, leaves_of[atom], readers[atom], change, groups)
+        not_inert = change.changes or against_zeros.get(atom, "")
+        if not readers[atom]:
             not_inert = "no step sums over these units"
         places = frozenset((place.leaf, place.axis) for place in group.places)
         group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert)
@@ -107,7 +114,7 @@ def unit_groups(
 def _group(
     atom: Axis,
     axes: dict[str, tuple[Axis, ...]],
-    consumers: list[Consumer],
+    readers: list[Consumer],
     change: Difference,
     others: dict[str, Group],
 ) -> Group:
@@ -115,13 +122,13 @@ def _group(
 
     Args:
         atom: the atom.
-        axes: the axes of every parameter, by path.
-        consumers: all steps that sum over an atom.
+        axes: the axes of every parameter that has the atom, by path.
+        readers: all steps that sum over the atom.
         change: what happens to the function when the atom has another size.
         others: the groups made so far, whose names are taken.
     """
     places = places_of(axes, atom)
-    gate_sets, reader = closed_by(consumers, atom)
+    gate_sets, reader = closed_by(readers, atom)
     inexact = change.changes
     if reader is not None:
         through = f" {reader.open_source}" if reader.open_source else ""

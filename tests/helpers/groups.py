@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsize.trees import named_leaves, with_leaves
+from jaxsize.units import compact, unit_groups
 from jaxsize.units._program.entries import kept_of
 
 
@@ -94,3 +95,21 @@ def assert_exact(apply, groups, params, name, *inputs, units=(0,)):
         other = scrambled(groups, shut, name, units, number)
         assert any((a != b).any() for a, b in zip(jax.tree.leaves(shut), jax.tree.leaves(other), strict=True))
         chex.assert_trees_all_equal(apply(shut, *inputs), apply(other, *inputs), strict=True)
+
+
+def assert_cut_equals_twin(apply, params, *inputs, units=(1, 2)):
+    """Every group that can be cut exactly: of closed units nothing is read, and without them the outputs are the same.
+
+    Returns the groups.
+    """
+    groups = unit_groups(apply, params, *inputs)
+    exact = [group for group in groups.groups.values() if group.exact]
+    apply = jax.jit(apply)
+    for group in exact:
+        units = [unit for unit in units if unit < group.size][: group.size - 1]
+        assert_exact(apply, groups, params, group.name, *inputs, units=units)
+        shut = closed(groups, params, group.name, np.array(units), min(group.gates, key=sorted))
+        small = compact(groups, shut, {group.name: groups.live(shut)[group.name]})
+        assert small.groups[group.name].size == group.size - len(units)
+        chex.assert_trees_all_close(apply(small.params, *inputs), apply(shut, *inputs), rtol=1e-5, atol=1e-5)
+    return exact

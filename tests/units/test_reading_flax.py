@@ -127,10 +127,10 @@ LINEN = {
         lambda p: nn.RNN(nn.OptimizedLSTMCell(p["cell"]["hi"]["bias"].shape[-1])),
         nn.RNN(nn.OptimizedLSTMCell(7)),
         SEQUENCE,
-        {f"cell.i{gate}.kernel": "in position" for gate in "ifgo"}
-        | {f"cell.h{gate}.kernel": "position position" for gate in "ifgo"}
-        | {f"cell.h{gate}.bias": "position" for gate in "ifgo"},
-        {},
+        {f"cell.i{gate}.kernel": "in out" for gate in "ifgo"}
+        | {f"cell.h{gate}.kernel": "out out" for gate in "ifgo"}
+        | {f"cell.h{gate}.bias": "out" for gate in "ifgo"},
+        {"out": PAST},
     ),
     "LSTMCell": (
         lambda p: nn.RNN(nn.LSTMCell(p["cell"]["hi"]["bias"].shape[-1])),

@@ -192,3 +192,42 @@ def split(axis: Axis, kind: str, size: int) -> bool:
     axis.parts = (Axis(size, fixed=axis.fixed), Axis(rest, fixed=axis.fixed))
     axis.kind = "product" if kind == "product" else "sum"
     return True
+
+
+def cut_into(axis: Axis, sizes: Sequence[int]) -> list[Axis] | None:
+    """Cut an axis into consecutive pieces, by splitting its atoms into sums as needed.
+
+    Args:
+        axis: the axis to cut.
+        sizes: the numbers of entries of the pieces, which add up to that of the axis.
+
+    Returns:
+        The pieces; None where a cut goes across the inner factors of a product, as in the middle of a row.
+    """
+    rest, pieces = [axis], []
+    for size in sizes:
+        piece: list[Axis] = []
+        missing = size
+        while missing:
+            rest[:1] = _terms(rest[0])  # what was an atom may have been split since
+            if rest[0].size <= missing:
+                piece.append(rest.pop(0))
+                missing -= piece[-1].size
+            elif (halves := _halves(rest[0], missing)) is not None:
+                rest[:1] = halves
+            else:
+                return None
+        pieces.append(concatenated(piece))
+    return pieces
+
+
+def _halves(axis: Axis, size: int) -> list[Axis] | None:
+    """Cut an atom, or the outermost factor of a product, so that the first part of the axis has `size` entries."""
+    if axis.kind == "atom":
+        return list(find(axis).parts) if split(axis, "sum", size) else None
+    outer, *inner = _factors(axis)
+    width = axis.size // outer.size
+    if size % width:
+        return None
+    halves = cut_into(outer, [size // width, outer.size - size // width])
+    return None if halves is None else [product([half, *inner]) for half in halves]

@@ -2,14 +2,15 @@
 
 `jit`, `checkpoint`, custom derivatives and calls are replaced by the steps of the function that they call, anew for
 every call, since JAX shares the body of a function among its callers. A `cond` is replaced by the steps of all its
-branches and a `select_n`, and a cast of a known number by the number. A `scan` stays one step with a body.
+branches and a `select_n`, and a cast of a known number by the number. A `scan` or a `while` stays one step with a body;
+the condition of a `while` is computed in the body, at the start of every turn.
 """
 
 import dataclasses
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,11 +25,15 @@ CALLS = {
     "pjit": "jaxpr",
     "closed_call": "call_jaxpr",
     "core_call": "call_jaxpr",
+    "call": "call_jaxpr",
+    "custom_vmap_call": "call",
     "remat2": "jaxpr",
     "checkpoint": "jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
 }
+CONDITION = "condition of a loop"
+"""Name of the step that reads whether a `while` takes another turn; no primitive has it."""
 _PATHS = [sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")] + [
     sys.modules["jaxsize"].__path__[0]
 ]
@@ -69,11 +74,13 @@ class Step:
     where: str
     """The primitive and the line of the user's code that it comes from, such as `dot_general at model.py:12`."""
     body: "Program | None" = None
-    """What a `scan` does in one turn."""
+    """What a `scan` or a `while` does in one turn."""
+    pieces: dict[int, list[Axis]] = dataclasses.field(default_factory=dict)
+    """Per dimension that a slice, a split or padding cuts or joins: the axes of the pieces; see `layout_rules`."""
 
 
 def loop_counts(step: Step) -> tuple[int, int]:
-    """Count how many inputs of a scan are constants of its body, and how many are carried from turn to turn.
+    """Count how many inputs of a loop are constants of its body, and how many are carried from turn to turn.
 
     The ranks decide, since versions of JAX keep these numbers in different places: an input that the scan walks along
     has one dimension more outside than in the body.
@@ -171,9 +178,25 @@ def _step(
             steps.append(Step("select_n", {}, [inputs[0], *choices], [value], where))
         return joined
     outputs = [Value(tuple(getattr(var.aval, "shape", ()))) for var in eqn.outvars]
-    body = _program(params["jaxpr"], line) if name == "scan" else None
+    body = None
+    if name == "scan":
+        body = _program(params["jaxpr"], line)
+    elif name == "while":
+        body = _turn(params, inputs, line)
     steps.append(Step(name, params, inputs, outputs, where, body))
     return outputs
+
+
+def _turn(params: Mapping[str, Any], inputs: Sequence[Value], line: str) -> Program:
+    """Make the program of one turn of a `while`: its condition, then its body. Its inputs are those of the `while`."""
+    values = [Value(value.shape) for value in inputs]
+    of_condition = params["cond_nconsts"]
+    first_carried = of_condition + params["body_nconsts"]
+    carried = values[first_carried:]
+    steps: list[Step] = []
+    goes_on = _run(params["cond_jaxpr"], values[:of_condition] + carried, steps, line)
+    steps.append(Step(CONDITION, {}, goes_on, [], f"{CONDITION} at {line or 'an unknown line'}"))
+    return Program(values, _run(params["body_jaxpr"], values[of_condition:], steps, line), steps)
 
 
 def _is_gated(called: ClosedJaxpr | Jaxpr) -> bool:

@@ -108,7 +108,9 @@ class Operand:
         self.fact = facts.get(value, Fact({}, {}))
         self.atoms = atoms_of(value)
         self.stretched = stretched
-        self.is_zero = value.is_zero or ALWAYS in self.fact.gate_sets.values()
+        # Padding is 0 at the units that it adds, and only there: a value is 0 where it is so for all of its atoms.
+        known = self.fact.gate_sets
+        self.is_zero = value.is_zero or (bool(known) and all(known.get(atom) == ALWAYS for atom in self.atoms))
 
     def gate_sets(self, atom: Axis) -> GateSets:
         """Return what makes all entries of a unit of `atom` 0."""

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from jaxsize.units._program.axes import Axis
+from jaxsize.units._program.contraction_rules import CONTRACTIONS, contracted
 from jaxsize.units._program.entries import size_with
-from jaxsize.units._program.flatten import Program, Step
+from jaxsize.units._program.flatten import Program
 
 
 class Cost(NamedTuple):
@@ -19,28 +20,24 @@ class Cost(NamedTuple):
 
 
 def costs_of(program: Program, factor: int = 1) -> Iterator[Cost]:
-    """Yield the cost of every contraction and convolution; a step in the body of a loop counts once per turn.
+    """Yield the cost of every contraction and convolution; a step in the body of a loop counts once per turn, in
+    that of a `while`, whose turns are not known, once.
 
     Args:
         program: a program with its axes tied.
         factor: how many times the program runs.
     """
     for step in program.steps:
-        if step.name == "dot_general":
-            yield Cost(factor, _contraction(step))
+        if step.name in CONTRACTIONS:
+            summed = (step.inputs[0].axes[dim] for dim in contracted(step)[0])
+            yield Cost(factor, (*step.outputs[0].axes, *summed))
         elif step.name == "conv_general_dilated":
             rhs_spec = step.params["dimension_numbers"].rhs_spec
             kernel = step.inputs[1].axes
             # Every entry of the result sums over one window of one group of inputs.
             yield Cost(factor, (*step.outputs[0].axes, *(kernel[dim] for dim in rhs_spec[1:])))
         elif step.body is not None:
-            yield from costs_of(step.body, factor * step.params["length"])
-
-
-def _contraction(step: Step) -> tuple[Axis, ...]:
-    """List the axes of the result of a dot_general, and those it sums over."""
-    (contracted, _), _ = step.params["dimension_numbers"]
-    return (*step.outputs[0].axes, *(step.inputs[0].axes[dim] for dim in contracted))
+            yield from costs_of(step.body, factor * step.params.get("length", 1))
 
 
 def total(costs: Sequence[Cost], sizes: Mapping[Axis, int]) -> int:

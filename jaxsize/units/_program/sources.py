@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from jaxsize.units._program.axes import Axis, atoms, find, times_in
+from jaxsize.units._program.contraction_rules import summed_axes
 from jaxsize.units._program.flatten import Program, Step, Value
 from jaxsize.units._program.gate_sets import Fact, Gate, GateSets, atoms_of
 from jaxsize.units._program.zeros import find_consumers
@@ -41,18 +42,6 @@ def steps_of(program: Program) -> Iterator[Step]:
         yield step
         if step.body is not None:
             yield from steps_of(step.body)
-
-
-def summed_axes(step: Step) -> list[tuple[Value, Axis]]:
-    """List the axes that a contraction or a convolution sums over, each with the operand that has it."""
-    if step.name == "dot_general":
-        pairs = zip(step.inputs, step.params["dimension_numbers"][0], strict=True)
-        return [(value, value.axes[dim]) for value, dims in pairs for dim in dims]
-    if step.name == "conv_general_dilated":
-        specs = step.params["dimension_numbers"]
-        pairs = zip(step.inputs, (specs.lhs_spec[1], specs.rhs_spec[1]), strict=True)
-        return [(value, value.axes[dim]) for value, dim in pairs]
-    return []
 
 
 def read_places(program: Program, leaves: Mapping[str, Value], gates: frozenset[str]) -> frozenset[tuple[str, int]]:

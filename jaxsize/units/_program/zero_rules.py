@@ -7,19 +7,27 @@ which the rule knows nothing counts as open.
 import jax
 
 from jaxsize.units._program.axes import Axis, atoms, times_in
-from jaxsize.units._program.axis_rules import REDUCTIONS, ZERO_AT_ZERO
+from jaxsize.units._program.contraction_rules import CONTRACTIONS, contracted
 from jaxsize.units._program.flatten import Step
-from jaxsize.units._program.gate_sets import NEVER, GateSets, Operand, both, either, fold
+from jaxsize.units._program.gate_sets import ALWAYS, NEVER, GateSets, Operand, both, either, fold
+from jaxsize.units._program.primitives import CUMULATIVE, REDUCTIONS, ZERO_AT_ZERO
 
-_SAME_ENTRIES = frozenset(("broadcast_in_dim", "reshape", "transpose", "squeeze", "copy"))
-_SOME_ENTRIES = _SAME_ENTRIES | {"slice", "split", "rev"}
+# Results that have no other entries than the first operand.
+_SOME_ENTRIES = frozenset(
+    ("broadcast_in_dim", "reshape", "transpose", "squeeze", "copy", "slice", "split", "rev", "sort", "tile", "unstack")
+) | {"dynamic_slice"}
+# Results that are 0 where the first operand is: other operands are factors, or lengths and positions. The bits of a 0
+# may be those of -0, which are not 0: `bitcast_convert_type` is not among these.
+_OF_THE_FIRST = _SOME_ENTRIES | (CUMULATIVE - {"cumlogsumexp"}) | {"fft", "scatter-mul"}
+# Results with entries of the first operand and of the last, or sums of both, or the larger or the smaller of both.
+_OF_FIRST_AND_LAST = frozenset(("scatter", "scatter-add", "scatter-sub", "scatter-min", "scatter-max"))
 
 
 def keeps_signs(step: Step) -> bool:
     """Tell whether the entries of a step's result have the signs of the entries of its operand."""
     if step.name == "convert_element_type":  # a boolean of a negative number is True
         return jax.numpy.issubdtype(step.params["new_dtype"], jax.numpy.floating)
-    return step.name in _SAME_ENTRIES
+    return step.name in _SOME_ENTRIES
 
 
 def zero_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
@@ -34,11 +42,16 @@ def zero_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
         The alternatives; `NEVER` for a primitive without a rule.
     """
     by_operand = [operand.gate_sets(atom) for operand in operands]
-    if step.name in _SOME_ENTRIES:
+    if step.name in _OF_THE_FIRST:
         return by_operand[0]
+    if step.name in _OF_FIRST_AND_LAST:
+        applies_function = step.name == "scatter" and step.params.get("update_jaxpr") is not None  # `x.at[i].apply(f)`
+        return NEVER if applies_function else both(by_operand[0], by_operand[-1])
+    if step.name == "dynamic_update_slice":
+        return both(*by_operand[:2])
     if step.name in ("mul", "and"):
         return fold(either, by_operand)
-    if step.name == "dot_general":
+    if step.name in CONTRACTIONS:
         return _contraction(step, operands, atom)
     if step.name == "conv_general_dilated":
         return _convolution(step, operands, atom)
@@ -59,10 +72,11 @@ def zero_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
         return by_operand[1] if _at_most_0(low) and _at_least_0(high) else NEVER
     if step.name == "select_n":
         return _selection(operands, atom)
-    if step.name == "concatenate":
+    if step.name in ("concatenate", "stack"):
         return fold(both, (operand.gate_sets(atom) for operand in operands if atom in operand.atoms))
     if step.name == "pad":
-        return fold(both, by_operand)
+        padded, filler = operands
+        return both(padded.gate_sets(atom) if atom in padded.atoms else ALWAYS, filler.gate_sets(atom))
     if step.name == "gather":
         _, indices = operands
         filler = step.params["fill_value"]  # of rows out of range; NaN is there for all units alike
@@ -83,7 +97,7 @@ def true_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
         return either(not_positive, both(gate.gate_sets(atom), zero.gate_sets(atom)))
     if step.name == "not":
         return operands[0].gate_sets(atom)
-    return operands[0].true_gate_sets(atom) if step.name in _SAME_ENTRIES else NEVER
+    return operands[0].true_gate_sets(atom) if step.name in _SOME_ENTRIES else NEVER
 
 
 def _contraction(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
@@ -91,8 +105,8 @@ def _contraction(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
 
     Either operand closes a batch axis; any other axis is closed by the operand that it comes from.
     """
-    (left, right), (left_batch, right_batch) = step.params["dimension_numbers"]
-    a, b = operands
+    left, right, left_batch, right_batch = contracted(step)
+    a, b = operands[:2]
     by_axis = []
     if any(atom in atoms(a.value.axes[dim]) for dim in left_batch):
         by_axis.append(either(a.gate_sets(atom), b.gate_sets(atom)))

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from jaxsize.units._program.axes import Axis, atoms, find, times_in
-from jaxsize.units._program.axis_rules import ELEMENTWISE, REDUCTIONS
+from jaxsize.units._program.contraction_rules import CONTRACTIONS, contracted
 from jaxsize.units._program.flatten import Program, Step, Value, loop_counts
 from jaxsize.units._program.gate_sets import NEVER, Fact, Gate, GateSets, Operand, atoms_of, both, either, fold
+from jaxsize.units._program.primitives import ELEMENTWISE, REDUCTIONS, SIDE_BY_SIDE
 from jaxsize.units._program.zero_rules import keeps_signs, true_gate_sets, zero_gate_sets
 
 
@@ -62,12 +63,12 @@ def find_consumers(program: Program, given: Mapping[Value, Fact]) -> list[Consum
 def _walk(program: Program, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
     """Add what is known of the results of all steps to `facts`, and the steps that sum over an atom to `consumers`."""
     for step in program.steps:
-        if step.name == "scan":
-            _scan(step, facts, consumers)
+        if step.body is not None:
+            _loop(step, facts, consumers)
             continue
         consumers += _consumed(step, [Operand(value, facts) for value in step.inputs])
         for number, output in enumerate(step.outputs):
-            inputs = [step.inputs[number]] if step.name == "optimization_barrier" else step.inputs
+            inputs = [step.inputs[number]] if step.name in SIDE_BY_SIDE else step.inputs
             operands = [Operand(value, facts, _stretched(step, value, output)) for value in inputs]
             facts[output] = _fact(step, operands, output)
 
@@ -86,10 +87,10 @@ def _stretched(step: Step, value: Value, output: Value) -> frozenset[Axis]:
 
 def _consumed(step: Step, operands: list[Operand]) -> list[Consumer]:
     """List the atoms that a step sums over."""
-    if step.name in ("dot_general", "conv_general_dilated"):
-        left, right = operands
-        if step.name == "dot_general":
-            summed = [left.value.axes[dim] for dim in step.params["dimension_numbers"][0][0]]
+    if step.name in (*CONTRACTIONS, "conv_general_dilated"):
+        left, right = operands[:2]
+        if step.name in CONTRACTIONS:
+            summed = [left.value.axes[dim] for dim in contracted(step)[0]]
         else:
             summed = [right.value.axes[step.params["dimension_numbers"].rhs_spec[1]]]
         summed_atoms = [atom for axis in summed for atom in atoms(axis)]
@@ -132,7 +133,7 @@ def _without_never(gate_sets: Mapping[Axis, GateSets]) -> dict[Axis, GateSets]:
     return {atom: alternatives for atom, alternatives in gate_sets.items() if alternatives}
 
 
-def _scan(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
+def _loop(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
     """Walk a loop: a carried value is closed by what closes it both before the loop and after every turn."""
     body, (num_consts, num_carry) = step.body, loop_counts(step)
     assert body is not None
@@ -156,6 +157,8 @@ def _scan(step: Step, facts: dict[Value, Fact], consumers: list[Consumer]) -> No
         if [fact.gate_sets for fact in before] == [facts[value].gate_sets for value in carried]:
             break
     consumers += in_body
+    for inner in body.inputs:  # which are no constants of the program, with which `retrace` compares others
+        inner.constant = None
     for number, (output, result) in enumerate(zip(step.outputs, body.outputs, strict=True)):
         # The loop may take no turn at all: then its results are the values that it was given.
         facts[output] = facts[carried[number]] if number < num_carry else facts.get(result, Fact({}, {}))
