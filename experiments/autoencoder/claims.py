@@ -25,6 +25,8 @@ from jaxsize.studies import Arms, ArmView, Claim, above, below, listed, trending
 from jaxsize.studies.choosing import Choice
 
 NOT_ASKED = "Hessian-free is not in the seed"
+FEWEST = 6
+"""The fewest epochs over which it can be said how steady a curve is."""
 
 
 def beside_adam(arms: Arms) -> Iterator[Choice]:
@@ -105,15 +107,16 @@ def adam_ends_best(*views: ArmView) -> Iterator[Part]:
 
 
 def first_is_unstable(first: ArmView, other: ArmView) -> Iterator[Part]:
-    """Yield by how much more runs of the first structure differ, from each other and from epoch to epoch.
+    """Yield by how much more runs of the first structure differ, from epoch to epoch and from each other.
 
-    Of what is unstable the seed shows one run's curve. What still falls at the end is listed: not converged is another
-    thing.
+    What still falls at the end is listed: not converged is another thing than unstable.
     """
-    yes = above(paired_difference(roughness(first), roughness(other)), of="changes of log test loss between epochs")
-    yield listed(yes, NOT_ASKED) if first.name == HESSIAN_FREE else yes
-    part = above(paired_difference(spread(first), spread(other)), of="distance from the median run")
-    yield listed(part, "the seed has one run of each") if first.name != HESSIAN_FREE else listed(part, NOT_ASKED)
+    if min(view.curve(LOSS).shape[1] for view in (first, other)) < FEWEST:
+        return
+    kinds = {"changes of log test loss between epochs": roughness, "distance from the median run": spread}
+    for of, kind in kinds.items():
+        part = above(paired_difference(kind(first), kind(other)), of=of)
+        yield listed(part, NOT_ASKED) if first.name == HESSIAN_FREE else part
     falling = above(paired_difference(still_falling(first), still_falling(other)), of="fall in the last tenth")
     yield listed(falling, "unconverged is not unstable")
 
@@ -142,7 +145,7 @@ CLAIMS = {
         "without hidden layers, straight from all pixels to 2 units, training is unstable",
         first_beside_others,
         first_is_unstable,
-        "needs a structure without hidden layers, and others",
+        f"needs a structure without hidden layers, others, and {FEWEST} epochs or more",
     ),
     "C49, delay": Claim(
         "the delay of SGD grows with depth", depths, depth_delays, "needs SGD, and three depths or more"

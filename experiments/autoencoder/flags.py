@@ -44,7 +44,7 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
     """Rows per step. 100 unless the data set is digits."""
     rows: int | None = None
     """Training rows, the first ones; of validation and test rows half as many are used, at most.
-    5000 unless the data set is digits, whose rows are all used; 50000 are all of MNIST but for 10000 validation rows."""
+    5000 unless the data set is digits, whose rows are all used. 50000 are all of MNIST, of which 10000 validate."""
     structures: tuple[str, ...] = ("2", "32-2", "64-32-2")
     """Widths from the images to the latent units; the decoder has them in reverse. 2, 200-2 and 400-200-2, as in the
     seed, unless the data set is digits."""
@@ -65,6 +65,8 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
     tuning_seeds: int = 3
     """Seeds with which rates are tried; the rate of the least median validation loss after the last epoch is chosen.
     2 unless the data set is digits."""
+    beyond: int = 6
+    """At most so many rates are tried beyond the ends of those that are named, half a decade each."""
     dampings: tuple[float, ...] = (0.1, 1.0, 10.0)
     """What is tried for Hessian-free in place of a rate: the damping before the first step. 1 unless the data set is
     digits."""
@@ -90,6 +92,7 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
             widths_of(structure)
         if shared := set(self.structures) & set(self.deeper):
             raise InputError(f"expected others than those of --structures, got {min(shared)}", field="deeper")
+        self.require_whole("beyond", low=0)
         self.require_whole("tuning_seeds", "hessian_free_epochs", "hessian_free_batch_size", "grid_seeds")
         self.require_whole("grid_batch_sizes", *(["rows"] if self.rows is not None else []))
         self.require_numbers("sgd_rates", "rates", "dampings", "grid_rates", above=True)
@@ -98,7 +101,9 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
             raise InputError(
                 f"expected at most the {self.num_seeds} seeds, got {self.tuning_seeds}", field="tuning_seeds"
             )
-        tried = len(self.structures) * len(self.optimizers) * (1 + max(len(self.rates), len(self.sgd_rates)))
+        tried = (
+            len(self.structures) * len(self.optimizers) * (1 + max(len(self.rates), len(self.sgd_rates)) + self.beyond)
+        )
         self.require_runs(tried + len(self.grid_rates) * len(self.grid_batch_sizes) * self.grid)
 
 
@@ -110,8 +115,10 @@ PRESETS = {
         "batch_size": 50,
         "structures": ("2", "8-2"),
         "deeper": (),
-        "sgd_rates": (0.03,),
-        "rates": (0.01,),
+        "optimizers": ("SGD", "Adam", "Hessian-free"),
+        "sgd_rates": (0.3,),
+        "rates": (0.03,),
+        "beyond": 0,
         "dampings": (1.0,),
         "tuning_seeds": 1,
         "hessian_free_epochs": 2,

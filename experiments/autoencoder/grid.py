@@ -19,7 +19,7 @@ from jaxsize.studies import Arms, ArmView, Claim, Setup, above, each, listed, pe
 RATE, ROWS, JUMP_ROWS, ALL_ROWS = 0.01, 100, 10_000, 50_000
 """What the seed found best, where it saw a jump, and of how many images of MNIST (all but validation rows)."""
 NEAR = 0.26
-"""Half a decade apart are the rates and batch sizes of a grid: within a quarter of a decade, the nearest one is meant."""
+"""Rates of a grid are half a decade apart: within a quarter of a decade of the seed's value, its best is meant."""
 SCALES: dict[str, Callable[[ArmView], float]] = {
     "epochs": lambda view: 1.0,
     "steps": lambda view: float(steps_of(view)),

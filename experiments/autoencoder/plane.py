@@ -128,4 +128,4 @@ def read_plane(view: ArmView, name: str) -> np.ndarray | None:
     """
     (batch,) = {path[0]["batch"] for path in view.paths.values()}
     with np.load(path_of(view.runs.folder, batch)) as file:
-        return file[name] if name in file else None
+        return file.get(name)

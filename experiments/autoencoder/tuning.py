@@ -11,8 +11,6 @@ from jaxsize.programs import Batch
 from jaxsize.results import Folder
 from jaxsize.studies import Learned, Setup
 
-BEYOND = 6
-"""At most so many rates are tried beyond the ends of those that the flags name."""
 _HALF_DECADE = math.sqrt(10)
 
 
@@ -64,25 +62,25 @@ def chosen(losses: dict[float, float]) -> float:
     return min(losses, key=lambda value: (losses[value], value))
 
 
-def beyond(losses: dict[float, float], first: int) -> float | None:
+def beyond(losses: dict[float, float], most: int) -> float | None:
     """Return the next value to try, half a decade beyond an end, where the best one is there.
 
     Args:
         losses: by value, ascending.
-        first: how many values were tried at first.
+        most: at most so many values are tried.
 
     Returns:
         None where the best value lies between others, or too many were tried.
 
     Example:
         >>> from experiments.autoencoder.tuning import beyond
-        >>> beyond({0.01: 5.0, 0.03: 4.0}, 2), beyond({0.01: 4.0, 0.03: 5.0}, 2)
+        >>> beyond({0.01: 5.0, 0.03: 4.0}, 6), beyond({0.01: 4.0, 0.03: 5.0}, 6)
         (0.1, 0.003)
-        >>> beyond({0.01: 5.0, 0.03: 4.0, 0.1: 4.5}, 2) is None
+        >>> beyond({0.01: 5.0, 0.03: 4.0, 0.1: 4.5}, 6) is None
         True
     """
     values, best = list(losses), chosen(losses)
-    if len(values) >= first + BEYOND or best not in (values[0], values[-1]):
+    if len(values) >= most or best not in (values[0], values[-1]):
         return None
     return half_decade(best, up=best == values[-1] and (len(values) > 1 or math.isfinite(losses[best])))
 
@@ -111,7 +109,7 @@ def contests(setup: Setup, learned: Learned) -> Iterator[Batch]:
         if (optimizer, structure) in done:
             continue
         losses = validation_losses(learned, structure, optimizer)
-        value = beyond(losses, len(tried_settings(flags, optimizer)))
+        value = beyond(losses, len(tried_settings(flags, optimizer)) + flags.beyond)
         arm, seeds = tuning_arm(optimizer), flags.tuning_seeds
         if value is None:
             arm, seeds, value = optimizer, flags.num_seeds, chosen(losses)
