@@ -25,12 +25,12 @@ def planes(arms: Arms) -> Iterator[Choice]:
         for structure in ordered(here.settings["structures"]):
             view = in_structure(here, structure).get("Adam")
             if view is not None and read_plane(view, "labels") is not None:
-                yield {"dataset": dataset, "structure": layers_of(structure)}, (view,)
+                yield {"dataset": dataset, "structure": layers_of(structure, here[0].data)}, (view,)
 
 
 def _counts(part: Part, view: ArmView) -> Part:
     second = grid_structure(tuple(view.settings["structures"]))
-    why = f"the seed draws one structure, which we take to be {layers_of(second)}"
+    why = f"the seed draws one structure, which we take to be {layers_of(second, view.data)}"
     return part if view.values("structure") == [second] else listed(part, why)
 
 
@@ -117,7 +117,7 @@ def latent_planes(arms: Arms) -> Any:
     for (structure, optimizer), view in views.items():
         axes = panels[rows.index(structure), columns.index(optimizer)]
         _draw_plane(axes, _of(view, "plane")[0], _of(view, "labels"))
-        axes.set(xticks=[], yticks=[], title=f"{layers_of(structure)}, {optimizer}")
+        axes.set(xticks=[], yticks=[], title=f"{layers_of(structure, view.data)}, {optimizer}")
     figure.suptitle(f"{arms[0].dataset}, seed 0")
     return figure
 

@@ -193,7 +193,7 @@ def heat_maps(arms: Arms) -> Any:
         axes.set(title=title, xlabel="learning rate", ylabel="batch size" if axes is panels[0, 0] else "")
     (structure,) = grid.values("structure")
     seeds = int(next(iter(known.values())).exists.sum())
-    figure.suptitle(f"{grid.dataset}, {layers_of(structure)}, Adam, {seeds} seeds: medians")
+    figure.suptitle(f"{grid.dataset}, {layers_of(structure, grid.data)}, Adam, {seeds} seeds: medians")
     return figure
 
 

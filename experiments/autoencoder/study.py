@@ -44,7 +44,7 @@ def answer(arms: Arms) -> Iterator[str]:
         for structure in ordered(here.settings["structures"]):
             views = in_structure(here, structure)
             ends = medians({name: view.end(LOSS) for name, view in views.items()})
-            yield f"{dataset}, {layers_of(structure)}: test loss at the end {ends}."
+            yield f"{dataset}, {layers_of(structure, here[0].data)}: test loss at the end {ends}."
 
 
 STUDY = studies.Study(
