@@ -58,8 +58,8 @@ def _of_plane(adam: ArmView) -> str:
     right = np.nanmean(np.diagonal(named, axis1=1, axis2=2), axis=1)
     network = layers_of(adam.values("structure")[0], adam.data)
     text = (
-        f"{adam.dataset}: in the latent plane of Adam's {network}, the nearest training images name {middle(right):.0%} "
-        f"of the test images right"
+        f"{adam.dataset}: in the latent plane of Adam's {network}, the nearest training images name "
+        f"{middle(right):.0%} of the test images right"
     )
     if adam.dataset in ("digits", "mnist"):
         pair, others = confused(named, *PAIR)

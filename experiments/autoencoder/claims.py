@@ -136,7 +136,7 @@ def depth_delays(*sgd: ArmView) -> Iterator[Part]:
 
 CLAIMS = {
     "C49, fastest": Claim(
-        "Adam comes to the same test loss in fewer epochs than SGD and RMSprop, each at its best rate",
+        "Adam comes to the same test loss in fewer epochs than SGD and RMSprop, each at the rate that ends best",
         beside_adam,
         adam_is_fastest,
     ),

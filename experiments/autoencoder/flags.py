@@ -28,6 +28,7 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
         "tuning_seeds": 2,
         "sgd_rates": (0.01, 0.03),
         "rates": (1e-3, 3e-3),
+        "beyond": 2,
         "dampings": (1.0,),
         "hessian_free_epochs": 3,
         "hessian_free_batch_size": 500,
@@ -66,7 +67,8 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
     """Seeds with which rates are tried; the rate of the least median validation loss after the last epoch is chosen.
     2 unless the data set is digits."""
     beyond: int = 6
-    """At most so many rates are tried beyond the ends of those that are named, half a decade each."""
+    """At most so many rates are tried beyond the ends of those that are named, half a decade each. With 0, a single rate is taken
+    as it is. 2 unless the data set is digits."""
     dampings: tuple[float, ...] = (0.1, 1.0, 10.0)
     """What is tried for Hessian-free in place of a rate: the damping before the first step. 1 unless the data set is
     digits."""
@@ -115,7 +117,7 @@ PRESETS = {
         "structures": ("2", "8-2"),
         "deeper": (),
         "optimizers": ("SGD", "Adam", "Hessian-free"),
-        "sgd_rates": (0.3,),
+        "sgd_rates": (0.1, 0.3),
         "rates": (0.03,),
         "beyond": 0,
         "dampings": (1.0,),
