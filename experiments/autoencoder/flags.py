@@ -67,8 +67,8 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
     """Seeds with which rates are tried; the rate of the least median validation loss after the last epoch is chosen.
     2 unless the data set is digits."""
     beyond: int = 6
-    """At most so many rates are tried beyond the ends of those that are named, half a decade each. With 0, a single rate is taken
-    as it is. 2 unless the data set is digits."""
+    """At most so many rates are tried beyond the ends of those that are named, half a decade each. With 0, a
+    single rate is taken as it is. 2 unless the data set is digits."""
     dampings: tuple[float, ...] = (0.1, 1.0, 10.0)
     """What is tried for Hessian-free in place of a rate: the damping before the first step. 1 unless the data set is
     digits."""

@@ -15,7 +15,7 @@ from experiments.autoencoder import COMMAND as COMMAND
 from experiments.autoencoder import STUDY
 from experiments.autoencoder.contestants import HESSIAN_FREE, TASK, learner_of, network_of
 from experiments.autoencoder.flags import AutoencoderFlags
-from experiments.autoencoder.grid import best_of, best_rate
+from experiments.autoencoder.grid import SCALES, best_of, best_rate
 from experiments.autoencoder.plane import classes_in
 from experiments.autoencoder.tuning import contests, validation_losses
 from experiments.autoencoder.views import epochs_to, largest_rise, level, prepared, roughness, simple_losses
@@ -24,7 +24,7 @@ from jaxsize.results import Runs, open_folder
 from jaxsize.studies import Arms, Setup
 
 DIGITS = as_pixels(load("digits"), rows=100)
-SMALL = ["--optimizers", "SGD", "Adam", "Hessian-free", "--grid-batch-sizes", "50"]
+SMALL = ["--optimizers", "SGD", "Hessian-free", "--grid-batch-sizes", "50"]
 
 
 def test_smoke_tunes_trains_and_draws(command, tmp_path):
@@ -90,9 +90,8 @@ def test_simple_losses_are_those_of_mean_and_singular_vectors():
     off = test - train.mean(0)
     axes = np.linalg.svd(train - train.mean(0))[2][:2]
     left = off - off @ axes.T @ axes
-    expected = {
-        name: (of**2).sum() / 2 / len(test) for name, of in (("mean_image_loss", off), ("components_loss", left))
-    }
+    wanted = {"mean_image_loss": off, "components_loss": left}
+    expected = {name: (of**2).sum() / 2 / len(test) for name, of in wanted.items()}
     assert simple_losses(DIGITS, 2) == pytest.approx(expected, rel=1e-5)
 
 
@@ -143,9 +142,8 @@ def verdicts(arms, name):
 
 def test_the_optimisers_are_judged_in_pairs(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.autoencoder.claims.epoch_seconds", lambda view: 1.0)
-    lines = {
-        name: [[9.0, of, of / 2, of / 4 + seed / 9] for seed in range(6)] for name, of in (("SGD", 8), ("Adam", 4))
-    }
+    second = {"SGD": 8, "Adam": 4}
+    lines = {name: [[9.0, of, of / 2, of / 4 + seed / 9] for seed in range(6)] for name, of in second.items()}
     curves = {(name, structure): of for structure in ("2", "3-2", "3-3-2") for name, of in lines.items()}
     for seed in range(6):  # the deeper, the later SGD starts
         curves["SGD", "2"][seed] = [3.0, 2.0, 2.0, 2.0]
@@ -156,20 +154,18 @@ def test_the_optimisers_are_judged_in_pairs(tmp_path, monkeypatch):
 
 
 def test_the_grid_knows_its_best_cell_and_whether_larger_batches_are_slower(tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        __import__("experiments.autoencoder.grid", fromlist=["SCALES"]).SCALES, "seconds", lambda v: 1.0
-    )
-    late = {4: 1, 16: 2, 64: 3}  # the epoch in which the loss falls
+    monkeypatch.setitem(SCALES, "seconds", lambda view: 1.0)
+    late = {4: 1, 16: 2, 64: 3, 256: 4}  # the epoch after which the loss falls; with the largest batches it never does
     curves = {
-        ("grid", "2", rate, rows): [
-            [9.0] * late[rows] + [rate * rows + seed / 99] * (4 - late[rows]) for seed in range(6)
-        ]
+        ("grid", "2", rate, rows): [[9.0] * wait + [rate * rows + seed / 99] * (4 - wait) for seed in range(6)]
         for rate in (0.01, 0.1)
-        for rows in late
+        for rows, wait in late.items()
     }
     grid = arms_of(tmp_path, curves, {"structures": ["2"]})
-    assert [best_rate(grid["grid"], rows) for rows in late] == [0.01, 0.01, 0.01]
+    assert [best_rate(grid["grid"], rows) for rows in late] == [0.01] * 4
     assert set(verdicts(grid, "C50, larger").values()) == {"holds"}
+    steps = STUDY.claims["C50, larger"].judge(grid, "corrected")["parts"][1]
+    assert (steps["of"], steps["estimate"]) == ("steps to 90% of the way", 0)  # fewer and fewer, and then never
     np.testing.assert_allclose(best_of({0.1: np.array([2.0, np.nan]), 0.01: np.array([1.0, np.nan])}), [-2, np.nan])
 
 
@@ -194,7 +190,7 @@ def test_classes_in_a_plane_by_hand():
     ("arguments", "message"),
     [
         (["--structures", "0"], """structures: expected widths such as "256" or "256-128", got '0'"""),
-        (["--optimizers", "Adam", "Newton"], "got 'Newton'"),
+        (["--optimizers", "Adam", "Newton"], "invalid choice 'Newton' for argument '--optimizers'"),
         (["--tuning-seeds", "3"], "tuning_seeds: expected at most the 2 seeds, got 3"),
         (["--grid-batch-sizes", "301"], "digits has 300 training rows, got 301"),
         (["--rows", "99999"], "training rows of digits, got 99999"),
