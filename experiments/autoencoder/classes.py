@@ -125,7 +125,7 @@ def _draw_plane(axes: Any, plane: np.ndarray, labels: np.ndarray) -> None:
 
     colours = [matplotlib.colormaps["tab10"](number) for number in range(10)]
     classes = np.unique(labels)
-    finite = np.isfinite(plane).all(axis=1)
+    finite: Any = np.isfinite(plane).all(axis=1)
     if not finite.any():
         axes.text(0.5, 0.5, "diverged", transform=axes.transAxes, ha="center")
         return
