@@ -88,7 +88,8 @@ def deaths(arms: Arms) -> Any:
     top = above.secondary_xaxis("top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch))
     top.set_xlabel("epoch")
     top.xaxis.set_major_formatter("{x:g}")
-    top.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
+    if above.get_xscale() == "log":  # unless all runs diverged
+        top.xaxis.get_major_locator().set_params(subs=(1, 2, 5))
     top.xaxis.set_minor_formatter("")
     above.set(ylabel="deaths per step")
     plots.log_axis(above, "y")
