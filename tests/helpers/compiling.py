@@ -16,8 +16,7 @@ QUICKLY = {
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
 }
-PLACES = {"benchmarks", "experiments", "studies", "sweeps", "widths"}  # folders of tests, and files beside them
-PLACES |= {"test_doctests.py", "test_examples.py", "test_readme.py"}
+PLACES = {"benchmarks", "experiments", "studies", "widths", "test_examples.py"}  # folders of tests, files beside them
 
 
 def compile_quickly(patch: pytest.MonkeyPatch) -> None:
