@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that t
 import jax
 import jsonschema
 import pytest
+from helpers.compiling import PLACES, compile_quickly
 
 jax.config.update("jax_num_cpu_devices", 4)  # the run axis is tested on several devices, whatever the machine has
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -33,6 +34,17 @@ def save_every_epoch():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "SAVE_SECONDS", 0.0)
         patch.setattr(progress, "PIPED_SECONDS", float("inf"))  # a slow machine says no more than a fast one
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compiler(request):
+    """Tests of whole studies do not wait for machine code that runs fast; see `helpers.compiling`."""
+    if request.path.relative_to(Path(__file__).parent).parts[0] not in PLACES:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        compile_quickly(patch)
         yield
 
 

@@ -21,6 +21,7 @@ from jaxsize.trees import Tree
 
 Execution = Literal["vmap", "map"]
 Device = Any  # jax.Device, which type checkers do not take for a class
+COMPILER_OPTIONS: dict[str, Any] | None = None  # XLA's own choices; tests of studies compile in a hurry
 
 
 def use_all_cores() -> None:
@@ -176,7 +177,7 @@ class RunAxis:
         along, everywhere = PartitionSpec("run"), PartitionSpec()
         specs = (along, along, everywhere)
         sharded = jax.shard_map(local, mesh=self.mesh, in_specs=specs, out_specs=along, check_vma=False)
-        return jax.jit(sharded, donate_argnums=(0,) if donate else ())
+        return jax.jit(sharded, donate_argnums=(0,) if donate else (), compiler_options=COMPILER_OPTIONS)
 
 
 def stack(trees: Sequence[Tree]) -> Tree:

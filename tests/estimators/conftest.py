@@ -2,14 +2,14 @@
 
 import jax
 import pytest
+from helpers.compiling import QUICKLY
 
 from jaxsize.estimators import _estimator, _training
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_compiler():
-    options = {"xla_backend_optimization_level": 0}
-    quick = jax.jit(_training.all_epochs, static_argnums=0, compiler_options=options)
+    quick = jax.jit(_training.all_epochs, static_argnums=0, compiler_options=QUICKLY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_estimator, "train", quick)
         yield

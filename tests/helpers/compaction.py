@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 import jaxsize
+from helpers.compiling import QUICKLY
 from jaxsize.networks.layers import Gate
 from jaxsize.trees import named_leaves, with_leaves
 
@@ -172,7 +173,7 @@ def learner(model, optimizers):
 
         return {name: alone(name, optimizer) for name, optimizer in optimizers.items()}
 
-    return jax.jit(train, compiler_options={"xla_backend_optimization_level": 0})
+    return jax.jit(train, compiler_options=QUICKLY)
 
 
 def killed(groups, params, live):
