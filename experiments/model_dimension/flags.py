@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from experiments.common.pixels import load_images
+from experiments.common.structures import widths_of
 from jaxsize.data import Dataset, Form, noise_like
-from jaxsize.errors import InputError
 from jaxsize.studies import DatasetFlags, TrainingFlags
 
 
@@ -60,18 +60,6 @@ class ModelDimensionFlags(DatasetFlags, TrainingFlags):
             widths_of(structure)
         self.require_numbers("learning_rate", "gate_learning_rate", "enough", "penalties", above=True)
         self.require_runs((1 + self.noise) * len(self.latents) * (len(self.structures) + 1 + len(self.rows)))
-
-
-def widths_of(structure: str) -> tuple[int, ...]:
-    """Read hidden widths from a text such as "256-128".
-
-    Raises:
-        InputError: when it is none.
-    """
-    parts = structure.split("-")
-    if not all(part.isdecimal() and 0 < int(part) <= 100_000 for part in parts):
-        raise InputError(f'expected widths such as "256" or "256-128", got {structure!r}', field="structures")
-    return tuple(map(int, parts))
 
 
 def images(flags: ModelDimensionFlags, form: Form) -> Sequence[Dataset]:

@@ -20,8 +20,9 @@ from typing import Any
 import optax
 
 from experiments.common.pixels import EXCESS, floor, middle, prepared, rows_left_out
+from experiments.common.structures import widths_of
 from experiments.model_dimension.claims import CLAIMS
-from experiments.model_dimension.flags import PRESETS, ModelDimensionFlags, images, widths_of
+from experiments.model_dimension.flags import PRESETS, ModelDimensionFlags, images
 from experiments.model_dimension.pictures import PICTURES
 from experiments.model_dimension.views import LAYERS, converged, live, search_path
 from jaxsize import studies

@@ -9,9 +9,9 @@ import pytest
 from helpers.experiments import rows_of
 
 from experiments.common.pixels import EXCESS
+from experiments.common.structures import widths_of
 from experiments.model_dimension import COMMAND as COMMAND
 from experiments.model_dimension import STUDY
-from experiments.model_dimension.flags import widths_of
 from experiments.model_dimension.views import breaks, first_as_good, search_path
 from jaxsize.data import as_pixels, load
 from jaxsize.learners import entropy_floor

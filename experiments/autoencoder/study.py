@@ -1,0 +1,70 @@
+"""Which optimiser trains an autoencoder fastest, does depth delay gradient descent, what do two latent units show?
+
+    python -m experiments.autoencoder                       digits, 10 seeds
+    python -m experiments.autoencoder --dataset mnist       5000 training rows, 6 seeds
+    python -m experiments.autoencoder --dataset mnist --full    as in the seed, days on 2 cores
+
+A report of 2017 (seed `002_2034385bae2412e3.txt`, S2) trained three autoencoders with two latent units by SGD, RMSprop
+and Adam, at rates that it does not tell, once each. Here every optimiser gets the rate that is best on validation rows
+for every structure, in half decades; runs are paired over seeds; test loss is drawn against epochs, steps and seconds.
+Rates and batch sizes are varied jointly, where the report varied one at a time (E28). Hessian-free is a fourth
+contestant. Answers C49 and C50. The loss is half the squared error per image, whose floor is 0.
+"""
+
+from collections.abc import Iterator
+
+from experiments.autoencoder import claims, classes, grid, pictures
+from experiments.autoencoder.flags import PRESETS, AutoencoderFlags
+from experiments.autoencoder.plane import measure_planes
+from experiments.autoencoder.times import epoch_seconds, measure_times, run_seconds
+from experiments.autoencoder.tuning import contests, first_tries, tuning_table
+from experiments.autoencoder.views import LOSS, in_structure, layers_of, ordered, prepared
+from experiments.common.pixels import EXCESS, floor
+from experiments.common.words import medians
+from jaxsize import studies
+from jaxsize.programs import Batch
+from jaxsize.studies import Arms, Setup
+
+
+def arms(setup: Setup) -> list[Batch]:
+    """Make the batches that need no chosen rate: those with which rates are chosen, and the joint grid."""
+    made = list(first_tries(setup))
+    return [*made, *grid.grid_batches(setup.after(*made))]
+
+
+def answer(arms: Arms) -> Iterator[str]:
+    """Say where each optimiser ended on each structure."""
+    for dataset in arms.datasets:
+        here = arms.at(dataset=dataset)
+        info = here[0].data.info
+        yield (
+            f"{dataset}: the mean image for all has a test loss of {info['mean_image_loss']:.3g}, the first principal "
+            f"components, as many as latent units, {info['components_loss']:.3g}."
+        )
+        for structure in ordered(here.settings["structures"]):
+            views = in_structure(here, structure)
+            ends = medians({name: view.end(LOSS) for name, view in views.items()})
+            yield f"{dataset}, {layers_of(structure)}: test loss at the end {ends}."
+
+
+STUDY = studies.Study(
+    name="autoencoder",
+    flags=AutoencoderFlags,
+    presets=PRESETS,
+    prepare=prepared,
+    arms=arms,
+    rounds=contests,
+    table=studies.columns(
+        *("train_loss", EXCESS, LOSS),
+        arms=("SGD", "RMSprop", "Adam", "Hessian-free"),
+        by=("structure",),
+        floor=floor,
+        epoch_seconds=epoch_seconds,
+        run_seconds=run_seconds,
+    ),
+    checks=[measure_planes, measure_times, tuning_table],
+    claims=claims.CLAIMS | grid.CLAIMS | classes.CLAIMS,
+    pictures=pictures.PICTURES | {"grid": grid.heat_maps, "plane": classes.latent_planes},
+    answer=answer,
+)
+COMMAND = STUDY.command
