@@ -34,8 +34,8 @@ DOORS = {
     "learners": "Hparams Learner Start TASKS Task cannot_close entropy_floor flexible flip_gates for_scaled_inputs"
     " importance leaf_rates mean_over_rows plain rebalance reconstruction regression sampled_gates sparsifier"
     " steps_to_close supervised task_of with_curvature",
-    "networks": "BiasInitializer Gate Initializer Network Params autoencoder conv dense init_bias init_conv"
-    " init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
+    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers conv dense init_bias"
+    " init_conv init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "STYLE band bands colors curves ends grid legend log_axis points save style subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"

@@ -1,0 +1,161 @@
+"""C48: whether products are exact, how far both matrices are from each other; and what compression does to them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.autoencoder.spectra_views import SHARES, last, measured, products, shrunken
+from jaxsize.statistics import Estimate, Part, Verdict, median_interval, paired_difference, trend
+from jaxsize.studies import Arms, ArmView, Claim, below, each, listed, trending
+from jaxsize.studies.choosing import Choice
+
+ROUNDING = 1e-12
+"""The largest distance of two products in float64, relative to their norm, that rounding explains."""
+BY_DIFFERENCES = 1e-6
+"""The same, of a product from central differences of gradients, which are off themselves."""
+SILENT = "the seed claims nothing about it"
+
+
+def at_most(values: np.ndarray, bound: float, **label: str) -> Part:
+    """Claim that the largest of some numbers that no seed decides is at most a bound."""
+    most = float(np.max(values))
+    estimate = Estimate(most, None, None, 0.95, values.size, "largest of all networks")
+    outcome = "holds" if most <= bound else "refuted"
+    return label | {"bounds": [0, bound]}, estimate, Verdict(outcome, f"{most:.2g} against {bound:g}")
+
+
+def exact(view: ArmView) -> Iterator[Part]:
+    """Yield how far products are from those of the R-operator, and from differences of gradients.
+
+    Differences are taken with the smooth activation alone, as they step across the kinks of the other (E28).
+    """
+    found = products(view)
+    if not found:
+        return
+    yield at_most(found["hessian"], ROUNDING, of="H v: relative distance from the R-operator's")
+    yield at_most(found["gauss_newton"], ROUNDING, of="G v: relative distance from the R-operator's")
+    if view.values("activation") == ["tanh"]:
+        yield at_most(found["differences"], BY_DIFFERENCES, of="H v: relative distance from differences of gradients")
+        cosine = median_interval(found["gauss_newton_differences"] - 1, what="networks")
+        why = "differences of gradients give H v; that G v is another vector is no error (E27)"
+        yield listed(below(cosine, of="G v: cosine with differences of gradients, less 1"), why)
+
+
+def differ(view: ArmView) -> Iterator[Part]:
+    """Claim that H v and G v have a cosine below 1 at every epoch, for random vectors and for the gradient."""
+    for column in ("random_cosine", "gradient_cosine"):
+        most = np.max(measured(view, column)[1], axis=1) - 1
+        yield below(median_interval(most, what="seeds"), of=f"largest {column.replace('_', ' ')} less 1")
+
+
+def rises(view: ArmView) -> Iterator[Part]:
+    """Yield whether the cosine rises along training, and falls with the loss at the same epochs."""
+    for column in ("random_cosine", "gradient_cosine"):
+        epochs, values = measured(view, column)
+        name = column.replace("_", " ")
+        if len(epochs) >= 3:
+            yield trending(trend(epochs, values, direction="positive"), of=f"{name} along training")
+            losses = measured(view, "curvature_loss")[1]
+            yield below(median_interval(_taus(losses, values), what="seeds"), of=f"tau of {name} and loss")
+
+
+def _taus(losses: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Compute Kendall's tau_b of both, seed by seed; NaN for a seed that lost a number."""
+    from scipy.stats import kendalltau
+
+    known = np.isfinite(losses).all(axis=1) & np.isfinite(values).all(axis=1)
+    taus = np.full(len(losses), np.nan)
+    taus[known] = [kendalltau(*pair).statistic for pair in zip(losses[known], values[known], strict=True)]
+    return taus
+
+
+def vanishes(view: ArmView) -> Iterator[Part]:
+    """Yield the cosine at trained networks when so much of the residuals is left, and whether it goes to 1."""
+    found = shrunken(view)
+    if not found:
+        return
+    of_share = np.stack([found[f"{share:g}"] for share in SHARES], axis=1)
+    for share, cosines in zip(SHARES[:-1], of_share.T, strict=False):
+        part = below(median_interval(cosines - 1, what="networks"), of=f"cosine less 1, residuals x {share:g}")
+        yield listed(part, "the numbers that the limit is read off")
+    yield at_most(1 - of_share[:, -1], ROUNDING, of="1 less the cosine, without residuals")
+    falls = np.max(np.diff(1 - of_share, axis=1), axis=1)
+    yield at_most(falls, ROUNDING, of="largest rise of 1 less the cosine from one share to the next smaller one")
+
+
+def compressions(arms: Arms) -> Iterator[Choice]:
+    """Choose the compressed networks, beside those without a price, and beside their widths from scratch."""
+    for view in arms.like("compressed"):
+        free = view.at(penalty=0.0)
+        for penalty, priced in view.by("penalty", skip=0.0).items():
+            here, others = arms.at(dataset=view.dataset), {"without a price": free}
+            if "found widths" in here:
+                others["found widths from scratch"] = here["found widths"]
+            for name, other in others.items():
+                yield {"dataset": view.dataset, "penalty": penalty, "against": name}, (priced, other)
+
+
+def per_parameter(view: ArmView, matrix: str) -> np.ndarray:
+    """Return the effective rank over the number of parameters of the live network, at the last measure, [num_seeds]."""
+    return last(view, f"{matrix}_effective_rank") / last(view, "parameters")
+
+
+def compresses(priced: ArmView, other: ArmView) -> Iterator[Part]:
+    """List what compression does to the ends of both spectra and to their effective ranks, as logarithms of ratios."""
+    missing = ~other.exists
+    for matrix in ("hessian", "gauss_newton"):
+        name = matrix.replace("_", "-").replace("hessian", "Hessian").replace("gauss-newton", "Gauss-Newton")
+        numbers = {
+            "largest eigenvalue": lambda view, matrix=matrix: last(view, f"{matrix}_largest"),
+            "trace": lambda view, matrix=matrix: last(view, f"{matrix}_trace"),
+            "effective rank": lambda view, matrix=matrix: last(view, f"{matrix}_effective_rank"),
+            "effective rank per parameter": lambda view, matrix=matrix: per_parameter(view, matrix),
+        }
+        for of, number in numbers.items():
+            with np.errstate(invalid="ignore", divide="ignore"):
+                logs = np.log(number(priced)), np.log(number(other))
+            difference = paired_difference(*logs, missing=missing)
+            yield listed(below(difference, of=f"log of the ratio of the {name} {of}"), SILENT)
+    smallest = paired_difference(last(priced, "hessian_smallest"), last(other, "hessian_smallest"), missing=missing)
+    yield listed(below(smallest, of="difference of the smallest Hessian eigenvalue"), SILENT)
+    yield listed(
+        below(
+            paired_difference(last(priced, "random_cosine"), last(other, "random_cosine"), missing=missing),
+            of="difference of the random cosine",
+        ),
+        SILENT,
+    )
+
+
+CLAIMS = {
+    "C48, products": Claim(
+        "products with the Hessian are exact, and so are those with the Gauss-Newton matrix, which the seed calls "
+        "inexact",
+        each("spectrum", by=["activation"]),
+        exact,
+        untested="the curvature was not measured (--no-curvature)",
+        seeds=1,
+    ),
+    "C48, differ": Claim(
+        "H v and G v differ while residuals are left: their cosine is below 1",
+        each("spectrum", by=["activation"]),
+        differ,
+        untested="the curvature was not measured (--no-curvature)",
+    ),
+    "C48, training": Claim(
+        "along training, as the loss falls, H v and G v come nearer to each other",
+        each("spectrum", by=["activation"]),
+        rises,
+        untested="there are fewer than 3 measures of the curvature (--curvature-every)",
+    ),
+    "C48, limit": Claim(
+        "H v and G v become one as residuals vanish",
+        each("spectrum", by=["activation"]),
+        vanishes,
+        untested="the curvature was not measured (--no-curvature)",
+        seeds=1,
+    ),
+    "Compression": Claim(
+        "what the loss of units does to the spectra of both matrices", compressions, compresses, seeds=1
+    ),
+}
