@@ -7,12 +7,12 @@ structure by Adam, with a smooth activation and with ReLU, and measures after so
 while units die and are removed, of which nobody seems to have published anything. `found widths` are networks of the
 widths that were found, trained from scratch; they have gates, too, as curvature depends on how a network is written.
 
-`followers` makes them from what the others found, for `Study.followers`.
+A study joins all that by `SpectraFlags`, `arms`, `followers`, `CHECKS`, `CLAIMS` and `PICTURES`.
 """
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -23,15 +23,18 @@ from experiments.autoencoder.grid import grid_structure
 from experiments.autoencoder.spectra_claims import CLAIMS as CLAIMS
 from experiments.autoencoder.spectra_flags import SpectraFlags as SpectraFlags
 from experiments.autoencoder.spectra_pictures import PICTURES as PICTURES
-from experiments.autoencoder.spectra_views import first_rows, half_squares, network_of
+from experiments.autoencoder.spectra_views import AGREEMENT, MEASURED, first_rows, half_squares, network_of
 from experiments.common.structures import widths_of
 from jaxsize.learners import Learner, supervised, with_curvature
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.networks import Network
 from jaxsize.programs import Batch
-from jaxsize.studies import Learned, Setup
+from jaxsize.studies import Learned, Setup, before_and_after
 from jaxsize.sweeps import penalty_sweep, setting_sweep
 from jaxsize.trees import Tree
+
+VECTORS = 4
+"""Random vectors of every measure."""
 
 
 def measured(setup: Setup, learner: Learner, network: Network) -> Learner:
@@ -42,7 +45,23 @@ def measured(setup: Setup, learner: Learner, network: Network) -> Learner:
         return jax.nn.sigmoid(network.apply(params, images))
 
     every = min(setup.flags.curvature_every, setup.flags.epochs)
-    return with_curvature(learner, pixels, half_squares, images, images, every=every)
+    return with_curvature(learner, pixels, half_squares, images, images, every=every, num_vectors=VECTORS)
+
+
+def agreement_of(batch: Batch) -> Callable[[Tree], list[jax.Array]]:
+    """Make the function that measures a network of a batch as its runs are measured: the columns of `AGREEMENT`."""
+    hparams = jax.tree.map(lambda leaf: leaf[0], batch.hparams).replace(key=jax.random.key(0))
+
+    @jax.jit
+    def of(params: Tree) -> list[jax.Array]:
+        columns = batch.learner.of_epoch(params, hparams, 0)
+        return [columns[name] for name in AGREEMENT]
+
+    return of
+
+
+CHECKS = (before_and_after(MEASURED, agreement_of, arms="spectrum"),)
+"""What is measured of networks before training; rows begin after the first epoch."""
 
 
 def arms(setup: Setup) -> Iterator[Batch]:

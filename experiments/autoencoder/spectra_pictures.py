@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.autoencoder.spectra_views import density, half_way, measured
+from experiments.autoencoder.spectra_views import density, from_the_start, half_way, measured
 from jaxsize import plots
 from jaxsize.curvature import density_curve
 from jaxsize.studies import Arms, ArmView, per
@@ -16,7 +16,7 @@ MATRICES = {"hessian": "Hessian", "gauss_newton": "Gauss-Newton matrix"}
 
 @per("dataset")
 def agreement(arms: Arms) -> Any:
-    """The cosine between H v and G v against epochs, for random vectors and for the gradient; below, the loss.
+    """The cosine between H v and G v from the start on, for random vectors and for the gradient; below, the loss.
 
     A column per activation. Lines are medians over seeds, in the range.
     """
@@ -26,10 +26,11 @@ def agreement(arms: Arms) -> Any:
     figure, grid = plots.subplots(2, len(views), width=4.0, height=2.4)
     for column, (activation, view) in enumerate(views.items()):
         cosines = {
-            name: measured(view, f"{of}_cosine") for name, of in (("random v", "random"), ("gradient", "gradient"))
+            name: from_the_start(view, f"{of}_cosine")
+            for name, of in (("random v", "random"), ("gradient", "gradient"))
         }
         plots.bands(grid[0, column], cosines, strokes=STROKES, marker=".")
-        plots.bands(grid[1, column], {"loss": measured(view, "curvature_loss")}, marker=".")
+        plots.bands(grid[1, column], {"loss": from_the_start(view, "curvature_loss")}, marker=".")
         plots.log_axis(grid[1, column], "y")
         grid[0, column].axhline(1, color="0.6", linewidth=0.8)
         grid[0, column].set(title=activation, xlabel="epoch")

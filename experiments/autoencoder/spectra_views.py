@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from experiments.common.structures import widths_of
-from jaxsize.curvature import SpectralDensity, ggn_vp, hvp, mlp_r_operator
+from jaxsize.curvature import MlpProducts, SpectralDensity, ggn_vp, hvp, mlp_r_operator
 from jaxsize.data import Dataset
 from jaxsize.gates import relu
 from jaxsize.networks import Network, autoencoder, autoencoder_layers
@@ -19,10 +19,12 @@ from jaxsize.trees import Tree
 ACTIVATIONS: dict[str, Any] = {"tanh": jnp.tanh, "relu": relu}
 SHARES = (1.0, 0.1, 0.01, 0.0)
 """Of the residuals, at which both matrices are compared."""
+AGREEMENT = ("random_cosine", "gradient_cosine", "curvature_loss")
+"""What is also measured before training, in this order."""
+MEASURED = "curvature"
+"""The name of that measure."""
 STEP = 1e-5
 """Of the differences of gradients, on both sides."""
-EXACT = ("hessian", "gauss_newton", "differences")
-COSINES = ("hessian_differences", "gauss_newton_differences")
 
 
 def network_of(
@@ -69,6 +71,13 @@ def measured(view: ArmView, column: str) -> tuple[np.ndarray, np.ndarray]:
     return epochs, curve[:, epochs - 1]
 
 
+def from_the_start(view: ArmView, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `measured` returns of a column of `AGREEMENT`, with the network before training as epoch 0."""
+    epochs, values = measured(view, column)
+    before, _ = view.before_and_after(MEASURED)
+    return np.append(0, epochs), np.column_stack([before[:, AGREEMENT.index(column)], values])
+
+
 def last(view: ArmView, column: str) -> np.ndarray:
     """Return a column where it was measured last, [num_seeds]."""
     return measured(view, column)[1][:, -1]
@@ -84,7 +93,7 @@ def density(view: ArmView, matrix: str, epoch: int) -> SpectralDensity | None:
     """
     rows = [path[epoch - 1] for path in view.paths.values() if len(path) >= epoch]
     nodes = [row[f"{matrix}_nodes"] for row in rows]
-    known = [number for number, values in enumerate(nodes) if None not in values]
+    known = [number for number, values in enumerate(nodes) if values is not None and None not in values]
     if not known:
         return None
     weights = np.array([rows[number][f"{matrix}_weights"] for number in known], np.float32) / len(known)
@@ -99,16 +108,28 @@ def half_way(view: ArmView) -> int:
 
 
 class _Problem:
-    """Half the squared error of one trained network without gates, in float64, and a random vector like it."""
+    """Half the squared error of the networks of an arm, without gates, on its images, in float64."""
 
-    def __init__(self, view: ArmView, params: Tree, number: int):
+    def __init__(self, view: ArmView):
         self.pixels = first_rows(view.data, view.settings["curvature_rows"]).astype(np.float64)
-        self.params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
-        flat, unflat = ravel_pytree(self.params)
-        self.vector = unflat(jnp.asarray(np.random.default_rng(number).normal(size=flat.size)))
-        structure, activation = (view.values(name)[0] for name in ("structure", "activation"))
-        self.network = network_of(view.data, structure, activation, gated=False)
+        structure, self.activation = (view.values(name)[0] for name in ("structure", "activation"))
+        self.network = network_of(view.data, structure, self.activation, gated=False)
         self.both, self.gradient = jax.jit(self._both), jax.jit(jax.grad(self._whole))
+
+    def by_hand(self, params: Tree, vector: Tree) -> MlpProducts:
+        """Compute gradient and products by the R-operator."""
+        layers = autoencoder_layers(params)
+        names = [self.activation] * (len(layers) // 2 - 1)
+        activations = [*names, "identity", *names, "sigmoid"]
+        return mlp_r_operator(layers, activations, self.pixels, self.pixels, autoencoder_layers(vector))
+
+    def differences(self, params: Tree, vector: Tree) -> np.ndarray:
+        """Compute central differences of gradients in the direction of a vector, flat."""
+        above, below = (
+            self.gradient(jax.tree.map(lambda leaf, v, side=side: leaf + side * STEP * v, params, vector))
+            for side in (1, -1)
+        )
+        return (_flat(above) - _flat(below)) / (2 * STEP)
 
     def _pixels(self, params: Tree) -> jax.Array:
         return jax.nn.sigmoid(self.network.apply(params, jnp.asarray(self.pixels)))
@@ -130,37 +151,27 @@ def products(view: ArmView) -> dict[str, np.ndarray]:
     """Compare products at the trained networks of an arm, in float64, each with a random vector.
 
     Args:
-        view: runs without gates, whose networks were kept.
+        view: runs without gates, whose networks were kept; those that diverged are left out.
 
     Returns:
-        By name, [networks] each. Distances, relative to the norm: `hessian` and `gauss_newton`, of the product by
-        automatic differentiation from that of the R-operator (D12, D13); `differences`, of the product with the Hessian
-        from central differences of gradients. Cosines of the angles between those differences and the products:
-        `hessian_differences`, `gauss_newton_differences`.
+        By name, [networks] each. Distances, relative to the norm: `gradient`, `hessian` and `gauss_newton`, of what
+        automatic differentiation gives from what the R-operator gives (D12, D13); `differences`, of the product with
+        the Hessian from central differences of gradients. Cosines of the angles between such differences and the
+        product with the Gauss-Newton matrix: `trained`, and `untrained`, before training.
     """
-    activation = view.values("activation")[0]
 
-    def of_network(problem: _Problem) -> dict[str, float]:
-        params, vector = problem.params, problem.vector
-        both = problem.both(params, vector, 1.0)
-        layers = autoencoder_layers(params)
-        names = [activation] * (len(layers) // 2 - 1)
-        by_hand = mlp_r_operator(
-            layers,
-            [*names, "identity", *names, "sigmoid"],
-            problem.pixels,
-            problem.pixels,
-            autoencoder_layers(vector),
-        )
-        above, below = (
-            _flat(problem.gradient(jax.tree.map(lambda leaf, v, side=side: leaf + side * STEP * v, params, vector)))
-            for side in (1, -1)
-        )
-        differences = (above - below) / (2 * STEP)
-        hands = zip(both, (by_hand.hessian, by_hand.gauss_newton), strict=True)
-        apart = [_apart(_flat(autoencoder_layers(got)), _flat(expected)) for got, expected in hands]
-        cosines = [_cosine(differences, _flat(of)) for of in both]
-        return dict(zip(EXACT + COSINES, [*apart, _apart(_flat(both[0]), differences), *cosines], strict=True))
+    def of_network(problem: _Problem, params: Tree, vector: Tree, number: int) -> dict[str, float]:
+        hessian, gauss_newton = problem.both(params, vector, 1.0)
+        by_hand = problem.by_hand(params, vector)
+        ours = {"gradient": problem.gradient(params), "hessian": hessian, "gauss_newton": gauss_newton}
+        found = {
+            name: _apart(_flat(autoencoder_layers(of)), _flat(getattr(by_hand, name))) for name, of in ours.items()
+        }
+        differences = problem.differences(params, vector)
+        found |= {"differences": _apart(_flat(hessian), differences)}
+        start = _wide(problem.network.init(number))
+        before = _flat(problem.both(start, vector, 1.0)[1]), problem.differences(start, vector)
+        return found | {"trained": _cosine(_flat(gauss_newton), differences), "untrained": _cosine(*before)}
 
     return _of_networks(view, of_network)
 
@@ -172,17 +183,25 @@ def shrunken(view: ArmView) -> dict[str, np.ndarray]:
         By share of `SHARES`, as text: the cosine between both products, [networks].
     """
 
-    def of_network(problem: _Problem) -> dict[str, float]:
-        pairs = {share: problem.both(problem.params, problem.vector, share) for share in SHARES}
-        return {f"{share:g}": _cosine(*map(_flat, pair)) for share, pair in pairs.items()}
+    def of_network(problem: _Problem, params: Tree, vector: Tree, number: int) -> dict[str, float]:
+        return {f"{share:g}": _cosine(*map(_flat, problem.both(params, vector, share))) for share in SHARES}
 
     return _of_networks(view, of_network)
 
 
-def _of_networks(view: ArmView, of: Callable[[_Problem], dict[str, float]]) -> dict[str, np.ndarray]:
+def _of_networks(view: ArmView, of: Callable[[_Problem, Tree, Tree, int], dict[str, float]]) -> dict[str, np.ndarray]:
     with jax.enable_x64(True):
-        found = [of(_Problem(view, params, number)) for number, params in enumerate(view.networks)]
+        problem, found = _Problem(view), []
+        for number, params in enumerate(map(_wide, view.networks)):
+            flat, unflat = ravel_pytree(params)
+            if np.isfinite(flat).all():
+                vector = unflat(jnp.asarray(np.random.default_rng(number).normal(size=flat.size)))
+                found.append(of(problem, params, vector, number))
     return {name: np.array([one[name] for one in found]) for name in found[0]} if found else {}
+
+
+def _wide(tree: Tree) -> Tree:
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), tree)
 
 
 def _flat(tree: Tree) -> np.ndarray:

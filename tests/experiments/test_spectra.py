@@ -39,6 +39,7 @@ STUDY = studies.Study(
     prepare=lambda dataset, flags: as_pixels(dataset, rows=300),
     arms=spectra.arms,
     followers=spectra.followers,
+    checks=spectra.CHECKS,
     table=studies.columns("train_loss", "hessian_largest", by=("penalty",)),
     claims=spectra.CLAIMS,
     pictures=spectra.PICTURES,
@@ -58,7 +59,8 @@ def test_smoke_measures_both_arms_and_the_widths_that_were_found(command, tmp_pa
     assert 2 <= priced[-1]["live_units"] < priced[0]["live_units"]
     assert found["live_units_per_layer"] == priced[-1]["live_units_per_layer"]
     claims = summary["claims"]["corrected"]
-    assert claims["C48, products"]["verdict"] == claims["C48, limit"]["verdict"] == "holds"
+    assert (claims["C48"]["verdict"], claims["E27, limit"]["verdict"]) == ("refuted", "holds")
+    assert [part["verdict"] for part in claims["C48"]["parts"][:4]] == ["holds", "holds", "refuted", "holds"]
     assert {part["against"] for part in claims["Compression"]["parts"]} == {
         "without a price",
         "found widths from scratch",
