@@ -7,7 +7,7 @@ structure by Adam, with a smooth activation and with ReLU, and measures after so
 while units die and are removed, of which nobody seems to have published anything. `found widths` are networks of the
 widths that were found, trained from scratch; they have gates, too, as curvature depends on how a network is written.
 
-A study joins all that by `SpectraFlags`, `arms`, `followers`, `CHECKS`, `CLAIMS` and `PICTURES`.
+A study joins all that by `SpectraFlags`, `arms`, `cautions`, `followers`, `CHECKS`, `CLAIMS`, `PICTURES`.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from experiments.autoencoder.contestants import TASK
@@ -25,7 +26,7 @@ from experiments.autoencoder.spectra_flags import SpectraFlags as SpectraFlags
 from experiments.autoencoder.spectra_pictures import PICTURES as PICTURES
 from experiments.autoencoder.spectra_views import AGREEMENT, MEASURED, first_rows, half_squares, network_of
 from experiments.common.structures import widths_of
-from jaxsize.learners import Learner, supervised, with_curvature
+from jaxsize.learners import Learner, cannot_close, supervised, with_curvature
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner
 from jaxsize.networks import Network
 from jaxsize.programs import Batch
@@ -54,7 +55,7 @@ def agreement_of(batch: Batch) -> Callable[[Tree], list[jax.Array]]:
 
     @jax.jit
     def of(params: Tree) -> list[jax.Array]:
-        columns = batch.learner.of_epoch(params, hparams, 0)
+        columns = batch.learner.of_epoch(params, hparams, jnp.zeros((), jnp.int32))
         return [columns[name] for name in AGREEMENT]
 
     return of
@@ -101,6 +102,15 @@ def compressed(setup: Setup, structure: str) -> Batch:
         **fields,
     )
     return dataclasses.replace(batch, learner=measured(setup, batch.learner, network))
+
+
+def cautions(setup: Setup) -> Iterator[str]:
+    """Say that no unit can die in the steps that are planned, for `Study.cautions`."""
+    flags, dataset = setup.flags, setup.dataset
+    steps = flags.epochs * flags.config(dataset).steps_per_epoch(len(dataset.train))
+    cure = "raise --curvature-rate or --epochs"
+    if flags.curvature and (problem := cannot_close(steps, flags.curvature_rate, cure=cure)):
+        yield f"{dataset.name}: {problem}"
 
 
 def followers(setup: Setup, learned: Learned) -> Iterator[Batch]:

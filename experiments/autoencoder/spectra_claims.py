@@ -22,15 +22,14 @@ def at_most(values: np.ndarray, bound: float, **label: str) -> Part:
     """Claim that the largest of some numbers, which no seed decides, is at most a bound."""
     most = float(np.max(values))
     estimate = Estimate(most, None, None, 0.95, values.size, "largest of all networks")
-    outcome = "holds" if most <= bound else "refuted"
-    return label | {"bounds": [0, bound]}, estimate, Verdict(outcome, f"{most:.2g} against {bound:g}")
+    reason = f"{most:.2g} against {bound:g}"
+    return label | {"bounds": [0, bound]}, estimate, Verdict("holds" if most <= bound else "refuted", reason)
 
 
 def inexact(values: np.ndarray, bound: float, **label: str) -> Part:
     """Claim the contrary of `at_most`."""
     label_of, estimate, outcome = at_most(values, bound, **label)
-    turned = {"holds": "refuted", "refuted": "holds"}[outcome.outcome]
-    return label_of, estimate, Verdict(turned, outcome.reason)
+    return label_of, estimate, Verdict("refuted" if outcome.outcome == "holds" else "holds", outcome.reason)
 
 
 def exact(view: ArmView) -> Iterator[Part]:
@@ -81,7 +80,7 @@ def _taus(losses: np.ndarray, values: np.ndarray) -> np.ndarray:
 
     known = np.isfinite(losses).all(axis=1) & np.isfinite(values).all(axis=1)
     taus = np.full(len(losses), np.nan)
-    taus[known] = [kendalltau(*pair).statistic for pair in zip(losses[known], values[known], strict=True)]
+    taus[known] = [kendalltau(*pair)[0] for pair in zip(losses[known], values[known], strict=True)]
     return taus
 
 

@@ -13,7 +13,7 @@ class SpectraFlags(Flags):
     group: ClassVar[str] = "curvature"
     large: ClassVar = {
         "curvature_rate": 1e-3,
-        "curvature_price": 0.01,
+        "curvature_price": 0.03,
         "curvature_every": 3,
         "curvature_rows": 500,
     }
@@ -26,7 +26,8 @@ class SpectraFlags(Flags):
     curvature_rate: float = 3e-3
     """Their learning rate, and that of their gates. .001 unless the data set is digits."""
     curvature_price: float = 0.01
-    """What an open gate costs where units are taken away, in the loss of an image."""
+    """What an open gate costs where units are taken away, in the loss of an image.
+    .03 unless the data set is digits."""
     curvature_every: int = 5
     """Curvature is measured after every so many epochs. 3 unless the data set is digits."""
     curvature_rows: int = 250

@@ -135,7 +135,7 @@ class _Problem:
         return jax.nn.sigmoid(self.network.apply(params, jnp.asarray(self.pixels)))
 
     def _whole(self, params: Tree) -> jax.Array:
-        return jnp.mean(half_squares(self._pixels(params), self.pixels))
+        return jnp.mean(half_squares(self._pixels(params), jnp.asarray(self.pixels)))
 
     def _both(self, params: Tree, vector: Tree, share: float) -> tuple[Tree, Tree]:
         outputs = self._pixels(params)

@@ -129,7 +129,7 @@ def summarise(
         def product(vector: jax.Array) -> jax.Array:
             return jax.lax.cond(is_hessian, of_h, of_g, vector)
 
-        ritz, images = jax.lax.map(lambda one: lanczos(product, *one, num_steps), (starts, keys))
+        ritz, images = jax.lax.map(lambda one: lanczos(product, one[0], one[1], num_steps), (starts, keys))
         return _spectrum(ritz, flat.size), images
 
     # One loop for both matrices: each product is compiled once, which takes longer than the loop itself.

@@ -25,7 +25,7 @@ def cosines(hessian, gauss_newton, vectors):
 
 def test_a_gated_network_is_summarised_as_its_explicit_matrices_are():
     problem = gated_mlp("liveness", (3, 4, 2))
-    matrices = [explicit_hessian(problem), explicit_gauss_newton(problem)]
+    matrices = (explicit_hessian(problem), explicit_gauss_newton(problem))
     size, key = len(matrices[0]), jax.random.key(3)
     of = functools.partial(summarise, problem.model, problem.loss, num_vectors=100, num_steps=size)
     there = jax.tree.map(np.asarray, jax.jit(of)(problem.params, key))

@@ -51,7 +51,7 @@ def test_columns_are_those_of_the_explicit_hessian_without_the_price_and_trainin
     assert second["hessian_nodes"].shape == (2, 52)
 
     def loss(params):
-        return TASKS["classification"].loss(NETWORK.apply(params, jnp.asarray(INPUTS)), LABELS).mean()
+        return TASKS["classification"].loss(NETWORK.apply(params, jnp.asarray(INPUTS)), jnp.asarray(LABELS)).mean()
 
     @jax.jit
     def explicit(params):
