@@ -37,7 +37,7 @@ def beside_adam(arms: Arms) -> Iterator[Choice]:
             views = in_structure(here, structure)
             for name, view in views.items():
                 if name != "Adam" and "Adam" in views:
-                    label = {"dataset": dataset, "structure": layers_of(structure), "against": name}
+                    label = {"dataset": dataset, "structure": layers_of(structure, here[0].data), "against": name}
                     yield label, (views["Adam"], view, *views.values())
 
 
@@ -64,7 +64,7 @@ def first_beside_others(arms: Arms) -> Iterator[Choice]:
         for name, view in in_structure(here, first).items():
             for structure in others:
                 if other := in_structure(here, structure).get(name):
-                    label = {"dataset": dataset, "optimizer": name, "against": layers_of(structure)}
+                    label = {"dataset": dataset, "optimizer": name, "against": layers_of(structure, here[0].data)}
                     yield label, (view, other)
 
 
@@ -102,7 +102,7 @@ def adam_ends_best(*views: ArmView) -> Iterator[Part]:
     yield listed(part, NOT_ASKED) if views[-1].name == HESSIAN_FREE else part
     for adam, other in zip(views[:half], views[half:], strict=True):
         difference = paired_difference(adam.end(LOSS), other.end(LOSS))
-        of = f"test loss at the end, {layers_of(adam.values('structure')[0])}"
+        of = f"test loss at the end, {layers_of(adam.values('structure')[0], adam.data)}"
         yield listed(below(difference, of=of), "the claim is about the average")
 
 
@@ -136,7 +136,7 @@ def depth_delays(*sgd: ArmView) -> Iterator[Part]:
 
 CLAIMS = {
     "C49, fastest": Claim(
-        "Adam comes to the same test loss in fewer epochs than SGD and RMSprop, each at its best rate",
+        "Adam comes to the same test loss in fewer epochs than SGD and RMSprop, each at the rate that ends best",
         beside_adam,
         adam_is_fastest,
     ),

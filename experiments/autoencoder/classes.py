@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.autoencoder.grid import grid_structure
-from experiments.autoencoder.plane import read_plane
+from experiments.autoencoder.plane import planes_of, read_plane
 from experiments.autoencoder.views import in_structure, layers_of, ordered
 from jaxsize import plots
 from jaxsize.statistics import Part, median_interval, paired_difference
@@ -18,25 +18,30 @@ SHOWN = 500
 """Images in a panel of the picture, at most: more could not be told apart."""
 
 
+def known_classes(view: ArmView) -> bool:
+    """Tell whether the images of a data set have classes."""
+    return "labels" in planes_of(view)
+
+
 def planes(arms: Arms) -> Iterator[Choice]:
     """Choose the networks of every structure that Adam trained."""
     for dataset in arms.datasets:
         here = arms.at(dataset=dataset)
         for structure in ordered(here.settings["structures"]):
             view = in_structure(here, structure).get("Adam")
-            if view is not None and read_plane(view, "labels") is not None:
-                yield {"dataset": dataset, "structure": layers_of(structure)}, (view,)
+            if view is not None and known_classes(view):
+                yield {"dataset": dataset, "structure": layers_of(structure, here[0].data)}, (view,)
 
 
 def _counts(part: Part, view: ArmView) -> Part:
     second = grid_structure(tuple(view.settings["structures"]))
-    why = f"the seed draws one structure, which we take to be {layers_of(second)}"
+    why = f"the seed draws one structure, which we take to be {layers_of(second, view.data)}"
     return part if view.values("structure") == [second] else listed(part, why)
 
 
 def cluster(view: ArmView) -> Iterator[Part]:
     """Yield the mean silhouette over classes, and how many test images are named right by the nearest training ones."""
-    silhouettes, named = _of(view, "silhouettes"), _of(view, "named")
+    silhouettes, named = read_plane(view, "silhouettes"), read_plane(view, "named")
     yield _counts(above(median_interval(np.nanmean(silhouettes, axis=1)), of="mean silhouette of the classes"), view)
     right = np.nanmean(np.diagonal(named, axis1=1, axis2=2), axis=1) - 1 / named.shape[1]
     part = above(median_interval(right), of="share of each class that its neighbours name right, less chance")
@@ -47,7 +52,7 @@ def overlap(view: ArmView) -> Iterator[Part]:
     """Yield how much more often 3 and 5 are taken for each other than other pairs: than all on average, than any."""
     if view.dataset not in ("digits", "mnist"):
         return
-    pair, others = confused(_of(view, "named"), *PAIR)
+    pair, others = confused(read_plane(view, "named"), *PAIR)
     part = above(paired_difference(pair, others.mean(axis=1)), of="3 and 5 confused, less the mean of other pairs")
     yield _counts(part, view)
     most = above(paired_difference(pair, others.max(axis=1)), of="the same, less the most confused other pair")
@@ -79,13 +84,6 @@ def confused(named: np.ndarray, one: int, other: int) -> tuple[np.ndarray, np.nd
     return values[:, is_pair][:, 0], values[:, ~is_pair]
 
 
-def _of(view: ArmView, name: str) -> np.ndarray:
-    values = read_plane(view, name)
-    if values is None:
-        raise ValueError(f"expected classes of {view.dataset}")
-    return values
-
-
 CLAIMS = {
     "C50, clusters": Claim("classes cluster in the latent plane", planes, cluster, "needs a data set with classes"),
     "C50, 3 and 5": Claim(
@@ -108,16 +106,16 @@ def latent_planes(arms: Arms) -> Any:
         (structure, optimizer): view
         for structure in ordered(arms.settings["structures"])
         for optimizer, view in in_structure(arms, structure).items()
-        if read_plane(view, "labels") is not None
+        if known_classes(view)
     }
-    if not views or any(_of(view, "plane").shape[2] < 2 for view in views.values()):
+    if not views or any(read_plane(view, "plane").shape[2] < 2 for view in views.values()):
         return None
     rows, columns = (list(dict.fromkeys(key[index] for key in views)) for index in (0, 1))
     figure, panels = plots.subplots(len(rows), len(columns), width=3.1, height=2.9)
     for (structure, optimizer), view in views.items():
         axes = panels[rows.index(structure), columns.index(optimizer)]
-        _draw_plane(axes, _of(view, "plane")[0], _of(view, "labels"))
-        axes.set(xticks=[], yticks=[], title=f"{layers_of(structure)}, {optimizer}")
+        _draw_plane(axes, read_plane(view, "plane")[0], read_plane(view, "labels"))
+        axes.set(xticks=[], yticks=[], title=f"{layers_of(structure, view.data)}, {optimizer}")
     figure.suptitle(f"{arms[0].dataset}, seed 0")
     return figure
 

@@ -28,6 +28,7 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
         "tuning_seeds": 2,
         "sgd_rates": (0.01, 0.03),
         "rates": (1e-3, 3e-3),
+        "beyond": 2,
         "dampings": (1.0,),
         "hessian_free_epochs": 3,
         "hessian_free_batch_size": 500,
@@ -38,7 +39,7 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
 
     num_seeds: int = 10
     """Runs per setting, with seeds 0, 1, ... 6 unless the data set is digits."""
-    epochs: int = 100
+    epochs: int = 60
     """Passes over the training rows. 33, as in the seed, unless the data set is digits."""
     batch_size: int = 16
     """Rows per step. 100 unless the data set is digits."""
@@ -66,11 +67,12 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
     """Seeds with which rates are tried; the rate of the least median validation loss after the last epoch is chosen.
     2 unless the data set is digits."""
     beyond: int = 6
-    """At most so many rates are tried beyond the ends of those that are named, half a decade each."""
+    """At most so many rates are tried beyond the ends of those that are named, half a decade each. With 0, a
+    single rate is taken as it is. 2 unless the data set is digits."""
     dampings: tuple[float, ...] = (0.1, 1.0, 10.0)
     """What is tried for Hessian-free in place of a rate: the damping before the first step. 1 unless the data set is
     digits."""
-    hessian_free_epochs: int = 50
+    hessian_free_epochs: int = 30
     """Epochs of Hessian-free. 3 unless the data set is digits."""
     hessian_free_batch_size: int = 256
     """Rows per step of Hessian-free, which needs more of them. 500 unless the data set is digits."""
@@ -101,9 +103,8 @@ class AutoencoderFlags(DatasetFlags, TrainingFlags):
             raise InputError(
                 f"expected at most the {self.num_seeds} seeds, got {self.tuning_seeds}", field="tuning_seeds"
             )
-        tried = (
-            len(self.structures) * len(self.optimizers) * (1 + max(len(self.rates), len(self.sgd_rates)) + self.beyond)
-        )
+        values = 1 + max(len(self.rates), len(self.sgd_rates)) + self.beyond
+        tried = len(self.structures) * len(self.optimizers) * values
         self.require_runs(tried + len(self.grid_rates) * len(self.grid_batch_sizes) * self.grid)
 
 
@@ -116,7 +117,7 @@ PRESETS = {
         "structures": ("2", "8-2"),
         "deeper": (),
         "optimizers": ("SGD", "Adam", "Hessian-free"),
-        "sgd_rates": (0.3,),
+        "sgd_rates": (0.1, 0.3),
         "rates": (0.03,),
         "beyond": 0,
         "dampings": (1.0,),

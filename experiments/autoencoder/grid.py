@@ -117,6 +117,8 @@ def _at_rates(grid: ArmView, own: bool) -> dict[int, ArmView]:
 def larger_is_slower(own: bool) -> Callable[[ArmView], Iterator[Part]]:
     """Make the measure of whether epochs to a level rise with the batch size; steps and seconds are listed.
 
+    Runs that never came there count as the slowest of all, whatever they were given.
+
     Args:
         own: whether every batch size has its own best rate, or all have the one of the usual batch size.
     """
@@ -128,7 +130,8 @@ def larger_is_slower(own: bool) -> Callable[[ArmView], Iterator[Part]]:
         levels = level(list(cells(grid).values()), MOST_OF_IT)
         exists = next(iter(views.values())).exists
         for name, scale in SCALES.items():
-            values = np.stack([epochs_to(view, levels) * scale(view) for view in views.values()], axis=1)
+            values = np.stack([_arrived(view, levels) * scale(view) for view in views.values()], axis=1)
+            values = np.where(np.isinf(values), 2 * np.max(values, initial=1.0, where=np.isfinite(values)), values)
             rises = trend(list(views), values, direction="positive", missing=~exists)
             part = trending(rises, of=f"{name} to {MOST_OF_IT:.0%} of the way")
             yield part if name == "epochs" else listed(part, "the seed counts epochs")
@@ -171,13 +174,13 @@ def heat_maps(arms: Arms) -> Any:
     grid = arms[GRID]
     levels, known = level(list(cells(grid).values()), MOST_OF_IT), cells(grid)
     rates, sizes = grid.values("learning_rate"), grid.values("batch_size")
-    figure, panels = plots.subplots(1, 1 + len(SCALES), width=0.55 * len(rates) + 1.1, height=0.42 * len(sizes) + 1.3)
+    figure, panels = plots.subplots(2, 2, width=0.55 * len(rates) + 1.1, height=0.42 * len(sizes) + 1.3)
     tables = {"test loss at the end": {key: _middle(view, view.end(LOSS)) for key, view in known.items()}}
     for name, scale in SCALES.items():
         tables[f"{name} to 90 %"] = {
             key: _middle(view, _arrived(view, levels)) * scale(view) for key, view in known.items()
         }
-    for axes, (title, values) in zip(panels[0], tables.items(), strict=True):
+    for axes, (title, values) in zip(panels.ravel(), tables.items(), strict=True):
         shown = np.array([[values[rate, size] for rate in rates] for size in sizes])
         colours = np.ma.masked_invalid(np.log10(np.where(shown > 0, shown, np.nan)))
         axes.imshow(colours, cmap="gray", aspect="auto", origin="lower")
@@ -190,10 +193,10 @@ def heat_maps(arms: Arms) -> Any:
         axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates], rotation=60)
         axes.set_yticks(range(len(sizes)), [str(size) for size in sizes])
         axes.grid(visible=False)
-        axes.set(title=title, xlabel="learning rate", ylabel="batch size" if axes is panels[0, 0] else "")
+        axes.set(title=title, xlabel="learning rate", ylabel="batch size" if axes in panels[:, 0] else "")
     (structure,) = grid.values("structure")
     seeds = int(next(iter(known.values())).exists.sum())
-    figure.suptitle(f"{grid.dataset}, {layers_of(structure)}, Adam, {seeds} seeds: medians")
+    figure.suptitle(f"{grid.dataset}, {layers_of(structure, grid.data)}, Adam, {seeds} seeds: medians")
     return figure
 
 

@@ -41,7 +41,7 @@ def curves(arms: Arms) -> Any:
             axes.axhline(info["components_loss"], color="0.6", linewidth=0.8)
             for which in ("x", "y"):
                 plots.log_axis(axes, which)
-            axes.set(xlabel=name, title=layers_of(structure) if axes is row[0] else "")
+            axes.set(xlabel=name, title=layers_of(structure, arms[0].data) if axes is row[0] else "")
         row[0].set_ylabel("test loss, half squares per image")
         row[-1].legend(fontsize=7)
     figure.suptitle(f"{arms.title}: median and range")
@@ -58,7 +58,7 @@ def reconstructions(arms: Arms) -> Any:
     for structure in ordered(arms.settings["structures"]):
         for optimizer, view in in_structure(arms, structure).items():
             rows.setdefault("input", read_plane(view, "inputs"))
-            rows[f"{layers_of(structure)}\n{optimizer}"] = read_plane(view, "outputs")[0]
+            rows[f"{layers_of(structure, arms[0].data)}\n{optimizer}"] = read_plane(view, "outputs")[0]
     if not rows:
         return None
     shape = arms[0].data.input_shape

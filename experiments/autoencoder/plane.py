@@ -119,13 +119,19 @@ def path_of(folder: Folder, batch: str) -> Path:
     return folder.path / "measured" / f"{batch}.plane.npz"
 
 
-def read_plane(view: ArmView, name: str) -> np.ndarray | None:
-    """Read what was measured of runs of one structure, seed by seed; None where classes are not known.
+def planes_of(view: ArmView) -> dict[str, np.ndarray]:
+    """Read all that was measured of runs of one structure.
 
-    Args:
-        view: the runs.
-        name: `inputs`, `outputs`, `plane`, `labels`, `silhouettes` or `named`.
+    Returns:
+        `inputs` [images, D], `outputs` [runs, images, D], `plane` [runs, rows, units]; and where the images have
+        classes `labels` [rows], `silhouettes` [runs, C] and `named` [runs, C, C], of `Classes`. Runs are in the order
+        of seeds.
     """
     (batch,) = {path[0]["batch"] for path in view.paths.values()}
     with np.load(path_of(view.runs.folder, batch)) as file:
-        return file.get(name)
+        return dict(file)
+
+
+def read_plane(view: ArmView, name: str) -> np.ndarray:
+    """Read one of the measures of `planes_of`."""
+    return planes_of(view)[name]

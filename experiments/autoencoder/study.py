@@ -11,40 +11,23 @@ Rates and batch sizes are varied jointly, where the report varied one at a time 
 contestant. Answers C49 and C50. The loss is half the squared error per image, whose floor is 0.
 """
 
-from collections.abc import Iterator
-
 from experiments.autoencoder import claims, classes, grid, pictures
+from experiments.autoencoder.answers import answer
 from experiments.autoencoder.flags import PRESETS, AutoencoderFlags
 from experiments.autoencoder.plane import measure_planes
 from experiments.autoencoder.times import epoch_seconds, measure_times, run_seconds
 from experiments.autoencoder.tuning import contests, first_tries, tuning_table
-from experiments.autoencoder.views import LOSS, in_structure, layers_of, ordered, prepared
+from experiments.autoencoder.views import LOSS, prepared
 from experiments.common.pixels import EXCESS, floor
-from experiments.common.words import medians
 from jaxsize import studies
 from jaxsize.programs import Batch
-from jaxsize.studies import Arms, Setup
+from jaxsize.studies import Setup
 
 
 def arms(setup: Setup) -> list[Batch]:
     """Make the batches that need no chosen rate: those with which rates are chosen, and the joint grid."""
     made = list(first_tries(setup))
     return [*made, *grid.grid_batches(setup.after(*made))]
-
-
-def answer(arms: Arms) -> Iterator[str]:
-    """Say where each optimiser ended on each structure."""
-    for dataset in arms.datasets:
-        here = arms.at(dataset=dataset)
-        info = here[0].data.info
-        yield (
-            f"{dataset}: the mean image for all has a test loss of {info['mean_image_loss']:.3g}, the first principal "
-            f"components, as many as latent units, {info['components_loss']:.3g}."
-        )
-        for structure in ordered(here.settings["structures"]):
-            views = in_structure(here, structure)
-            ends = medians({name: view.end(LOSS) for name, view in views.items()})
-            yield f"{dataset}, {layers_of(structure)}: test loss at the end {ends}."
 
 
 STUDY = studies.Study(

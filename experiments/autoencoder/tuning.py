@@ -33,6 +33,8 @@ def first_tries(setup: Setup) -> Iterator[Batch]:
     made: list[Batch] = []
     for structure, optimizer in contestants(setup.flags):
         values = tried_settings(setup.flags, optimizer)
+        if len(values) == 1 and not setup.flags.beyond:
+            continue  # there is no choice
         for some in [(value,) for value in values] if optimizer == HESSIAN_FREE else [values]:
             batch = batch_of(
                 setup.after(*made), tuning_arm(optimizer), structure, optimizer, some, setup.flags.tuning_seeds
@@ -109,6 +111,7 @@ def contests(setup: Setup, learned: Learned) -> Iterator[Batch]:
         if (optimizer, structure) in done:
             continue
         losses = validation_losses(learned, structure, optimizer)
+        losses = losses or dict.fromkeys(tried_settings(flags, optimizer), 0.0)
         value = beyond(losses, len(tried_settings(flags, optimizer)) + flags.beyond)
         arm, seeds = tuning_arm(optimizer), flags.tuning_seeds
         if value is None:

@@ -62,9 +62,9 @@ def ordered(structures: Iterable[str]) -> list[str]:
     return sorted(structures, key=lambda structure: (len(widths_of(structure)), widths_of(structure)))
 
 
-def layers_of(structure: str) -> str:
-    """Write a structure with its decoder, such as "200-2-200" for "200-2"."""
-    widths = widths_of(structure)
+def layers_of(structure: str, dataset: Dataset) -> str:
+    """Write a structure with the pixels and its decoder, such as "784-200-2-200-784" for "200-2"."""
+    widths = (dataset.num_inputs, *widths_of(structure))
     return "-".join(map(str, (*widths, *reversed(widths[:-1]))))
 
 
