@@ -71,7 +71,9 @@ def eigenvalues(arms: Arms) -> Any:
     deaths = 2 + np.flatnonzero((np.diff(views["price"].curve("live_units"), axis=1) < 0).any(axis=0))
     for axes, (column, title) in zip(grid.flat, titles.items(), strict=True):
         plots.bands(axes, {name: measured(view, column) for name, view in views.items()}, strokes=STROKES)
-        if column != "hessian_smallest":
+        if column == "live_units":
+            axes.set_ylim(bottom=0)
+        elif column != "hessian_smallest":
             plots.log_axis(axes, "y")
         axes.plot(deaths, np.zeros(len(deaths)), "|", color="0.3", transform=axes.get_xaxis_transform(), clip_on=False)
         axes.set(title=title, xlabel="epoch")

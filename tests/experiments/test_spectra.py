@@ -31,7 +31,7 @@ STUDY = studies.Study(
             "curvature_rows": 20,
             "curvature_activations": ("tanh",),
             "curvature_rate": 0.05,
-            "curvature_price": 0.3,
+            "curvature_price": 0.15,
         },
         "full": {},
     },
