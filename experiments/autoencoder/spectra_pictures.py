@@ -75,7 +75,10 @@ def eigenvalues(arms: Arms) -> Any:
             axes.set_ylim(bottom=0)
         elif column != "hessian_smallest":
             plots.log_axis(axes, "y")
-        axes.plot(deaths, np.zeros(len(deaths)), "|", color="0.3", transform=axes.get_xaxis_transform(), clip_on=False)
+        if deaths.size:  # an empty line that is not clipped would have a place: the corner of the figure
+            axes.plot(
+                deaths, np.zeros(len(deaths)), "|", color="0.3", transform=axes.get_xaxis_transform(), clip_on=False
+            )
         axes.set(title=title, xlabel="epoch")
     grid[0, 0].legend(fontsize=7)
     figure.suptitle(f"{arms.title}: median and range")
