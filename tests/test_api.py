@@ -21,8 +21,9 @@ DOORS = {
     " gated_conv gated_matmul gates group_norms init_conv init_dense init_gate learn_widths learners liveness_gate"
     " liveness_penalty load_network measures mlp networks plots programs relu resizing results save_network size_gate"
     " size_gates size_penalty statistics studies sweeps training unit_gates unit_groups units widths",
-    "curvature": "ExtremeEigenvalues HessianFreeState MlpProducts SpectralDensity density_curve extreme_eigenvalues"
-    " ggn_vp ggn_vps hessian_free hvp hvps linear_ggn linear_hvp mlp_r_operator spectral_density",
+    "curvature": "CurvatureSummary ExtremeEigenvalues HessianFreeState MlpProducts SpectralDensity SpectrumSummary"
+    " density_curve extreme_eigenvalues ggn_vp ggn_vps hessian_free hvp hvps linear_ggn linear_hvp mlp_r_operator"
+    " spectral_density summarise",
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images as_pixels flattened from_arrays"
     " from_image_folder from_npz from_table hold_out_batches load noise_like sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
@@ -32,13 +33,13 @@ DOORS = {
     " size_penalty slope_of threshold units_beside with_sizes",
     "learners": "Hparams Learner Start TASKS Task cannot_close entropy_floor flexible flip_gates for_scaled_inputs"
     " importance leaf_rates mean_over_rows plain rebalance reconstruction regression sampled_gates sparsifier"
-    " steps_to_close supervised task_of",
+    " steps_to_close supervised task_of with_curvature",
     "measures": "DeadUnits ExponentialNormal LeftOut Moments PrincipalComponents TwoGammas activation_spread"
     " batch_moments dead_units directions error_curve exponential_normal_mixture leave_one_out likelihood_dimension"
     " merge_moments outputs_by_components participation_ratio principal_components shapiro_w streamed_spread"
     " two_gamma_mixture two_nn_dimension",
-    "networks": "BiasInitializer Gate Initializer Network Params autoencoder conv dense init_bias init_conv"
-    " init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
+    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers conv dense init_bias"
+    " init_conv init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "Look STYLE band bands colors curves ends grid legend legend_beside log_axis looks points save style"
     " subplots zoom_axis",

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar, Literal
 
+from experiments.autoencoder.spectra_flags import SpectraFlags
 from experiments.common.structures import widths_of
 from jaxsize.errors import InputError
 from jaxsize.studies import DatasetFlags, TrainingFlags
@@ -11,7 +12,7 @@ Optimizer = Literal["SGD", "RMSprop", "Adam", "Hessian-free"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AutoencoderFlags(DatasetFlags, TrainingFlags):
+class AutoencoderFlags(SpectraFlags, DatasetFlags, TrainingFlags):
     """Which optimiser trains an autoencoder fastest, does depth delay gradient descent, what do two latent units show?
 
     Learning rates are chosen on validation rows, for every optimiser and structure.
@@ -112,6 +113,7 @@ PRESETS = {
     "smoke": {
         "num_seeds": 2,
         "epochs": 3,
+        "curvature": False,
         "rows": 300,
         "batch_size": 50,
         "structures": ("2", "8-2"),

@@ -8,10 +8,11 @@ A report of 2017 (seed `002_2034385bae2412e3.txt`, S2) trained three autoencoder
 and Adam, at rates that it does not tell, once each. Here every optimiser gets the rate that is best on validation rows
 for every structure, in half decades; runs are paired over seeds; test loss is drawn against epochs, steps and seconds.
 Rates and batch sizes are varied jointly, where the report varied one at a time (E28). Hessian-free is a fourth
-contestant. Answers C49 and C50. The loss is half the squared error per image, whose floor is 0.
+contestant. Curvature is measured along training and along compression (`spectra.py`). Answers C48, C49 and C50. The
+loss is half the squared error per image, whose floor is 0.
 """
 
-from experiments.autoencoder import claims, classes, grid, pictures
+from experiments.autoencoder import claims, classes, grid, pictures, spectra
 from experiments.autoencoder.answers import answer
 from experiments.autoencoder.flags import PRESETS, AutoencoderFlags
 from experiments.autoencoder.plane import measure_planes
@@ -25,9 +26,10 @@ from jaxsize.studies import Setup
 
 
 def arms(setup: Setup) -> list[Batch]:
-    """Make the batches that need no chosen rate: those with which rates are chosen, and the joint grid."""
+    """Make the batches that need no chosen rate: those with which rates are chosen, the joint grid, and curvature."""
     made = list(first_tries(setup))
-    return [*made, *grid.grid_batches(setup.after(*made))]
+    made += grid.grid_batches(setup.after(*made))
+    return [*made, *spectra.arms(setup.after(*made))]
 
 
 STUDY = studies.Study(
@@ -36,7 +38,9 @@ STUDY = studies.Study(
     presets=PRESETS,
     prepare=prepared,
     arms=arms,
+    followers=spectra.followers,
     rounds=contests,
+    cautions=spectra.cautions,
     table=studies.columns(
         *("train_loss", EXCESS, LOSS),
         arms=("SGD", "RMSprop", "Adam", "Hessian-free"),
@@ -45,9 +49,9 @@ STUDY = studies.Study(
         epoch_seconds=epoch_seconds,
         run_seconds=run_seconds,
     ),
-    checks=[measure_planes, measure_times, tuning_table],
-    claims=claims.CLAIMS | grid.CLAIMS | classes.CLAIMS,
-    pictures=pictures.PICTURES | {"grid": grid.heat_maps, "plane": classes.latent_planes},
+    checks=[measure_planes, measure_times, tuning_table, *spectra.CHECKS],
+    claims=claims.CLAIMS | grid.CLAIMS | classes.CLAIMS | spectra.CLAIMS,
+    pictures=pictures.PICTURES | {"grid": grid.heat_maps, "plane": classes.latent_planes} | spectra.PICTURES,
     answer=answer,
 )
 COMMAND = STUDY.command

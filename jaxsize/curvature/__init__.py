@@ -15,12 +15,15 @@ from jaxsize.curvature.spectrum import (
     extreme_eigenvalues,
     spectral_density,
 )
+from jaxsize.curvature.summary import CurvatureSummary, SpectrumSummary, summarise
 
 __all__ = [
+    "CurvatureSummary",
     "ExtremeEigenvalues",
     "HessianFreeState",
     "MlpProducts",
     "SpectralDensity",
+    "SpectrumSummary",
     "density_curve",
     "extreme_eigenvalues",
     "ggn_vp",
@@ -32,4 +35,5 @@ __all__ = [
     "linear_hvp",
     "mlp_r_operator",
     "spectral_density",
+    "summarise",
 ]

@@ -22,7 +22,9 @@ class Ritz(NamedTuple):
     errors: jax.Array  # [num_steps], the distance within which there is an eigenvalue of the whole matrix
 
 
-def lanczos(product: Callable[[jax.Array], jax.Array], start: jax.Array, key: jax.Array, num_steps: int) -> Ritz:
+def lanczos(
+    product: Callable[[jax.Array], jax.Array], start: jax.Array, key: jax.Array, num_steps: int
+) -> tuple[Ritz, jax.Array]:
     """Run `num_steps` steps of Lanczos with full reorthogonalisation, as one compiled loop.
 
     Args:
@@ -32,11 +34,11 @@ def lanczos(product: Callable[[jax.Array], jax.Array], start: jax.Array, key: ja
         num_steps: products, from 1 to N.
 
     Returns:
-        Eigenvalues with weights and errors.
+        Eigenvalues with weights and errors; and the product with the first vector, brought to length 1 [N].
     """
 
     def step(carry: tuple, place: tuple) -> tuple:
-        (basis, vector, scale), (index, seed) = carry, place
+        (basis, vector, scale, first), (index, seed) = carry, place
         basis = basis.at[index].set(vector)
         image = product(vector)
         diagonal = _dot(vector, image)
@@ -50,14 +52,15 @@ def lanczos(product: Callable[[jax.Array], jax.Array], start: jax.Array, key: ja
             lambda: rest,
         )
         beside = jnp.where(exhausted, jnp.zeros_like(length), length)
-        return (basis, _unit(following), scale), (diagonal, beside)
+        return (basis, _unit(following), scale, jnp.where(index == 0, image, first)), (diagonal, beside)
 
-    begin = (jnp.zeros((num_steps, start.size), start.dtype), _unit(start), jnp.zeros((), start.dtype))
+    basis = jnp.zeros((num_steps, start.size), start.dtype)
+    begin = (basis, _unit(start), jnp.zeros((), start.dtype), jnp.zeros_like(start))
     seeds = jax.random.bits(key, (num_steps,))  # a key that only one branch uses is refused under `vmap`
-    _, (diagonal, beside) = jax.lax.scan(step, begin, (jnp.arange(num_steps), seeds))
+    (*_, first), (diagonal, beside) = jax.lax.scan(step, begin, (jnp.arange(num_steps), seeds))
     tridiagonal = jnp.diag(diagonal) + jnp.diag(beside[:-1], 1) + jnp.diag(beside[:-1], -1)
     values, vectors = jnp.linalg.eigh(tridiagonal)
-    return Ritz(values, vectors[0] ** 2, jnp.abs(beside[-1] * vectors[-1]))
+    return Ritz(values, vectors[0] ** 2, jnp.abs(beside[-1] * vectors[-1])), first
 
 
 def _dot(left: jax.Array, right: jax.Array) -> jax.Array:

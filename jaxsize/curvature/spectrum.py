@@ -86,7 +86,7 @@ def extreme_eigenvalues(product: Product, like: Tree, key: jax.Array, num_steps:
     """
     flat, size, dtype = _flat_product(product, like, num_steps)
     key_start, key_restart = jax.random.split(key)
-    ritz = lanczos(flat, jax.random.normal(key_start, (size,), dtype), key_restart, num_steps)
+    ritz, _ = lanczos(flat, jax.random.normal(key_start, (size,), dtype), key_restart, num_steps)
     return ExtremeEigenvalues(ritz.values[0], ritz.values[-1], ritz.errors[0], ritz.errors[-1])
 
 
@@ -126,7 +126,7 @@ def spectral_density(product: Product, like: Tree, key: jax.Array, num_steps: in
 
     def of_vector(key: jax.Array) -> Ritz:
         key_start, key_restart = jax.random.split(key)
-        return lanczos(flat, jax.random.rademacher(key_start, (size,), dtype), key_restart, num_steps)
+        return lanczos(flat, jax.random.rademacher(key_start, (size,), dtype), key_restart, num_steps)[0]
 
     ritz = jax.lax.map(of_vector, jax.random.split(key, num_vectors))
     return SpectralDensity(ritz.values, ritz.weights / num_vectors)

@@ -6,6 +6,7 @@ a static config: each module has its config class and its `make_learner`.
 
 from jaxsize.learners import flexible, importance, leaf_rates, plain, sampled_gates, sparsifier
 from jaxsize.learners.closing import cannot_close, steps_to_close
+from jaxsize.learners.curvature import with_curvature
 from jaxsize.learners.flips import flip_gates
 from jaxsize.learners.hparams import Hparams
 from jaxsize.learners.input_scaling import Start, for_scaled_inputs, rebalance
@@ -37,4 +38,5 @@ __all__ = [
     "steps_to_close",
     "supervised",
     "task_of",
+    "with_curvature",
 ]

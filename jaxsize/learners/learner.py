@@ -64,6 +64,9 @@ class Learner(NamedTuple):
     """bookkeeping -> which units live, bool [U] per gate; an empty dict for a learner without gates."""
     of_gradient: Callable[[Tree], dict[str, jax.Array]] = lambda gradient: {}
     """The gradient of a step, a tree like params -> what is recorded of it beside what the objective records."""
+    of_epoch: Callable[[Tree, Hparams, Array], dict[str, jax.Array]] = lambda params, hparams, epoch: {}
+    """(params, hparams, epochs done []) -> what is measured of the network after an epoch, by the columns of its rows:
+    numbers [], or several of them [n]. `hparams.key` is a random key of this epoch and run; see `with_curvature`."""
     after_epoch: Callable[..., tuple[Tree, Tree, Tree]] | None = None
     """(params, opt_state, bookkeeping, inputs, targets, row weights [B] or None where all count alike, hparams) ->
     params, opt_state and bookkeeping, after the last step of an epoch; the rows are the first `evaluation_batch_size`

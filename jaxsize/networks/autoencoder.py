@@ -127,12 +127,28 @@ def autoencoder(
         return _as_params(shapes, len(hidden))
 
     def apply(params: Tree, inputs: jax.Array) -> jax.Array:
-        ordered = [*params["encoder"], params["latent"], *params["decoder"], params["output"]]
-        return apply_dense_layers(ordered, [layer.activation for layer in layers], inputs, signed=signed)
+        return apply_dense_layers(
+            autoencoder_layers(params), [layer.activation for layer in layers], inputs, signed=signed
+        )
 
     names = tuple(layer.name for layer in layers if layer.gate)
     kind = signed if gate in ("liveness", "signed") and names else None
     return Network(init, apply, kind, (inputs,), names, structure)
+
+
+def autoencoder_layers(params: Tree) -> list[Tree]:
+    """List the layers of an autoencoder in the order in which they are applied, as `curvature.mlp_r_operator` has them.
+
+    Args:
+        params: its parameters.
+
+    Example:
+        >>> from jaxsize.networks import autoencoder, autoencoder_layers
+        >>> params = autoencoder((6, 5, 4), latent=2).init(0)
+        >>> [layer["kernel"].shape for layer in autoencoder_layers(params)]
+        [(6, 5), (5, 4), (4, 2), (2, 4), (4, 5), (5, 6)]
+    """
+    return [*params["encoder"], params["latent"], *params["decoder"], params["output"]]
 
 
 def _require_counts(field: str, expected: str, counts: Sequence[int], got: Any = None, *, some: bool = True) -> None:

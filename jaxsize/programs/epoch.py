@@ -130,8 +130,8 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
         integers [N], the numbers of the rows in the order in which they are read; by default all rows, in the order
         that (state.seed, state.epoch) name. `history` is a dict: `objective` [steps] and what the objective records of
         each batch (before the step), [steps] each; `observed` [steps, ...], the learner's observation after each step;
-        `observed_before` [...], its observation before the first step; and what the learner records of gradients,
-        [steps, ...].
+        `observed_before` [...], its observation before the first step; what the learner records of gradients,
+        [steps, ...]; and `of_epoch`, a dict of what it measures of the network after the last step.
 
     Example:
         >>> import jax
@@ -187,6 +187,8 @@ def make_epoch(learner: Learner, config: Config) -> Callable:
             carry = learner.after_epoch(*carry, *data.batch(first), data.weights(first), settings)
         params, opt_state, bookkeeping = carry
         history["observed_before"] = learner.observe(state.bookkeeping)
+        own_key = jax.random.fold_in(key, num_steps)  # as no step has
+        history["of_epoch"] = learner.of_epoch(params, settings.replace(key=own_key), state.epoch + 1)
         return TrainState(params, opt_state, bookkeeping, state.seed, state.epoch + 1), history
 
     return epoch

@@ -211,8 +211,11 @@ class TrainingLoop:
         allocated = {"allocated_units": sum(team.cohort.widths)} if team.cohort.widths else {}
         names = team.program.score_names
         named = {f"{split}_{name}": float(values[name]) for split, values in scores.items() for name in names}
+        measured = {
+            name: values.tolist() if np.isfinite(values).any() else None for name, values in history["of_epoch"].items()
+        }
         columns = self.batch.columns(history["observed_before"], history["observed"][-1])
-        return self.labels[run] | {"epoch": epoch} | named | columns | allocated
+        return self.labels[run] | {"epoch": epoch} | named | measured | columns | allocated
 
     def _remake(self, teams: list[Team], epoch: int) -> list[Team]:
         """The teams of the next epoch, without runs that have ended.

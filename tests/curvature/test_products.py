@@ -16,6 +16,7 @@ from helpers.curvature import (
     flat,
     gated_mlp,
     gates_alone,
+    handed_in_gates,
     like,
     normal,
 )
@@ -30,6 +31,7 @@ PROBLEMS = {
     "mlp, liveness": lambda: gated_mlp("liveness"),
     "mlp, signed": lambda: gated_mlp("signed"),
     "mlp, size": lambda: gated_mlp("size"),
+    "gates handed in": handed_in_gates,
     "gates alone": gates_alone,
     "conv": lambda: convolution(kernel_is_large=False),
     "conv, large kernel": lambda: convolution(kernel_is_large=True),

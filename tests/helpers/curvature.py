@@ -143,6 +143,27 @@ def gates_alone():
     return Problem(model, lambda outputs: jnp.sum(jnp.tanh(outputs - 0.3) ** 2), plain, wide(params))
 
 
+def handed_in_gates(widths=(5, 4, 3, 2)):
+    """Factors handed in from outside are differentiated, too: of each unit in a layer, of each row in the other."""
+    network, inputs = jaxsize.mlp(widths), normal(1, 6, widths[0])
+    params = {"network": wide(network.init(0))}
+    params["factors"] = {"hidden.0": normal(2, widths[1]), "hidden.1": normal(3, 6, widths[2])}
+
+    def plain(params):
+        units = inputs
+        for layer, factors in zip(params["network"]["hidden"], params["factors"].values(), strict=True):
+            units = jax.nn.relu(units @ layer["kernel"] + layer["bias"][None, :])
+            units = units * jnp.reshape(factors, (-1, units.shape[1]))
+        output = params["network"]["output"]
+        return units @ output["kernel"] + output["bias"][None, :]
+
+    def model(params):
+        handed = jaxsize.gates.hand_in(params["network"], params["factors"])
+        return network.apply(handed, jnp.asarray(inputs))
+
+    return Problem(model, cross_entropy(np.arange(6) % widths[-1]), plain, params)
+
+
 def convolution(kernel_is_large):
     """`gated_conv` below a dense layer, with the gate on either of the two arrays that it can be multiplied onto."""
     images: Any = normal(4, *((1, 2, 2, 3) if kernel_is_large else (2, 5, 5, 3)))
