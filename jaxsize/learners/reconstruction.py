@@ -34,8 +34,9 @@ def reconstruction(loss: Literal["cross_entropy", "squared_error", "rounding"] =
 
     Returns:
         A task whose scores are, per image, `excess_loss` (the loss over its floor, see `entropy_floor`; a squared
-        error has the floor 0; with `rounding` it is that of cross-entropy), `exact_pixels` (the share of pixels that are the same after rounding to 8 bits) and
-        `exact_images` (1 if all are). Loss and scores raise InputError for logits of another shape than the pixels.
+        error has the floor 0; with `rounding` it is that of cross-entropy), `exact_pixels` (the share of pixels that
+        are the same after rounding to 8 bits) and `exact_images` (1 if all are). Loss and scores raise InputError for
+        logits of another shape than the pixels.
 
     Raises:
         InputError: when `loss` is none of the three.
