@@ -75,7 +75,7 @@ PRESETS = {
         "random": False,
         "rows": (20,),
         "exact_widths": (16, 8, 8, 32),
-        "exact_steps": 2000,
+        "exact_steps": 400,
         "penalties": (1.0,),
     },
     "full": {

@@ -7,9 +7,10 @@
 Somebody tried to over-fit MNIST on purpose, got no further than a loss of 55, and asked for anybody who did (seed
 `000_1e759a4f1a03c71d.txt`, C41). No loss can be below the entropy of the grey pixels; what can reach 0 is the excess.
 Networks here have the seed's structure: no activation around the latent units. They start from principal components and
-a curve of straight pieces (`start.py`), or at random, and train on all images. Other networks must reproduce every pixel
-of few images exactly, after rounding to 8 bits: a price on open gates takes units away at first, and what is left learns
-until it is exact (`exact.py`). Networks that were put together without any training stand beside them (`constructed.py`).
+a curve of straight pieces (`start.py`), or at random, and train on all images. Other networks must reproduce every
+pixel of few images exactly, after rounding to 8 bits: a price on open gates takes units away at first, and what is left
+learns until it is exact (`exact.py`). Networks that were put together without any training stand beside them
+(`constructed.py`).
 """
 
 import math

@@ -141,8 +141,7 @@ def test_a_relu_per_image_reproduces_every_pixel_in_float64_as_well():
         out = np.maximum(out, 0) if relu else out
         if layer is relus:
             np.testing.assert_allclose(out, np.eye(30), atol=1e-3)
-    levels = np.round(255 * scipy.special.expit(out))
-    np.testing.assert_array_equal(levels, np.round(few.train.inputs * 255 / 16))
+    assert np.abs(255 * scipy.special.expit(out) - few.train.inputs.astype(float) * 255 / 16).max() < 0.5
     assert checked.exact_images == 1 and checked.parameters == sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
