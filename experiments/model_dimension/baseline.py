@@ -54,7 +54,7 @@ def logistic_components(pixels: np.ndarray, rank: int, *, steps: int = STEPS) ->
     @jax.value_and_grad
     def loss(flat: jax.Array) -> jax.Array:
         parts: Any = restore(flat)
-        return jnp.mean(excess(parts["codes"] @ parts["axes"] + parts["bias"], jnp.asarray(pixels)))
+        return jnp.mean(excess(parts["codes"] @ parts["axes"] + parts["bias"][None], jnp.asarray(pixels)))
 
     def in_float64(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = loss(jnp.asarray(flat, jnp.float32))
