@@ -21,6 +21,7 @@ import optax
 
 from experiments.common.pixels import EXCESS, floor, middle, prepared, rows_left_out
 from experiments.common.structures import widths_of
+from experiments.model_dimension.baseline import least_of_one_layer
 from experiments.model_dimension.claims import CLAIMS
 from experiments.model_dimension.flags import PRESETS, ModelDimensionFlags, images
 from experiments.model_dimension.pictures import PICTURES
@@ -135,11 +136,16 @@ LOSSES = ("train_loss", EXCESS, "test_excess_loss", "train_exact_pixels")
 
 
 def learned_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Make the table of the networks whose sizes were learned."""
+    """Make the tables of the networks whose sizes were learned, and of what one hidden layer cannot beat."""
     arms = Arms.of(Runs(folder, setup.flags.settings())).at(dataset=setup.dataset.name)
     of_layers = {f"live_{layer}": functools.partial(live, layer=layer) for layer in LAYERS}
     rows = studies.columns(*LOSSES, "parameters", arms=("learned",), by=("penalty",), **of_layers)(arms)
-    return {"Sizes learned by prices on open gates": rows}
+    return {
+        "Sizes learned by prices on open gates": rows,
+        "Logistic principal components: logits of a limited rank, with free numbers for each image": list(
+            least_of_one_layer(setup)
+        ),
+    }
 
 
 STUDY = studies.Study(

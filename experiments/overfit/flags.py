@@ -3,7 +3,8 @@
 import dataclasses
 from typing import ClassVar
 
-from jaxsize.studies import DatasetFlags, TrainingFlags
+from jaxsize.errors import InputError
+from jaxsize.studies import DatasetFlags, TrainingFlags, listing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class OverfitFlags(DatasetFlags, TrainingFlags):
         "latents": (128, 256, 384, 512),
         "encoder": 1024,
         "rows": (100, 1000, 10_000),
-        "exact_epochs": 100,
+        "exact_widths": (128, 32, 64, 256),
     }
 
     num_seeds: int = 6
@@ -36,23 +37,31 @@ class OverfitFlags(DatasetFlags, TrainingFlags):
     """Learning rate of Adam in the first epoch; it falls to a hundredth on a cosine."""
     random: bool = True
     """The same networks are also trained from random weights. --no-random leaves them out."""
-    exact_pieces: int = 24
-    """Straight pieces of that curve for images that are to be reproduced exactly."""
     rows: tuple[int, ...] = (100, 400)
     """So many images are to be reproduced exactly, by networks whose widths are learned.
     100 1000 10000 unless the data set is digits."""
-    exact_epochs: int = 200
-    """Passes over those images. 100 unless the data set is digits."""
-    penalties: tuple[float, ...] = (0.01, 0.001)
-    """What an open gate costs there, in nats per image."""
+    exact_widths: tuple[int, ...] = (64, 16, 32, 128)
+    """Units of those networks before training: of the encoder, latent ones, and of the decoder's layers, the first of
+    which is linear. 128 32 64 256 unless the data set is digits."""
+    exact_steps: int = 20_000
+    """Steps of their training; in the first 30 % of them units have a price."""
+    exact_learning_rate: float = 1e-2
+    """Learning rate of Adam in that training, until units have no price; then it falls to a hundredth on a cosine."""
+    penalties: tuple[float, ...] = (3.0, 1.0, 0.3, 0.1)
+    """What an open gate costs there, per image; the loss is half the squared error of logits, beyond rounding."""
     gate_learning_rate: float = 3e-3
     """Learning rate of the gates."""
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole("latents", "encoder", "pieces", "exact_pieces", "rows", "exact_epochs")
-        self.require_numbers("learning_rate", "gate_learning_rate", "penalties", above=True)
+        self.require_whole("latents", "encoder", "pieces", "rows", "exact_steps")
+        if len(self.exact_widths) < 2 or min(self.exact_widths) < 1:
+            given = listing(self.exact_widths)
+            raise InputError(
+                f"expected whole numbers from 1 on, of the encoder, latent and so on, got {given}", field="exact_widths"
+            )
+        self.require_numbers("learning_rate", "exact_learning_rate", "gate_learning_rate", "penalties", above=True)
         self.require_runs((1 + self.random) * len(self.latents) + len(self.rows) * len(self.penalties))
 
 
@@ -65,14 +74,15 @@ PRESETS = {
         "pieces": 4,
         "random": False,
         "rows": (20,),
-        "exact_epochs": 8,
-        "penalties": (0.01,),
+        "exact_widths": (16, 8, 8, 32),
+        "exact_steps": 400,
+        "penalties": (1.0,),
     },
     "full": {
         "num_seeds": 6,
         "epochs": 200,
         "latents": (32, 64, 128, 192, 256, 320, 384, 448, 512, 640),
         "rows": (100, 1000, 10_000),
-        "exact_epochs": 400,
+        "exact_steps": 100_000,
     },
 }

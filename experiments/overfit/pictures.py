@@ -1,10 +1,14 @@
-"""The pictures of the study: the excess against epochs, and the way of networks that must stay exact."""
+"""The pictures of the study: the excess against epochs, and the way of networks that must become exact."""
 
 from typing import Any
 
 from experiments.common.pixels import EXCESS
 from jaxsize import plots
 from jaxsize.studies import Arms, per
+
+
+NONE = 1e-6
+"""Where the logarithmic picture shows a share of 0; float32 holds no smaller one of all pixels."""
 
 
 @per("dataset")
@@ -28,9 +32,10 @@ def excess(arms: Arms) -> Any:
 
 @per("dataset")
 def exact(arms: Arms) -> Any:
-    """Share of images that are exact against the parameters of the network, epoch by epoch, while units die.
+    """Share of pixels that are not exact against the parameters of the network, epoch by epoch.
 
-    A line per run; networks start on the right.
+    A line per run; networks start on the top right, lose units, and learn on at the size that is left. A dot is where
+    a run ended with all pixels exact, drawn at the bottom; a cross where it did not.
     """
     if "exact" not in arms:
         return None
@@ -40,11 +45,16 @@ def exact(arms: Arms) -> Any:
         priced = view.by("penalty")
         for look, (penalty, one) in zip(plots.looks(len(priced)), priced.items(), strict=True):
             label = f"{penalty:g}"
-            for sizes, shares in zip(one.curve("parameters"), one.curve("train_exact_images"), strict=True):
-                plots.band(axes, sizes, shares[None], **look.line, label=label, linewidth=1)
+            for sizes, shares in zip(one.curve("parameters"), one.curve("train_exact_pixels"), strict=True):
+                wrong = np.maximum(1 - shares, NONE)
+                axes.plot(sizes, wrong, color=look.color, linestyle=look.stroke, label=label, linewidth=1)
+                axes.plot(
+                    sizes[-1:], wrong[-1:], color=look.color, marker="o" if shares[-1] == 1 else "x", markersize=4
+                )
                 label = ""
-        plots.log_axis(axes, "x")
-        axes.set(xlabel="parameters", ylabel="share of exact images", title=f"{rows} images", ylim=(-0.03, 1.03))
+        for which in ("x", "y"):
+            plots.log_axis(axes, which)
+        axes.set(xlabel="parameters", ylabel="share of pixels that are not exact", title=f"{rows} images")
         plots.legend_beside(axes, "price of a unit")
     figure.suptitle(f"{arms['exact'].dataset}, every run")
     return figure

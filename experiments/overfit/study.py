@@ -7,62 +7,57 @@
 Somebody tried to over-fit MNIST on purpose, got no further than a loss of 55, and asked for anybody who did (seed
 `000_1e759a4f1a03c71d.txt`, C41). No loss can be below the entropy of the grey pixels; what can reach 0 is the excess.
 Networks here have the seed's structure: no activation around the latent units. They start from principal components and
-a curve of straight pieces (`start.py`), or at random, and train on all images. Other networks start the same way on few
-images and must reproduce every pixel exactly, after rounding to 8 bits, while a price on open gates takes unit after
-unit away: the smallest network that still does is what the images need.
+a curve of straight pieces (`start.py`), or at random, and train on all images. Other networks must reproduce every
+pixel of few images exactly, after rounding to 8 bits: a price on open gates takes units away at first, and what is left
+learns until it is exact (`exact.py`). Networks that were put together without any training stand beside them
+(`constructed.py`).
 """
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 from experiments.common.pixels import EXCESS, floor, load_images, middle, prepared, rows_left_out
+from experiments.overfit.constructed import constructed
+from experiments.overfit.exact import exact, on_a_cosine
 from experiments.overfit.flags import PRESETS, OverfitFlags
 from experiments.overfit.pictures import PICTURES
 from experiments.overfit.start import decoder_widths, informed
-from experiments.overfit.views import first_below, smallest_exact
+from experiments.overfit.views import LAYERS, first_below, smallest_exact
 from jaxsize import studies
-from jaxsize.data import Dataset, as_pixels
+from jaxsize.data import Dataset
 from jaxsize.errors import InputError
-from jaxsize.learners import Hparams, Learner, reconstruction, supervised
-from jaxsize.learners.sparsifier import SparsifierConfig
+from jaxsize.learners import reconstruction, supervised
 from jaxsize.networks import Network, autoencoder
 from jaxsize.programs import Batch
 from jaxsize.results import Folder, Runs
 from jaxsize.statistics import Estimate, Part
 from jaxsize.studies import Arms, ArmView, Claim, Learned, Setup, each
-from jaxsize.sweeps import penalty_sweep, setting_sweep
+from jaxsize.sweeps import setting_sweep
 
 TASK = reconstruction("cross_entropy")
+LEARNED = "Networks that learned their widths: the smallest that reproduced every pixel of its images"
+TOGETHER = "Networks that were put together, not trained, and reproduce every pixel of their images"
+UNITS = {
+    "encoder": "ReLUs of the encoder",
+    "latent": "latent units",
+    "decoder.0": "linear units of the decoder",
+    "decoder.1": "ReLUs of the decoder",
+}
 SHARE = 0.01
 """C41: over-fitted is a network whose excess is below 1 % of that of one that says .5 for every pixel."""
 
 
-def network_of(flags: OverfitFlags, dataset: Dataset, latent: int, pieces: int, **options: Any) -> Network:
-    """Make the network of so many latent units that all arms train, with an encoder of one hidden layer."""
+def network_of(flags: OverfitFlags, dataset: Dataset, latent: int) -> Network:
+    """Make the network of so many latent units that is trained on all images, with an encoder of one hidden layer."""
     if flags.encoder < dataset.num_inputs:
         expected = f"at least as many as the {dataset.num_inputs} pixels of {dataset.name}"
         raise InputError(f"expected {expected}, got {flags.encoder}", field="encoder")
     widths = (dataset.num_inputs, flags.encoder)
-    return autoencoder(widths, latent, decoder=decoder_widths(dataset, pieces), **options)
-
-
-def on_a_cosine(learner: Learner, epochs: int, *, priced: int = 0) -> Learner:
-    """Let the learning rate of a learner fall to a hundredth on a cosine, after so many epochs that have a price."""
-
-    def schedule(hparams: Hparams, epoch: Any) -> Hparams:
-        share = 0.01 + 0.99 * (1 + jnp.cos(math.pi * jnp.maximum(epoch - priced, 0) / (epochs - priced))) / 2
-        hparams = hparams.replace(learning_rate=hparams.learning_rate * share)
-        if priced:
-            hparams = hparams.replace(penalty_weight=hparams.penalty_weight * (epoch < priced))
-        return hparams
-
-    return learner._replace(schedule=schedule)
+    return autoencoder(widths, latent, decoder=decoder_widths(dataset, flags.pieces))
 
 
 def arms(setup: Setup) -> list[Batch]:
@@ -71,7 +66,7 @@ def arms(setup: Setup) -> list[Batch]:
     rates: dict[str, Any] = {"learning_rate": flags.learning_rate}
     for arm in ("informed", "random")[: 1 + flags.random]:
         for latent in flags.latents:
-            network = network_of(flags, dataset, latent, flags.pieces)
+            network = network_of(flags, dataset, latent)
             if arm == "informed":
                 network = informed(network, dataset, latent, flags.pieces)
             learner = supervised(network.apply, TASK, lambda hparams: optax.adam(hparams.learning_rate))
@@ -85,35 +80,6 @@ def arms(setup: Setup) -> list[Batch]:
         if rows <= len(dataset.train):
             batches.append(exact(setup.after(*batches), rows))
     return batches
-
-
-def exact(setup: Setup, rows: int) -> Batch:
-    """Make the batch of gated networks that start exact on so many images, lose units at each price, and go on without.
-
-    While gates have a price no pixel is exact. So the second half of the epochs has none: what is left of the network
-    is trained until it is exact, if it can be.
-    """
-    flags, few = setup.flags, as_pixels(setup.dataset, rows=rows)
-    latent = min(rows, few.num_inputs)
-    network = network_of(flags, few, latent, flags.exact_pieces, gate="liveness")
-    network = informed(network, few, latent, flags.exact_pieces, exact=True)
-    fields = setup.fields("exact", rows=rows)
-    config = dataclasses.replace(fields["config"], batch_size=min(flags.batch_size, rows))
-    fields |= {"config": config, "num_epochs": flags.exact_epochs}
-    fields["label"] = fields["label"] | {"latent": latent}
-    rates = {"learning_rate": flags.learning_rate, "gate_learning_rate": flags.gate_learning_rate}
-    batch = penalty_sweep(
-        few,
-        network,
-        SparsifierConfig(),
-        penalties=flags.penalties,
-        num_seeds=flags.num_seeds,
-        hparams=rates,
-        task=TASK,
-        **fields,
-    )
-    learner = on_a_cosine(batch.learner, flags.exact_epochs, priced=flags.exact_epochs // 2)
-    return dataclasses.replace(batch, learner=learner)
 
 
 def cannot_be_overfitted(view: ArmView) -> Iterator[Part]:
@@ -131,14 +97,31 @@ def one_refutes(parts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def exact_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Make the table of the smallest networks that reproduced all their images exactly."""
+    """Make the tables of networks that reproduce their images exactly: those that learned, and those put together."""
     arms = Arms.of(Runs(folder, setup.flags.settings())).at(dataset=setup.dataset.name)
     kinds: dict[str, Callable[[ArmView], Any]] = {
-        name: lambda view, name=name: smallest_exact(view, name) for name in ("parameters", "live_units")
+        name: lambda view, name=name: smallest_exact(view, name) for name in ("parameters", *LAYERS)
     }
-    kinds |= {f"live_{layer}": lambda view, layer=layer: smallest_exact(view, layer) for layer in ("encoder", "latent")}
     rows = studies.columns("train_exact_images", arms=("exact",), by=("rows", "penalty"), **kinds)(arms)
-    return {"The smallest network that reproduced every pixel of its images": rows} if rows else {}
+    tables = {LEARNED: rows, TOGETHER: list(constructed(setup))}
+    return {title: rows for title, rows in tables.items() if rows}
+
+
+def smallest_networks(arms: Arms) -> Iterator[str]:
+    """Say of every number of images which network reproduced them exactly with the fewest parameters."""
+    for rows, view in arms["exact"].by("rows").items() if "exact" in arms else []:
+        priced = view.by("penalty").values()
+        sizes = np.stack([smallest_exact(one, "parameters") for one in priced])
+        tried = f"{arms[0].dataset}: of {sizes.size} networks that learned their widths and {rows} images"
+        if np.isnan(sizes).all():
+            yield f"{tried}, none reproduced every pixel exactly."
+            continue
+        best, seed = np.unravel_index(np.nanargmin(sizes), sizes.shape)
+        units = [f"{smallest_exact(list(priced)[best], layer)[seed]:.0f} {name}" for layer, name in UNITS.items()]
+        yield (
+            f"{tried}, {np.isfinite(sizes).sum()} reproduced every pixel exactly; the smallest has "
+            f"{sizes[best, seed]:.0f} parameters: {', '.join(units)}."
+        )
 
 
 def answer(arms: Arms) -> Iterator[str]:
@@ -159,6 +142,7 @@ def answer(arms: Arms) -> Iterator[str]:
             ]
             fewest = f"{min(reached)} latent units" if reached else "none of these latent sizes"
             yield f"{dataset}: an excess below {bound:g} nat per image was reached with {fewest}."
+        yield from smallest_networks(here)
 
 
 STUDY = studies.Study(

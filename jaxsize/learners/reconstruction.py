@@ -20,20 +20,26 @@ LEVELS = 255
 """Images are stored in whole numbers from 0 to this; pixels are the same if they differ by less than half a one."""
 
 
-def reconstruction(loss: Literal["cross_entropy", "squared_error"] = "cross_entropy") -> Task:
+RESERVE = 0.2
+"""How many levels before the last one that is rounded right the loss `rounding` has to end: arithmetic is not exact."""
+
+
+def reconstruction(loss: Literal["cross_entropy", "squared_error", "rounding"] = "cross_entropy") -> Task:
     """Make the task of reproducing images, from logits [B, ...] and pixels in [0, 1] of the same shape.
 
     Args:
-        loss: `cross_entropy`, in nats, or `squared_error`, half the squared difference of pixels; both are sums over
-            the pixels of an image.
+        loss: `cross_entropy`, in nats; `squared_error`, half the squared difference of pixels; or `rounding`, half the
+            squared distance of a logit from those that round to the right one of 256 levels, which is 0 for an image
+            that is reproduced exactly, with a reserve of a fifth of a level. All are sums over the pixels of an image.
 
     Returns:
         A task whose scores are, per image, `excess_loss` (the loss over its floor, see `entropy_floor`; a squared
-        error has the floor 0), `exact_pixels` (the share of pixels that are the same after rounding to 8 bits) and
-        `exact_images` (1 if all are). Loss and scores raise InputError for logits of another shape than the pixels.
+        error has the floor 0; with `rounding` it is that of cross-entropy), `exact_pixels` (the share of pixels that
+        are the same after rounding to 8 bits) and `exact_images` (1 if all are). Loss and scores raise InputError for
+        logits of another shape than the pixels.
 
     Raises:
-        InputError: when `loss` is neither of the two.
+        InputError: when `loss` is none of the three.
 
     Example:
         >>> import numpy as np
@@ -43,10 +49,10 @@ def reconstruction(loss: Literal["cross_entropy", "squared_error"] = "cross_entr
         >>> {name: round(float(value[0]), 3) for name, value in rows.items()}
         {'loss': 0.693, 'excess_loss': 0.0, 'exact_pixels': 1.0, 'exact_images': 1.0}
     """
-    losses = {"cross_entropy": _cross_entropy, "squared_error": _half_squared_error}
+    losses = {"cross_entropy": _cross_entropy, "squared_error": _half_squared_error, "rounding": _beyond_rounding}
     if loss not in losses:
         raise InputError(f"expected {' or '.join(losses)}, got {loss!r}", field="loss")
-    excess = _divergence if loss == "cross_entropy" else _half_squared_error
+    excess = _half_squared_error if loss == "squared_error" else _divergence
     scores = FrozenDict(excess_loss=excess, exact_pixels=_exact_pixels, exact_images=_exact_images)
     return Task(losses[loss], scores)
 
@@ -128,6 +134,13 @@ def _divergence(logits: jax.Array, pixels: jax.Array) -> jax.Array:
 def _half_squared_error(logits: jax.Array, pixels: jax.Array) -> jax.Array:
     _require_same_shape(logits, pixels)
     return _sum_of_row((jax.nn.sigmoid(logits) - pixels) ** 2) / 2
+
+
+def _beyond_rounding(logits: jax.Array, pixels: jax.Array) -> jax.Array:
+    _require_same_shape(logits, pixels)
+    slack = (0.5 - RESERVE) / LEVELS
+    least, most = (jax.scipy.special.logit(jnp.clip(pixels + off, 0, 1)) for off in (-slack, slack))
+    return _sum_of_row((jnp.maximum(least - logits, 0) + jnp.maximum(logits - most, 0)) ** 2) / 2
 
 
 def _same(logits: jax.Array, pixels: jax.Array) -> jax.Array:

@@ -6,12 +6,14 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
+import scipy.special
 from helpers.experiments import rows_of
 
 from experiments.common.pixels import EXCESS
 from experiments.common.structures import widths_of
 from experiments.model_dimension import COMMAND as COMMAND
 from experiments.model_dimension import STUDY
+from experiments.model_dimension.baseline import logistic_components
 from experiments.model_dimension.views import breaks, first_as_good, search_path
 from jaxsize.data import as_pixels, load
 from jaxsize.learners import entropy_floor
@@ -32,9 +34,16 @@ def test_smoke_trains_searches_and_learns(command, tmp_path):
         (row["hidden"], row["latent"]) for row in rows if row["arm"] == "search" and row["epoch"] == row["seed"] + 1
     ]
     assert list(dict.fromkeys(path)) == [("4", 1), ("4", 2), ("4", 4)]  # the next one would need 8 units
-    (learned,) = summary["tables"].values()
+    learned, components = summary["tables"].values()
+    assert [(row["rank"], row["rows"]) for row in components] == [(4, 1438)] and 1 < components[0]["excess"] < 10
     assert [row["penalty"] for row in learned] == [0.1] and learned[0]["live_latent"]["n"] == 2
     assert all(matplotlib.image.imread(folder / picture["file"]).size for picture in summary["pictures"])
+
+
+def test_logits_of_a_rank_are_fitted_down_to_no_excess_and_not_with_less():
+    rng = np.random.default_rng(0)
+    pixels: Any = scipy.special.expit(rng.normal(size=(40, 3)) @ rng.normal(size=(3, 12)) - 0.5).astype("f4")
+    assert logistic_components(pixels, 3) < 1e-3 < 0.05 < logistic_components(pixels, 2)
 
 
 def arms_of(tmp_path, excess, seeds=6, epochs=10):

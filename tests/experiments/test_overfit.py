@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import jax
 import matplotlib.image
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from helpers.experiments import rows_of
 from experiments.common.pixels import EXCESS
 from experiments.overfit import COMMAND as COMMAND
 from experiments.overfit import STUDY
+from experiments.overfit.constructed import check, leads, one_by_one
 from experiments.overfit.start import curve_of, decoder_widths, exact_curve, informed
 from experiments.overfit.views import first_below, smallest_exact
 from jaxsize.data import as_pixels, load
@@ -31,8 +33,9 @@ def test_smoke_trains_on_all_images_and_on_few(command, tmp_path):
     rows, summary = rows_of(folder), json.loads((folder / "summary.json").read_text())
     ends = {row["latent"]: row[EXCESS] for row in rows if row["arm"] == "informed" and row["epoch"] == 4}
     assert ends[32] < ends[16] < 4
-    (exact,) = summary["tables"].values()
-    assert (exact[0]["rows"], exact[0]["penalty"]) == (20, 0.01) and 0 <= exact[0]["train_exact_images"]["median"] <= 1
+    learned, together = summary["tables"].values()
+    assert (learned[0]["rows"], learned[0]["penalty"]) == (20, 1) and "1 networks that learned their widths" in printed
+    assert {row["exact_images"] for row in together} == {1} and len(together) == 3
     assert all(matplotlib.image.imread(folder / picture["file"]).size for picture in summary["pictures"])
 
 
@@ -117,10 +120,39 @@ def test_the_smallest_network_is_that_of_the_best_exact_epoch(tmp_path):
     np.testing.assert_array_equal(smallest_exact(view, "latent"), [3, np.nan])
 
 
+def test_a_lead_is_the_squared_distance_to_the_nearest_image_on_a_bowl():
+    z = np.random.default_rng(0).normal(size=(30, 3))
+    lead, middle = leads(z, (z**2).sum(axis=1))
+    far = ((z[:, None] - z) ** 2).sum(axis=2) + np.diag(np.full(30, np.inf))
+    np.testing.assert_allclose(lead, far.min(axis=1))
+    np.testing.assert_allclose(middle, (z**2).sum(axis=1) - far.min(axis=1) / 2)
+
+
+def test_a_relu_per_image_reproduces_every_pixel_in_float64_as_well():
+    few = as_pixels(load("digits", form="original"), rows=30)
+    network = one_by_one(few, 6, 8)
+    assert network is not None and one_by_one(few, 1, 1) is None  # two numbers do not tell these images apart safely
+    checked = check(network, few, latent=7, relus=30)
+    params = jax.tree.map(lambda leaf: leaf.astype(float), network.init(0))
+    (encoder,), latent, (linear, relus), output = (params[name] for name in ("encoder", "latent", "decoder", "output"))
+    out = few.train.inputs * float(few.input_scale)
+    for layer, relu in ((encoder, True), (latent, False), (linear, False), (relus, True), (output, False)):
+        out = out @ layer["kernel"] + layer["bias"]
+        out = np.maximum(out, 0) if relu else out
+        if layer is relus:
+            np.testing.assert_allclose(out, np.eye(30), atol=1e-3)
+    assert np.abs(255 * scipy.special.expit(out) - few.train.inputs.astype(float) * 255 / 16).max() < 0.5
+    assert checked.exact_images == 1 and checked.parameters == sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--encoder", "10"], "encoder: expected at least as many as the 64 pixels of digits, got 10"),
+        (
+            ["--exact-widths", "8"],
+            "exact_widths: expected whole numbers from 1 on, of the encoder, latent and so on, got 8",
+        ),
         (["--latents", "0"], "latents: expected whole numbers from 1 on, got 0"),
         (["--penalties", "0.0"], "penalties: expected different finite numbers above 0, got 0"),
     ],

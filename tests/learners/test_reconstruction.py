@@ -64,6 +64,17 @@ def test_half_squared_error():
     np.testing.assert_array_equal(rows["loss"], rows["excess_loss"])
 
 
+def test_rounding_is_the_squared_distance_from_the_logits_that_round_right():
+    with np.errstate(divide="ignore"):
+        least, most = (scipy.special.logit(np.clip(PIXELS.astype(float) + off / 255, 0, 1)) for off in (-0.3, 0.3))
+    expected = (LOGITS - np.clip(LOGITS.astype(float), least, most)) ** 2  # black: any logit that is low enough will do
+    rows = rows_of(LOGITS, "rounding")
+    np.testing.assert_allclose(rows["loss"], expected.sum(axis=1) / 2, rtol=1e-4)
+    np.testing.assert_array_equal(rows["excess_loss"], rows_of(LOGITS)["excess_loss"])
+    slope: Any = jax.grad(lambda logits: reconstruction("rounding").loss(logits, PIXELS).sum())(LOGITS)
+    assert np.isfinite(slope).all()
+
+
 def test_black_and_white_images_have_no_floor_and_grey_ones_that_of_bernoulli_entropies():
     images = np.where(RNG.uniform(size=(20, 6)) < 0.5, 0, 255).astype(np.uint8)
     dataset = as_pixels(from_arrays(images, images[:, 0] > 0))
@@ -76,7 +87,7 @@ def test_black_and_white_images_have_no_floor_and_grey_ones_that_of_bernoulli_en
 
 def test_what_is_no_reconstruction_is_refused():
     unknown: Any = "hinge"
-    with pytest.raises(ValueError, match="loss: expected cross_entropy or squared_error, got 'hinge'"):
+    with pytest.raises(ValueError, match="loss: expected cross_entropy or squared_error or rounding, got 'hinge'"):
         reconstruction(unknown)
     with pytest.raises(ValueError, match=r"expected outputs of the shape of the inputs \[5, 9\], got \[5, 8\]"):
         reconstruction().of_rows(LOGITS[:, :8], PIXELS)
