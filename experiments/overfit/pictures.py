@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from experiments.common.pixels import EXCESS
 from jaxsize import plots
 from jaxsize.studies import Arms, per
-
 
 NONE = 1e-6
 """Where the logarithmic picture shows a share of 0; float32 holds no smaller one of all pixels."""
@@ -48,9 +49,8 @@ def exact(arms: Arms) -> Any:
             for sizes, shares in zip(one.curve("parameters"), one.curve("train_exact_pixels"), strict=True):
                 wrong = np.maximum(1 - shares, NONE)
                 axes.plot(sizes, wrong, color=look.color, linestyle=look.stroke, label=label, linewidth=1)
-                axes.plot(
-                    sizes[-1:], wrong[-1:], color=look.color, marker="o" if shares[-1] == 1 else "x", markersize=4
-                )
+                mark = "o" if shares[-1] == 1 else "x"
+                axes.plot(sizes[-1:], wrong[-1:], color=look.color, marker=mark, markersize=4)
                 label = ""
         for which in ("x", "y"):
             plots.log_axis(axes, which)
