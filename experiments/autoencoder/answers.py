@@ -29,7 +29,7 @@ def answer(arms: Arms) -> Iterator[str]:
             soon = ", ".join(f"{_epochs(view, levels)} ({name})" for name, view in views.items())
             yield (
                 f"{dataset}, {layers_of(structure, data)}: the test loss ended at {ends}; it came {MOST_OF_IT:.0%} of "
-                f"the way from the mean image to the best of these ends in {soon} epochs."
+                f"the way from the mean image to the best end in {soon} epochs."
             )
         if GRID in here:
             yield _of_grid(here[GRID])

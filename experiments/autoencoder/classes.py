@@ -123,9 +123,9 @@ def latent_planes(arms: Arms) -> Any:
 def _draw_plane(axes: Any, plane: np.ndarray, labels: np.ndarray) -> None:
     import matplotlib
 
-    colours = matplotlib.colormaps["tab10"].colors
+    colours = [matplotlib.colormaps["tab10"](number) for number in range(10)]
     classes = np.unique(labels)
-    finite = np.isfinite(plane).all(axis=1)
+    finite: Any = np.isfinite(plane).all(axis=1)
     if not finite.any():
         axes.text(0.5, 0.5, "diverged", transform=axes.transAxes, ha="center")
         return
@@ -134,7 +134,7 @@ def _draw_plane(axes: Any, plane: np.ndarray, labels: np.ndarray) -> None:
         where = plane[:SHOWN][(labels[:SHOWN] == label) & finite[:SHOWN]]
         axes.scatter(where[:, 0], where[:, 1], s=14, marker=text, color=colour, linewidths=0.3, alpha=0.8)
     for label in classes:
-        middle = np.median(plane[(labels == label) & finite], axis=0)
+        middle: Any = np.median(plane[(labels == label) & finite], axis=0)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": colours[int(label) % len(colours)]}
         axes.text(*middle[:2], str(label), fontsize=9, weight="bold", ha="center", va="center", bbox=box)
     low, high = np.percentile(plane[finite][:, :2], [0.5, 99.5], axis=0)

@@ -69,7 +69,7 @@ def classes_in(train: np.ndarray, of_train: np.ndarray, test: np.ndarray, of_tes
     count = int(max(of_train.max(), of_test.max())) + 1
     if not (np.isfinite(train).all() and np.isfinite(test).all()) or len(np.unique(of_test)) < 2:
         return Classes(np.full(count, np.nan), np.full((count, count), np.nan))
-    samples = silhouette_samples(test, of_test)
+    samples = np.asarray(silhouette_samples(test, of_test))
     found: Any = KNeighborsClassifier(min(NEIGHBOURS, len(train))).fit(train, of_train).predict(test)
     sums = confusion_matrix(of_test, found, labels=np.arange(count))
     totals = sums.sum(axis=1)
@@ -84,10 +84,11 @@ def measure_planes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, 
     (folder.path / "measured").mkdir(exist_ok=True)
     labels, dataset = labels_of(setup), setup.dataset
     train, test = (dataset.as_inputs(split.inputs) for split in (dataset.train, dataset.test))
-    examples = np.arange(min(EXAMPLES, len(test)))
+    examples: Any = np.arange(min(EXAMPLES, len(test)))
     if labels is not None:
         examples = np.unique(labels[1], return_index=True)[1]
-    train, shown, images = train[: 5 * MOST_ROWS], test[:MOST_ROWS], test[examples]
+    train, shown = train[: 5 * MOST_ROWS], test[:MOST_ROWS]
+    images: Any = test[examples]
     for batch, trained in learned.values():
         if batch.labels[0]["arm"] not in setup.flags.optimizers:
             continue

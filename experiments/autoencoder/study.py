@@ -1,7 +1,7 @@
 """Which optimiser trains an autoencoder fastest, does depth delay gradient descent, what do two latent units show?
 
-    python -m experiments.autoencoder                       digits, 10 seeds
-    python -m experiments.autoencoder --dataset mnist       5000 training rows, 6 seeds
+    python -m experiments.autoencoder                       digits, 10 seeds, half an hour on 2 busy cores
+    python -m experiments.autoencoder --dataset mnist       5000 training rows, 6 seeds; an hour, by what epochs take
     python -m experiments.autoencoder --dataset mnist --full    as in the seed, days on 2 cores
 
 A report of 2017 (seed `002_2034385bae2412e3.txt`, S2) trained three autoencoders with two latent units by SGD, RMSprop

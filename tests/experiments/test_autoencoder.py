@@ -43,7 +43,7 @@ def test_smoke_tunes_trains_and_draws(command, tmp_path, monkeypatch):
     assert len(summary["pictures"]) == 4
 
 
-def batch(arm, structure, losses, num_epochs=2):
+def batch(arm, structure, losses, num_epochs=2) -> Any:
     """A trained batch of one setting per loss, as `Study.rounds` gets it."""
     rows = [
         {"arm": arm, "structure": structure, "learning_rate": rate, "epoch": epoch, "train_loss": 1.0}
@@ -77,8 +77,9 @@ def test_rates_are_tried_beyond_an_end_until_the_best_one_lies_between_others():
 def test_hessian_free_sees_the_loss_of_the_others():
     flags = AutoencoderFlags(activation="leaky_relu")
     network = network_of(flags, DIGITS, "5-2")
-    inputs = DIGITS.as_inputs(DIGITS.train.inputs[:8])
-    params, weights = network.init(0), np.float32([1, 1, 2, 0, 1, 1, 1, 1])
+    inputs: Any = DIGITS.as_inputs(DIGITS.train.inputs[:8])
+    params = network.init(0)
+    weights: Any = np.array([1, 1, 2, 0, 1, 1, 1, 1], np.float32)
     assert "bias" not in params["output"] and "bias" in params["decoder"][0]
     learner = learner_of(flags, network, HESSIAN_FREE)
     of: dict[str, Any] = learner.update_args(inputs, inputs, weights, learner.hparams())
