@@ -4,7 +4,7 @@ Without an activation around the latent units, the logits of such a network are 
 units) numbers per image. Here these numbers are chosen for each image alone: logistic principal components.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 
-from experiments.model_dimension.flags import widths_of
+from experiments.common.structures import widths_of
 from jaxsize.data import as_pixels
 from jaxsize.learners import reconstruction
 from jaxsize.studies import Setup
@@ -66,7 +66,7 @@ def logistic_components(pixels: np.ndarray, rank: int, *, steps: int = STEPS) ->
     )
 
 
-def least_of_one_layer(setup: Setup) -> Iterator[Mapping[str, Any]]:
+def least_of_one_layer(setup: Setup) -> Iterator[dict[str, Any]]:
     """Make the rows of a table: the excess that logistic principal components reach, by their rank.
 
     Ranks are all that networks with one hidden layer in this study have: the lesser of latent and hidden units.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.overfit.start import components_of, decoder_widths, informed
+from experiments.overfit.start import Spectrum, components_of, decoder_widths, informed
 from jaxsize.data import Dataset, as_pixels
 from jaxsize.learners import reconstruction
 from jaxsize.networks import Network, autoencoder
@@ -89,18 +89,20 @@ def leads(z: np.ndarray, bowl: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lead, middle
 
 
-def one_by_one(dataset: Dataset, components: int, knots: int) -> Network | None:
+def one_by_one(dataset: Dataset, spectrum: Spectrum, components: int, knots: int) -> Network | None:
     """Put together a network with a ReLU per image.
 
     Args:
         dataset: the images, as pixels.
+        spectrum: what `components_of` returns for so many components or more.
         components: of the images, 1 or more; the network has a latent unit more.
         knots: ReLUs of the encoder per component, 1 or more.
 
     Returns:
         None where an image is not told from the others safely.
     """
-    pixels, mean, axes = components_of(dataset, components)
+    pixels, mean, axes = spectrum
+    axes = axes[:components]
     z = (pixels - mean).astype(float) @ axes.T
     places = np.linspace(z.min(axis=0), z.max(axis=0), knots + 1)  # the first ReLU of a component is never 0
     slopes = places[:-1] + places[1:]  # of the chords of z^2
@@ -147,9 +149,10 @@ def constructed(setup: Setup) -> Iterator[Mapping[str, Any]]:
         yield where | {"network": "components and a curve"} | checked._asdict()
         tried = [(components, knots) for components in COMPONENTS for knots in KNOTS]
         smallest = sorted(tried, key=functools.partial(_size, few))
+        spectrum = components_of(few, max(COMPONENTS))
         for name, pairs in (("fewest parameters", smallest), ("fewest latent units", tried)):
             for pair in pairs:
-                network = one_by_one(few, *pair)
+                network = one_by_one(few, spectrum, *pair)
                 checked = network and check(network, few, latent=pair[0] + 1, relus=rows)
                 if checked and checked.exact_images == 1:
                     yield where | {"network": f"a ReLU per image, {name}"} | checked._asdict()

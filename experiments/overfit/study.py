@@ -25,7 +25,7 @@ from experiments.overfit.constructed import constructed
 from experiments.overfit.exact import exact, on_a_cosine
 from experiments.overfit.flags import PRESETS, OverfitFlags
 from experiments.overfit.pictures import PICTURES
-from experiments.overfit.start import decoder_widths, informed
+from experiments.overfit.start import decoder_widths, excess_before_training, informed
 from experiments.overfit.views import LAYERS, first_below, smallest_exact
 from jaxsize import studies
 from jaxsize.data import Dataset
@@ -107,6 +107,16 @@ def exact_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, lis
     return {title: rows for title, rows in tables.items() if rows}
 
 
+def starts(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
+    """Make the table of the excess that components and a curve have before any training."""
+    dataset, pieces = setup.dataset, setup.flags.pieces
+    rows = [
+        {"dataset": dataset.name, "latent": latent, "excess": excess_before_training(dataset, latent, pieces)}
+        for latent in setup.flags.latents
+    ]
+    return {f"Before training: principal components and a curve of {pieces} pieces": rows}
+
+
 def smallest_networks(arms: Arms) -> Iterator[str]:
     """Say of every number of images which network reproduced them exactly with the fewest parameters."""
     for rows, view in arms["exact"].by("rows").items() if "exact" in arms else []:
@@ -161,7 +171,7 @@ STUDY = studies.Study(
         epochs_to_1_nat=lambda view: first_below(view, 1.0),
         epochs_to_a_tenth=lambda view: first_below(view, 0.1),
     ),
-    checks=[exact_sizes],
+    checks=[starts, exact_sizes],
     claims={
         "C41": Claim(
             "an autoencoder cannot be over-fitted: its excess stays above 1 % of that of a network that says .5",

@@ -14,7 +14,14 @@ from experiments.common.pixels import EXCESS
 from experiments.overfit import COMMAND as COMMAND
 from experiments.overfit import STUDY
 from experiments.overfit.constructed import check, leads, one_by_one
-from experiments.overfit.start import curve_of, decoder_widths, exact_curve, informed
+from experiments.overfit.start import (
+    components_of,
+    curve_of,
+    decoder_widths,
+    exact_curve,
+    excess_before_training,
+    informed,
+)
 from experiments.overfit.views import first_below, smallest_exact
 from jaxsize.data import as_pixels, load
 from jaxsize.learners import reconstruction
@@ -52,6 +59,11 @@ def test_a_curve_fits_what_pixels_are_on_average():
     pixels = rng.choice([0.0, 0.5, 1.0], (400, 50))
     off = pixels + rng.normal(0, 0.2, pixels.shape)
     curve = curve_of(off, pixels, 12)
+    losses = []
+    for pieces in (2, 4, 8, 16):
+        logits = curve_of(off, pixels, pieces)(off)
+        losses.append(np.mean(np.logaddexp(0, logits) - pixels * logits))
+    assert losses == sorted(losses, reverse=True)
     near = np.linspace(-0.2, 1.2, 15)
     density = np.exp(-((near[:, None] - [0, 0.5, 1]) ** 2) / (2 * 0.2**2))
     expected = density @ [0, 0.5, 1] / density.sum(axis=1)  # E[x | r] by Bayes' rule
@@ -71,6 +83,7 @@ def test_the_informed_network_is_components_and_curve(latent):
     np.testing.assert_allclose(logits[:, used], expected[:, used], rtol=0.02, atol=0.1)
     excess = reconstruction().scores["excess_loss"](logits, PIXELS)
     assert float(np.mean(excess)) < (8 if latent == 8 else 0.1)
+    assert float(np.mean(excess)) == pytest.approx(excess_before_training(DIGITS, latent, 6), rel=0.02, abs=1e-3)
 
 
 def test_all_images_are_exact_at_the_start():
@@ -130,8 +143,10 @@ def test_a_lead_is_the_squared_distance_to_the_nearest_image_on_a_bowl():
 
 def test_a_relu_per_image_reproduces_every_pixel_in_float64_as_well():
     few = as_pixels(load("digits", form="original"), rows=30)
-    network = one_by_one(few, 6, 8)
-    assert network is not None and one_by_one(few, 1, 1) is None  # two numbers do not tell these images apart safely
+    spectrum = components_of(few, 6)
+    network = one_by_one(few, spectrum, 6, 8)
+    assert network is not None
+    assert one_by_one(few, spectrum, 1, 1) is None  # two numbers do not tell these images apart safely
     checked = check(network, few, latent=7, relus=30)
     params = jax.tree.map(lambda leaf: leaf.astype(float), network.init(0))
     (encoder,), latent, (linear, relus), output = (params[name] for name in ("encoder", "latent", "decoder", "output"))
