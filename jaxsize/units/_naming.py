@@ -24,9 +24,9 @@ def group_of(groups: UnitGroups, name: str, *, where: str) -> str:
     Raises:
         InputError: when the name is of none of these, or its units are cut into those of several groups.
     """
-    if name in groups.groups:
-        return name
     candidates = _axes_named(groups, name)
+    if name in groups.groups and not _is_cut(groups, name):
+        return name
     if len(candidates) == 1:
         (axis,) = candidates
         for group, atom in groups.atoms.items():
@@ -36,6 +36,12 @@ def group_of(groups: UnitGroups, name: str, *, where: str) -> str:
             raise InputError(f"{where}: the units of {name!r} are cut into {axis!r}, expected those of one group")
     known = ", ".join(dict.fromkeys([*groups.groups, *filter(None, map(owner_of, groups.axes))]))
     raise InputError(f"{where}: expected a group, a gate or a layer of the function ({known}), got {name!r}")
+
+
+def _is_cut(groups: UnitGroups, name: str) -> bool:
+    """Tell whether the gate of this name multiplies units of several groups; one of them may have its name."""
+    axes = [axes[-1] for leaf, axes in groups.axes.items() if axes and is_gate(leaf) and gate_name(leaf) == name]
+    return any(find(axis).kind == "sum" for axis in axes)
 
 
 def _axes_named(groups: UnitGroups, name: str) -> set[Axis]:

@@ -97,10 +97,7 @@ def past_the_gate(params, inputs):
 WRONG = [
     ({"apply": lambda params, inputs: inputs @ params["nothing"]}, "apply: expected a function of parameters"),
     ({"apply": lambda params, inputs: (apply(params, inputs), 0)}, "apply: expected one array of outputs, got tuple"),
-    (
-        {"apply": past_the_gate},
-        "block: expected a gate that closes",
-    ),
+    ({"apply": past_the_gate}, "the units of 'block' are cut into (1+15), expected those of one group"),
     ({"apply": lambda params, inputs: jnp.sum(apply(params, inputs))}, "apply: expected outputs [B, ...]"),
     ({"apply": lambda params, inputs: apply(params, inputs)[:, [0, 0]]}, "regression: expected outputs (2, 1)"),
     ({"loss": lambda outputs, targets: jnp.mean((outputs[:, 0] - targets) ** 2)}, "loss: expected a number for every"),
