@@ -19,6 +19,8 @@ from jaxsize.sweeps.sizes import size_sweep
 
 D, K, ROWS = 3, 3, 24
 CLASSIFICATION = TASKS["classification"]
+NOT_STEPS = ("observed_before", "of_epoch")
+"""What a history holds that is not an array over steps."""
 NOTHING = CLASSIFICATION._replace(loss=lambda outputs, targets: 0.0 * outputs[:, 0])
 """Nothing to learn: all that moves is moved by the penalty."""
 TWO = mlp((D, 7, 6, K), gate="size", size=2.5, slope=0.8)
@@ -155,7 +157,7 @@ def train_together(learner, params, data, hparams, *, epochs=1, batch_size=8, se
     state, histories = start(jax.tree.map(lambda *leaves: np.stack(leaves), *params), seeds, hparams), []
     for _ in range(epochs):
         state, history = epoch(state, hparams, data)
-        histories.append({name: np.asarray(history[name]) for name in history if name != "observed_before"})
+        histories.append({name: np.asarray(history[name]) for name in history if name not in NOT_STEPS})
     joined = {name: np.concatenate([history[name] for history in histories], axis=1) for name in histories[0]}
     return jax.device_get(state), joined
 
