@@ -111,13 +111,13 @@ def learned_beside_the_search(arms: Arms) -> Iterator[Choice]:
 def smaller_than_found(learned: ArmView, search: ArmView) -> Iterator[Part]:
     """Yield whether the learned network has fewer parameters than the first one of the search that is as good.
 
-    And whether it took fewer epochs, those of the search's earlier steps included.
+    And whether it took fewer epochs, those of the search's earlier steps included. A seed whose search never came so
+    far is lost, and not left out: what came of it says how good the search is.
     """
     parameters, epochs = first_as_good(learned, search)
-    never = np.isnan(parameters)
-    smaller = median_interval(np.log(learned.end("parameters") / parameters), missing=never, what="seeds")
+    smaller = median_interval(np.log(learned.end("parameters") / parameters), what="seeds")
     yield below(smaller, of="log of learned over found parameters")
-    sooner = median_interval(np.log(learned.settings["epochs"] / epochs), missing=never, what="seeds")
+    sooner = median_interval(np.log(learned.settings["epochs"] / epochs), what="seeds")
     yield below(sooner, of="log of learned over searched epochs")
 
 

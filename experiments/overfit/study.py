@@ -150,8 +150,11 @@ def answer(arms: Arms) -> Iterator[str]:
                 for latent, one in here["informed"].by("latent").items()
                 if np.isfinite(first_below(one, bound)).any()
             ]
-            fewest = f"{min(reached)} latent units" if reached else "none of these latent sizes"
-            yield f"{dataset}: an excess below {bound:g} nat per image was reached with {fewest}."
+            fewest = f"by one run or more with {min(reached)} latent units, and by none with fewer"
+            yield (
+                f"{dataset}, informed start: an excess below {bound:g} nat per image was reached "
+                f"{fewest if reached else 'with none of these latent sizes'}."
+            )
         yield from smallest_networks(here)
 
 

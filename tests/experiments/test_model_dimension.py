@@ -105,6 +105,10 @@ def test_learned_networks_are_compared_with_the_first_step_that_is_as_good(tmp_p
     small, large = 2 * 64 * 4 + 2 * 4 * 1 + 2 * 4 + 1 + 64, 2 * 64 * 8 + 2 * 8 * 2 + 2 * 8 + 2 + 64
     assert (parameters[3], parameters[0]) == (small, large)
     assert verdicts(arms, "Learned")["log of learned over searched epochs"] == "open"  # none of them took longer
+    rows["learned", "64", 64, 1438] = lambda seed: 4.5 + seed
+    arms = arms_of(tmp_path / "b", rows)  # the search of seed 0 never comes so far
+    (part, *_) = STUDY.claims["Learned"].judge(arms, "corrected")["parts"]
+    assert part["n"] == 5 and "1 of 6 seeds lost" in part["note"]
 
 
 @pytest.mark.parametrize(
