@@ -28,7 +28,7 @@ def answer(arms: Arms) -> Iterator[str]:
             ends = medians({name: view.end(LOSS) for name, view in views.items()})
             levels = level(list(views.values()), MOST_OF_IT)
             soon = ", ".join(f"{_epochs(view, levels)} ({name})" for name, view in views.items())
-            best = f"the best end{' of the others' if HESSIAN_FREE in views else ''}"
+            best = f"the best end{', Hessian-free left out,' if HESSIAN_FREE in views else ''}"
             yield (
                 f"{dataset}, {layers_of(structure, data)}: the test loss ended at {ends}; it came {MOST_OF_IT:.0%} of "
                 f"the way from the mean image to {best} in {soon} epochs."

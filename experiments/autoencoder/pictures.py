@@ -10,8 +10,6 @@ from experiments.autoencoder.views import LOSS, in_structure, layers_of, ordered
 from jaxsize import plots
 from jaxsize.studies import Arms, per
 
-STROKES = ("-", "--", "-.", ":")
-
 
 @per("dataset")
 def curves(arms: Arms) -> Any:
@@ -35,7 +33,7 @@ def curves(arms: Arms) -> Any:
             for optimizer, view in views.items():
                 losses = view.curve(LOSS)
                 lines[optimizer] = np.arange(1, losses.shape[1] + 1) * scale(view), losses
-            plots.bands(axes, lines, strokes=STROKES)
+            plots.bands(axes, lines)
             info = arms[0].data.info
             axes.axhline(info["mean_image_loss"], color="0.4", linewidth=0.8, linestyle=":", label="mean image")
             axes.axhline(info["components_loss"], color="0.6", linewidth=0.8, label="components")
