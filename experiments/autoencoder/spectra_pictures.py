@@ -110,7 +110,8 @@ def densities(arms: Arms) -> Any:
         for axes, (place, epoch) in zip(row, places.items(), strict=True):
             for kind, look in zip(views, plots.looks(len(views)), strict=True):
                 if (one := found[place, kind]) is not None:
-                    axes.plot(points, density_curve(one, points, width), color=look.color, linestyle=look.stroke, label=kind)
+                    heights = density_curve(one, points, width)
+                    axes.plot(points, heights, color=look.color, linestyle=look.stroke, label=kind)
             axes.set(yscale="log", ylim=(1e-5 / width, None), xlabel="eigenvalue", title=f"{place}: epoch {epoch}")
         row[0].set_ylabel(f"density, {name}")
     grid[0, 0].legend(fontsize=7)
