@@ -189,10 +189,10 @@ def heat_maps(arms: Arms) -> Any:
         shown = np.array([[values[rate, size] for rate in rates] for size in sizes])
         colours = np.ma.masked_invalid(np.log10(np.where(shown > 0, shown, np.nan)))
         low, high = (colours.min(), colours.max()) if colours.count() else (0, 0)
-        half, top = (low + high) / 2, high + (high - low) / 8  # white is for cells without a number
+        top = high + (high - low) / 8  # white is for cells without a number
         axes.imshow(colours, cmap="gray", vmin=low, vmax=max(top, low + 1e-9), aspect="auto", origin="lower")
         for (row, column), value in np.ndenumerate(shown):
-            dark = np.isfinite(value) and np.log10(value) < half
+            dark = np.isfinite(value) and np.log10(value) < (low + top) / 2
             text = f"{value:.3g}" if value < 100 else f"{value:.0f}"
             text = text if np.isfinite(value) else "\N{EN DASH}"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")

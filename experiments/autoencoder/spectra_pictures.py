@@ -36,7 +36,7 @@ def agreement(arms: Arms) -> Any:
         grid[1, column].set(xlabel="epoch")
     grid[0, 0].set_ylabel("cosine of H v and G v")
     grid[1, 0].set_ylabel("loss per image")
-    grid[0, 0].legend(fontsize=7)
+    plots.legend_beside(grid[0, -1])
     figure.suptitle(f"{arms.title}: median and range")
     return figure
 
@@ -79,7 +79,7 @@ def eigenvalues(arms: Arms) -> Any:
                 deaths, np.zeros(len(deaths)), "|", color="0.3", transform=axes.get_xaxis_transform(), clip_on=False
             )
         axes.set(title=title, xlabel="epoch")
-    grid[0, 0].legend(fontsize=7)
+    plots.legend_beside(grid[0, -1])
     figure.suptitle(f"{arms.title}: median and range")
     return figure
 
@@ -114,7 +114,7 @@ def densities(arms: Arms) -> Any:
                     axes.plot(points, heights, color=look.color, linestyle=look.stroke, label=kind)
             axes.set(yscale="log", ylim=(1e-5 / width, None), xlabel="eigenvalue", title=f"{place}: epoch {epoch}")
         row[0].set_ylabel(f"density, {name}")
-    grid[0, 0].legend(fontsize=7)
+    plots.legend_beside(grid[0, -1])
     figure.suptitle(arms.title)
     return figure
 

@@ -150,10 +150,10 @@ def answer(arms: Arms) -> Iterator[str]:
                 for latent, one in here["informed"].by("latent").items()
                 if np.isfinite(first_below(one, bound)).any()
             ]
-            fewest = f"by one run or more with {min(reached)} latent units, and by none with fewer"
+            fewest = f"{min(reached)} is the smallest" if reached else "there is none"
             yield (
-                f"{dataset}, informed start: an excess below {bound:g} nat per image was reached "
-                f"{fewest if reached else 'with none of these latent sizes'}."
+                f"{dataset}, informed start: of these latent sizes {fewest} with which a run came below an excess of "
+                f"{bound:g} nat per image."
             )
         yield from smallest_networks(here)
 
