@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.autoencoder.classes import PAIR, confused, known_classes
-from experiments.autoencoder.grid import GRID, cells, grid_structure
+from experiments.autoencoder.contestants import HESSIAN_FREE
+from experiments.autoencoder.grid import GRID, best_cell, cells, grid_structure
 from experiments.autoencoder.plane import read_plane
 from experiments.autoencoder.views import LOSS, MOST_OF_IT, epochs_to, in_structure, layers_of, level, ordered
 from experiments.common.pixels import middle
-from experiments.common.words import medians
+from experiments.common.words import median, medians
 from jaxsize.studies import Arms, ArmView
 
 
@@ -27,9 +28,10 @@ def answer(arms: Arms) -> Iterator[str]:
             ends = medians({name: view.end(LOSS) for name, view in views.items()})
             levels = level(list(views.values()), MOST_OF_IT)
             soon = ", ".join(f"{_epochs(view, levels)} ({name})" for name, view in views.items())
+            best = f"the best end{', Hessian-free left out,' if HESSIAN_FREE in views else ''}"
             yield (
                 f"{dataset}, {layers_of(structure, data)}: the test loss ended at {ends}; it came {MOST_OF_IT:.0%} of "
-                f"the way from the mean image to the best end in {soon} epochs."
+                f"the way from the mean image to {best} in {soon} epochs."
             )
         if GRID in here:
             yield _of_grid(here[GRID])
@@ -45,11 +47,10 @@ def _epochs(view: ArmView, levels: np.ndarray) -> str:
 
 
 def _of_grid(grid: ArmView) -> str:
-    ends = {key: middle(view.end(LOSS)) for key, view in cells(grid).items()}
-    rate, rows = min(ends, key=lambda key: (np.nan_to_num(ends[key], nan=np.inf), key))
+    rate, rows = best_cell(grid)
     return (
-        f"{grid.dataset}: of all rates and batch sizes of Adam, a rate of {rate:g} with batches of {rows} "
-        f"ended lowest, at {ends[rate, rows]:.3g}."
+        f"{grid.dataset}: of all rates and batch sizes of Adam, a rate of {rate:g} with batches of {rows} has the "
+        f"least validation loss; its test loss ended at {median(cells(grid)[rate, rows].end(LOSS))}."
     )
 
 
@@ -64,5 +65,5 @@ def _of_plane(adam: ArmView) -> str:
     if adam.dataset in ("digits", "mnist"):
         pair, others = confused(named, *PAIR)
         most = middle(others.mean(axis=1))
-        text += f"; they take {middle(pair):.1%} of 3 and 5 for each other, and {most:.1%} of other pairs"
+        text += f"; they take {middle(pair):.1%} of 3 and 5 for each other, and of other pairs {most:.1%} on average"
     return f"{text}."

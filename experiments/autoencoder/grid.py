@@ -48,12 +48,17 @@ def cells(grid: ArmView) -> dict[tuple[float, int], ArmView]:
     return grid.by("learning_rate", "batch_size")
 
 
+def best_cell(grid: ArmView) -> tuple[float, int]:
+    """Choose the learning rate and batch size of the least median validation loss at the end."""
+    views = cells(grid)
+    losses = {cell: describe(view.end("validation_loss"), missing=~view.exists) for cell, view in views.items()}
+    known = {cell: of["median"] for cell, of in losses.items() if of["median"] is not None}
+    return min(known, key=lambda cell: known[cell]) if known else min(views)
+
+
 def best_rate(grid: ArmView, rows: int) -> float:
-    """Choose the rate of the least median validation loss at the end, for a batch size."""
-    rates = grid.at(batch_size=rows).by("learning_rate")
-    losses = {rate: describe(view.end("validation_loss"), missing=~view.exists) for rate, view in rates.items()}
-    known = {rate: of["median"] for rate, of in losses.items() if of["median"] is not None}
-    return min(known, key=lambda rate: known[rate]) if known else min(rates)
+    """Choose the rate in the same way for a batch size."""
+    return best_cell(grid.at(batch_size=rows))[0]
 
 
 def nearest(values: list[Any], wanted: float) -> Any:
@@ -130,7 +135,7 @@ def larger_is_slower(own: bool) -> Callable[[ArmView], Iterator[Part]]:
         levels = level(list(cells(grid).values()), MOST_OF_IT)
         exists = next(iter(views.values())).exists
         for name, scale in SCALES.items():
-            values = np.stack([_arrived(view, levels) * scale(view) for view in views.values()], axis=1)
+            values = np.stack([epochs_to(view, levels, never=np.inf) * scale(view) for view in views.values()], axis=1)
             values = np.where(np.isinf(values), 2 * np.max(values, initial=1.0, where=np.isfinite(values)), values)
             rises = trend(list(views), values, direction="positive", missing=~exists)
             part = trending(rises, of=f"{name} to {MOST_OF_IT:.0%} of the way")
@@ -178,16 +183,17 @@ def heat_maps(arms: Arms) -> Any:
     tables = {"test loss at the end": {key: _middle(view, view.end(LOSS)) for key, view in known.items()}}
     for name, scale in SCALES.items():
         tables[f"{name} to 90 %"] = {
-            key: _middle(view, _arrived(view, levels)) * scale(view) for key, view in known.items()
+            key: _middle(view, epochs_to(view, levels, never=np.inf)) * scale(view) for key, view in known.items()
         }
     for axes, (title, values) in zip(panels.ravel(), tables.items(), strict=True):
         shown = np.array([[values[rate, size] for rate in rates] for size in sizes])
         colours = np.ma.masked_invalid(np.log10(np.where(shown > 0, shown, np.nan)))
-        axes.imshow(colours, cmap="gray", aspect="auto", origin="lower")
-        half = (colours.min() + colours.max()) / 2 if colours.count() else 0
+        low, high = (colours.min(), colours.max()) if colours.count() else (0, 0)
+        top = high + (high - low) / 8  # white is for cells without a number
+        axes.imshow(colours, cmap="gray", vmin=low, vmax=max(top, low + 1e-9), aspect="auto", origin="lower")
         for (row, column), value in np.ndenumerate(shown):
-            dark = np.isfinite(value) and np.log10(value) < half
-            text = f"{value:.2g}" if value < 100 else f"{value:.0f}"
+            dark = np.isfinite(value) and np.log10(value) < (low + top) / 2
+            text = f"{value:.3g}" if value < 100 else f"{value:.0f}"
             text = text if np.isfinite(value) else "\N{EN DASH}"
             axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
         axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates], rotation=60)
@@ -198,12 +204,6 @@ def heat_maps(arms: Arms) -> Any:
     seeds = int(next(iter(known.values())).exists.sum())
     figure.suptitle(f"{grid.dataset}, {layers_of(structure, grid.data)}, Adam, {seeds} seeds: medians")
     return figure
-
-
-def _arrived(view: ArmView, levels: np.ndarray) -> np.ndarray:
-    """Return the epochs to a level; infinite where a run never came so far."""
-    epochs = epochs_to(view, levels)
-    return np.where(epochs > view.curve(LOSS).shape[1], np.inf, epochs)
 
 
 def _middle(view: ArmView, values: np.ndarray) -> float:

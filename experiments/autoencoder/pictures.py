@@ -10,16 +10,14 @@ from experiments.autoencoder.views import LOSS, in_structure, layers_of, ordered
 from jaxsize import plots
 from jaxsize.studies import Arms, per
 
-STROKES = ("-", "--", "-.", ":")
-
 
 @per("dataset")
 def curves(arms: Arms) -> Any:
     """Test loss against epochs, steps and seconds, a row per structure, a line per optimiser at its best rate.
 
     Lines are medians over seeds, in the range. Seconds are those of one run on one device, by what an epoch took when
-    all kinds of runs were timed alike. The dotted line is the loss of the mean image; the grey one that of as many
-    principal components as there are latent units.
+    all kinds of runs were timed alike. Level lines are the losses of the mean image, and of as many principal
+    components as there are latent units.
     """
     structures = ordered(arms.settings["structures"])
     figure, grid = plots.subplots(len(structures), 3, width=3.6, height=2.6)
@@ -35,15 +33,15 @@ def curves(arms: Arms) -> Any:
             for optimizer, view in views.items():
                 losses = view.curve(LOSS)
                 lines[optimizer] = np.arange(1, losses.shape[1] + 1) * scale(view), losses
-            plots.bands(axes, lines, strokes=STROKES)
+            plots.bands(axes, lines)
             info = arms[0].data.info
-            axes.axhline(info["mean_image_loss"], color="0.4", linewidth=0.8, linestyle=":")
-            axes.axhline(info["components_loss"], color="0.6", linewidth=0.8)
+            axes.axhline(info["mean_image_loss"], color="0.4", linewidth=0.8, linestyle=":", label="mean image")
+            axes.axhline(info["components_loss"], color="0.6", linewidth=0.8, label="components")
             for which in ("x", "y"):
                 plots.log_axis(axes, which)
             axes.set(xlabel=name, title=layers_of(structure, arms[0].data) if axes is row[0] else "")
         row[0].set_ylabel("test loss, half squares per image")
-        row[-1].legend(fontsize=7)
+        plots.legend_beside(row[-1])
     figure.suptitle(f"{arms.title}: median and range")
     return figure
 

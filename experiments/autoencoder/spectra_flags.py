@@ -19,14 +19,14 @@ class SpectraFlags(Flags):
     }
 
     curvature: bool = True
-    """Curvature is measured, of networks of the second of the structures, trained by Adam. --no-curvature leaves that
-    out."""
+    """Networks of the second of the structures are also trained by Adam to measure the curvature of their loss.
+    --no-curvature leaves that out."""
     curvature_activations: tuple[Literal["tanh", "relu"], ...] = ("tanh", "relu")
     """The activations of networks whose curvature is measured along training: a smooth one, and that of the seed."""
     curvature_rate: float = 3e-3
-    """Their learning rate, and that of their gates. .001 unless the data set is digits."""
+    """Learning rate of Adam for these networks, and of their gates. .001 unless the data set is digits."""
     curvature_price: float = 0.01
-    """What an open gate costs where units are taken away, in the loss of an image.
+    """What an open gate costs where units are taken away, in units of the loss per image.
     .03 unless the data set is digits."""
     curvature_every: int = 5
     """Curvature is measured after every so many epochs. 3 unless the data set is digits."""

@@ -10,7 +10,6 @@ from jaxsize import plots
 from jaxsize.curvature import density_curve
 from jaxsize.studies import Arms, ArmView, per
 
-STROKES = ("-", "--", ":")
 MATRICES = {"hessian": "Hessian", "gauss_newton": "Gauss-Newton matrix"}
 
 
@@ -29,15 +28,15 @@ def agreement(arms: Arms) -> Any:
             name: from_the_start(view, f"{of}_cosine")
             for name, of in (("random v", "random"), ("gradient", "gradient"))
         }
-        plots.bands(grid[0, column], cosines, strokes=STROKES, marker=".")
-        plots.bands(grid[1, column], {"loss": from_the_start(view, "curvature_loss")}, marker=".")
+        plots.bands(grid[0, column], cosines, markevery=1)
+        plots.bands(grid[1, column], {"loss": from_the_start(view, "curvature_loss")}, markevery=1)
         plots.log_axis(grid[1, column], "y")
         grid[0, column].axhline(1, color="0.6", linewidth=0.8)
         grid[0, column].set(title=activation, xlabel="epoch")
         grid[1, column].set(xlabel="epoch")
     grid[0, 0].set_ylabel("cosine of H v and G v")
     grid[1, 0].set_ylabel("loss per image")
-    grid[0, 0].legend(fontsize=7)
+    plots.legend_beside(grid[0, -1])
     figure.suptitle(f"{arms.title}: median and range")
     return figure
 
@@ -70,7 +69,7 @@ def eigenvalues(arms: Arms) -> Any:
     figure, grid = plots.subplots(2, 3, width=3.6, height=2.6)
     deaths = 2 + np.flatnonzero((np.diff(views["price"].curve("live_units"), axis=1) < 0).any(axis=0))
     for axes, (column, title) in zip(grid.flat, titles.items(), strict=True):
-        plots.bands(axes, {name: measured(view, column) for name, view in views.items()}, strokes=STROKES)
+        plots.bands(axes, {name: measured(view, column) for name, view in views.items()})
         if column == "live_units":
             axes.set_ylim(bottom=0)
         elif column != "hessian_smallest":
@@ -80,7 +79,7 @@ def eigenvalues(arms: Arms) -> Any:
                 deaths, np.zeros(len(deaths)), "|", color="0.3", transform=axes.get_xaxis_transform(), clip_on=False
             )
         axes.set(title=title, xlabel="epoch")
-    grid[0, 0].legend(fontsize=7)
+    plots.legend_beside(grid[0, -1])
     figure.suptitle(f"{arms.title}: median and range")
     return figure
 
@@ -109,12 +108,13 @@ def densities(arms: Arms) -> Any:
         width = (high - low) / 100
         points = jnp.linspace(low - 3 * width, high + 3 * width, 600)
         for axes, (place, epoch) in zip(row, places.items(), strict=True):
-            for kind, color, stroke in zip(views, plots.colors(len(views)), STROKES, strict=False):
+            for kind, look in zip(views, plots.looks(len(views)), strict=True):
                 if (one := found[place, kind]) is not None:
-                    axes.plot(points, density_curve(one, points, width), color=color, linestyle=stroke, label=kind)
+                    heights = density_curve(one, points, width)
+                    axes.plot(points, heights, color=look.color, linestyle=look.stroke, label=kind)
             axes.set(yscale="log", ylim=(1e-5 / width, None), xlabel="eigenvalue", title=f"{place}: epoch {epoch}")
         row[0].set_ylabel(f"density, {name}")
-    grid[0, 0].legend(fontsize=7)
+    plots.legend_beside(grid[0, -1])
     figure.suptitle(arms.title)
     return figure
 

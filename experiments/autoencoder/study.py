@@ -16,7 +16,7 @@ from experiments.autoencoder import claims, classes, grid, pictures, spectra
 from experiments.autoencoder.answers import answer
 from experiments.autoencoder.flags import PRESETS, AutoencoderFlags
 from experiments.autoencoder.plane import measure_planes
-from experiments.autoencoder.times import epoch_seconds, measure_times, run_seconds
+from experiments.autoencoder.times import measure_times, run_seconds
 from experiments.autoencoder.tuning import contests, first_tries, tuning_table
 from experiments.autoencoder.views import LOSS, prepared
 from experiments.common.pixels import EXCESS, floor
@@ -46,7 +46,6 @@ STUDY = studies.Study(
         arms=("SGD", "RMSprop", "Adam", "Hessian-free"),
         by=("structure",),
         floor=floor,
-        epoch_seconds=epoch_seconds,
         run_seconds=run_seconds,
     ),
     checks=[measure_planes, measure_times, tuning_table, *spectra.CHECKS],

@@ -27,11 +27,12 @@ def measure_times(folder: Folder, setup: Setup, learned: Learned) -> dict[str, l
     known = read_json(folder.path / FILE) if (folder.path / FILE).exists() else []
     mine = [row for row in known if row["dataset"] == setup.dataset.name]
     if not mine:
-        kinds = dict.fromkeys(
+        kinds = {
             (batch.labels[0]["structure"], batch.labels[0]["arm"], batch.config.batch_size)
             for batch, _ in learned.values()
             if batch.labels[0]["arm"] in (GRID, *setup.flags.optimizers)
-        )
+        }
+        kinds = sorted(kinds, key=lambda kind: (len(kind[0].split("-")), kind))
         fill = runs_that_fill(max((len(batch) for batch, _ in learned.values()), default=1))
 
         def timed(structure: str, arm: str, batch_size: int) -> Any:

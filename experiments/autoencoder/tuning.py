@@ -56,7 +56,7 @@ def validation_losses(learned: Learned, structure: str, optimizer: str) -> dict[
 
 
 def chosen(losses: dict[float, float]) -> float:
-    """Choose the value of the least loss; of equal ones the smallest, or the largest where all are infinite.
+    """Choose the value of the least loss; of equal ones, as where all are infinite, the smallest.
 
     Args:
         losses: by value, ascending.

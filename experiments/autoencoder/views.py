@@ -82,16 +82,17 @@ def level(views: Sequence[ArmView], share: float) -> np.ndarray:
     return start + share * (np.where(best < start, best, np.nan) - start)
 
 
-def epochs_to(view: ArmView, levels: np.ndarray) -> np.ndarray:
+def epochs_to(view: ArmView, levels: np.ndarray, *, never: float | None = None) -> np.ndarray:
     """Return after how many epochs the test loss of every seed was first at a level, [num_seeds].
 
-    Between epochs it is interpolated on a straight line; 1 where the first epoch is below. Where a run never got there,
-    or diverged before, the number of epochs and 1: it took longer than it was given. NaN where there is no run or no
-    level.
+    Between epochs it is interpolated on a straight line; 1 where the first epoch is below. NaN where there is no run or
+    no level.
 
     Args:
         view: the runs.
         levels: [num_seeds].
+        never: what a run counts that never got there, or diverged before. By default one epoch more than it was given:
+            beside runs that were given more epochs that is no fair number.
     """
     curve = view.curve(LOSS)
     found = np.full(len(curve), np.nan)
@@ -99,7 +100,7 @@ def epochs_to(view: ArmView, levels: np.ndarray) -> np.ndarray:
         line, wanted = curve[seed], levels[seed]
         (below,) = np.nonzero(line <= wanted)
         if not below.size:
-            found[seed] = len(line) + 1
+            found[seed] = len(line) + 1 if never is None else never
         elif below[0] == 0 or not np.isfinite(line[below[0] - 1]):
             found[seed] = below[0] + 1
         else:

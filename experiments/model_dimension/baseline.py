@@ -1,7 +1,8 @@
-"""What no network with one hidden layer can beat: logits of a limited rank, free of any encoder (E25, D16).
+"""How good logits of a limited rank can be, free of any encoder: logistic principal components (E25, D16).
 
-Without an activation around the latent units, the logits of such a network are affine in min(latent units, hidden
-units) numbers per image. Here these numbers are chosen for each image alone: logistic principal components.
+Without an activation around the latent units, the logits of a network with one hidden layer are affine in min(latent
+units, hidden units) numbers per image. Here these numbers are chosen for each image alone. No such network can beat the
+best choice; the search for it is not convex, so that what it finds may be a little above.
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.common.pixels import EXCESS
-from experiments.model_dimension.views import breaks, first_as_good, relus
+from experiments.model_dimension.views import breaks, first_as_good, relus, still_falling
 from jaxsize.statistics import Part, median_interval, paired_difference, trend
 from jaxsize.studies import Arms, ArmView, Claim, above, below, each, listed, trending, unclear, within
 from jaxsize.studies.choosing import Choice, Chooser
@@ -56,6 +56,7 @@ def saturates(view: ArmView) -> Iterator[Part]:
     """Yield whether the excess falls with the latent size, and whether that ends at twice the ReLUs.
 
     Latent sizes are tried in doublings: the end is at 2n if it is nearer to 2n than to n or 4n, on a logarithmic scale.
+    How much of the fall goes on beyond that end is listed.
     """
     latents, excess = view.values("latent"), view.matrix(EXCESS, over="latent")
     if len(latents) >= 3:
@@ -63,6 +64,9 @@ def saturates(view: ArmView) -> Iterator[Part]:
     if len(latents) >= 5 and max(latents) > 2 * relus(view):
         ratio = median_interval(np.log2(breaks(view) / (2 * relus(view))), what="seeds")
         yield within(ratio, -0.5, 0.5, of="log2 of the break over 2n")
+        left = median_interval(still_falling(view), what="seeds")
+        part = above(left, of="fall per doubling beyond the break, as a share of that before it")
+        yield listed(unclear(part, "the seed does not say how little is nothing"), "a description")
 
 
 def depth_does_not_help(deep: ArmView, shallow: ArmView) -> Iterator[Part]:
@@ -111,13 +115,13 @@ def learned_beside_the_search(arms: Arms) -> Iterator[Choice]:
 def smaller_than_found(learned: ArmView, search: ArmView) -> Iterator[Part]:
     """Yield whether the learned network has fewer parameters than the first one of the search that is as good.
 
-    And whether it took fewer epochs, those of the search's earlier steps included.
+    And whether it took fewer epochs, those of the search's earlier steps included. A seed whose search never came so
+    far is lost, and not left out: what came of it says how good the search is.
     """
     parameters, epochs = first_as_good(learned, search)
-    never = np.isnan(parameters)
-    smaller = median_interval(np.log(learned.end("parameters") / parameters), missing=never, what="seeds")
+    smaller = median_interval(np.log(learned.end("parameters") / parameters), what="seeds")
     yield below(smaller, of="log of learned over found parameters")
-    sooner = median_interval(np.log(learned.settings["epochs"] / epochs), missing=never, what="seeds")
+    sooner = median_interval(np.log(learned.settings["epochs"] / epochs), what="seeds")
     yield below(sooner, of="log of learned over searched epochs")
 
 

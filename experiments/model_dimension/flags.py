@@ -37,7 +37,7 @@ class ModelDimensionFlags(DatasetFlags, TrainingFlags):
     rows: tuple[int, ...] = (100, 400)
     """The first structure is also trained on so many rows alone. 100 1000 10000 unless the data set is digits."""
     noise: bool = True
-    """The same is done on noise of the same shape. --no-noise leaves it out."""
+    """Everything is also done on images of noise, of the same shape. --no-noise leaves them out."""
     learning_rate: float = 1e-3
     """Learning rate of Adam, which the seed does not name."""
     enough: float = 1.0

@@ -127,16 +127,17 @@ def answer(arms: Arms) -> Iterator[str]:
         left = middle(one.end(EXCESS))
         yield f"{dataset}: the search ended at {units} ReLUs and {latent} latent units, excess {left:.3g}."
         for penalty, view in here["learned"].by("penalty").items():
-            hidden, latent = (middle(live(view, layer)) for layer in ("encoder", "latent"))
-            sizes = f"{hidden:g} encoder ReLUs and {latent:g} latent units"
-            yield f"{dataset}: at a price of {penalty:g} nats per unit, {sizes}, excess {middle(view.end(EXCESS)):.3g}."
+            decoder, encoder, latent = (f"{middle(live(view, layer)):g}" for layer in LAYERS)
+            sizes = f"{encoder} ReLUs of the encoder, {latent} latent units and {decoder} ReLUs of the decoder"
+            excess = f"an excess of {middle(view.end(EXCESS)):.3g}"
+            yield f"{dataset}: a price of {penalty:g} nats per unit left {sizes}, with {excess} (medians over seeds)."
 
 
 LOSSES = ("train_loss", EXCESS, "test_excess_loss", "train_exact_pixels")
 
 
 def learned_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Make the tables of the networks whose sizes were learned, and of what one hidden layer cannot beat."""
+    """Make the tables of the networks whose sizes were learned, and of logistic principal components."""
     arms = Arms.of(Runs(folder, setup.flags.settings())).at(dataset=setup.dataset.name)
     of_layers = {f"live_{layer}": functools.partial(live, layer=layer) for layer in LAYERS}
     rows = studies.columns(*LOSSES, "parameters", arms=("learned",), by=("penalty",), **of_layers)(arms)

@@ -7,7 +7,7 @@ from experiments.common.pixels import EXCESS, floor
 from jaxsize.networks import autoencoder
 from jaxsize.resizing import converged_epoch
 from jaxsize.resizing.convergence import Reading
-from jaxsize.statistics import fit_break
+from jaxsize.statistics import Break, fit_break
 from jaxsize.studies import ArmView
 
 LAYERS = ("decoder", "encoder", "latent")
@@ -27,13 +27,26 @@ def relus(view: ArmView) -> int:
     return sum(map(int, hidden.split("-")))
 
 
+def _fits(view: ArmView) -> list[Break]:
+    latents = np.log2(view.values("latent"))
+    return [fit_break(latents, ends) for ends in view.matrix(EXCESS, over="latent")]
+
+
 def breaks(view: ArmView) -> np.ndarray:
     """Return the latent size at which the excess of each seed stops falling, [num_seeds].
 
-    Two lines are fitted to the excess against the logarithm of the latent size.
+    Two lines are fitted to the excess against the logarithm of the latent size. NaN where the second one does not fall
+    more slowly than the first: the place where a fall begins, or quickens, is no end of it.
     """
-    latents = view.values("latent")
-    return np.array([2 ** fit_break(np.log2(latents), ends).place for ends in view.matrix(EXCESS, over="latent")])
+    return np.array([2**one.place if one.before < min(one.after, 0) else np.nan for one in _fits(view)])
+
+
+def still_falling(view: ArmView) -> np.ndarray:
+    """Return how steeply the excess of each seed falls beyond its break, as a share of the fall before it, [num_seeds].
+
+    NaN where there is no break.
+    """
+    return np.array([one.after / one.before if one.before < min(one.after, 0) else np.nan for one in _fits(view)])
 
 
 def search_path(view: ArmView) -> list[tuple[int, int, ArmView]]:

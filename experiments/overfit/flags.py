@@ -32,7 +32,7 @@ class OverfitFlags(DatasetFlags, TrainingFlags):
     encoder: int = 96
     """Hidden units of the encoder; at least as many as pixels. 1024 unless the data set is digits."""
     pieces: int = 8
-    """Straight pieces of the curve that the decoder starts with; it has a ReLU more per pixel."""
+    """Straight pieces of the curve that the decoder starts with; for each pixel it has one ReLU more than that."""
     learning_rate: float = 3e-4
     """Learning rate of Adam in the first epoch; it falls to a hundredth on a cosine."""
     random: bool = True
@@ -46,7 +46,7 @@ class OverfitFlags(DatasetFlags, TrainingFlags):
     exact_steps: int = 20_000
     """Steps of their training; in the first 30 % of them units have a price."""
     exact_learning_rate: float = 1e-2
-    """Learning rate of Adam in that training, until units have no price; then it falls to a hundredth on a cosine."""
+    """Learning rate of Adam in that training, while units have a price; then it falls to a hundredth on a cosine."""
     penalties: tuple[float, ...] = (3.0, 1.0, 0.3, 0.1)
     """What an open gate costs there, per image; the loss is half the squared error of logits, beyond rounding."""
     gate_learning_rate: float = 3e-3

@@ -150,8 +150,11 @@ def answer(arms: Arms) -> Iterator[str]:
                 for latent, one in here["informed"].by("latent").items()
                 if np.isfinite(first_below(one, bound)).any()
             ]
-            fewest = f"{min(reached)} latent units" if reached else "none of these latent sizes"
-            yield f"{dataset}: an excess below {bound:g} nat per image was reached with {fewest}."
+            fewest = f"{min(reached)} is the smallest" if reached else "there is none"
+            yield (
+                f"{dataset}, informed start: of these latent sizes {fewest} with which a run came below an excess of "
+                f"{bound:g} nat per image."
+            )
         yield from smallest_networks(here)
 
 

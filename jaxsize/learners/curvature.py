@@ -33,8 +33,8 @@ def with_curvature(
     density as `nodes` and `weights`, [num_vectors * steps]: see `curvature.CurvatureSummary`.
 
     Training goes on as without. Random vectors are drawn anew after every epoch, in the shapes that the parameters have
-    then, so that units may be removed or added on the way. To remove a unit with a closed relu gate takes nothing but
-    zeros from both spectra, as no derivative of the loss by its weights or by its gate is left.
+    then, so that units may be removed or added on the way. Removing a unit whose relu gate is closed takes only
+    eigenvalues of 0 out of both spectra: all derivatives of the loss by its weights and by its gate are 0.
 
     Args:
         learner: how the network learns; its objective and its scores stay as they are.

@@ -15,7 +15,7 @@ from experiments.autoencoder import COMMAND as COMMAND
 from experiments.autoencoder import STUDY
 from experiments.autoencoder.contestants import HESSIAN_FREE, TASK, learner_of, network_of
 from experiments.autoencoder.flags import AutoencoderFlags
-from experiments.autoencoder.grid import SCALES, best_of, best_rate
+from experiments.autoencoder.grid import SCALES, best_cell, best_of, best_rate
 from experiments.autoencoder.plane import classes_in
 from experiments.autoencoder.tuning import contests, validation_losses
 from experiments.autoencoder.views import epochs_to, largest_rise, level, prepared, roughness, simple_losses
@@ -126,6 +126,7 @@ def test_epochs_to_a_level_are_interpolated_and_never_is_one_more(tmp_path):
     np.testing.assert_allclose(levels, [5.5, 5, 9])  # half of the way from 10 to 1, 0 and 8
     np.testing.assert_allclose(epochs_to(arms["Adam"], levels), [2 + 0.5 / 4, 1, 1])
     np.testing.assert_allclose(epochs_to(arms["SGD"], levels), [3 + 1.5 / 5, 5, 1])
+    np.testing.assert_allclose(epochs_to(arms["SGD"], levels, never=9), [3 + 1.5 / 5, 9, 1])
 
 
 def test_what_is_rough_and_what_rises(tmp_path):
@@ -148,11 +149,14 @@ def test_the_optimisers_are_judged_in_pairs(tmp_path, monkeypatch):
     second = {"SGD": 8, "Adam": 4}
     lines = {name: [[9.0, of, of / 2, of / 4 + seed / 9] for seed in range(6)] for name, of in second.items()}
     curves = {(name, structure): of for structure in ("2", "3-2", "3-3-2") for name, of in lines.items()}
-    for seed in range(6):  # the deeper, the later SGD starts
-        curves["SGD", "2"][seed] = [3.0, 2.0, 2.0, 2.0]
+    curves["SGD", "2"] = [[3.0, 2.0, 2.0, 2.0]] * 6  # the deeper, the later SGD starts
     curves["SGD", "3-3-2"] = [[10.0, 10.0, 9.9, 2.0]] * 6
-    arms = arms_of(tmp_path, curves, {"structures": ["2", "3-2", "3-3-2"]})
-    assert set(verdicts(arms.at(structure="3-2"), "C49, fastest").values()) == {"holds"}
+    curves[HESSIAN_FREE, "3-2"] = [[9.0]] * 6  # which is given fewer epochs, and does not come there
+    names = ["SGD", "Adam", HESSIAN_FREE]
+    arms = arms_of(tmp_path, curves, {"structures": ["2", "3-2", "3-3-2"], "optimizers": names})
+    parts = STUDY.claims["C49, fastest"].judge(arms, "corrected")["parts"]
+    found = {(part["against"], part["verdict"]) for part in parts if part["structure"] == "64-3-2-3-64"}
+    assert found == {("SGD", "holds"), (HESSIAN_FREE, "holds")}
     assert set(verdicts(arms, "C49, delay").values()) == {"holds"}
 
 
@@ -166,6 +170,7 @@ def test_the_grid_knows_its_best_cell_and_whether_larger_batches_are_slower(tmp_
     }
     grid = arms_of(tmp_path, curves, {"structures": ["2"]})
     assert [best_rate(grid["grid"], rows) for rows in late] == [0.01] * 4
+    assert best_cell(grid["grid"]) == (0.01, 4)
     assert set(verdicts(grid, "C50, larger").values()) == {"holds"}
     steps = STUDY.claims["C50, larger"].judge(grid, "corrected")["parts"][1]
     assert (steps["of"], steps["estimate"]) == ("steps to 90% of the way", 0)  # fewer and fewer, and then never

@@ -14,7 +14,7 @@ from experiments.common.structures import widths_of
 from experiments.model_dimension import COMMAND as COMMAND
 from experiments.model_dimension import STUDY
 from experiments.model_dimension.baseline import logistic_components
-from experiments.model_dimension.views import breaks, first_as_good, search_path
+from experiments.model_dimension.views import breaks, first_as_good, search_path, still_falling
 from jaxsize.data import as_pixels, load
 from jaxsize.learners import entropy_floor
 from jaxsize.results import Runs, open_folder
@@ -78,7 +78,18 @@ def test_where_the_excess_bends_decides_about_the_model_dimension(tmp_path, plac
     latents = (1, 2, 4, 8, 16, 32, 64)
     arms = arms_of(tmp_path, {("sweep", "8", latent, 1438): curve(latent) for latent in latents})
     assert np.median(breaks(arms["sweep"].at(hidden="8"))) == pytest.approx(place, rel=0.05)
-    assert verdicts(arms, "C42") == {"excess with the latent size": "holds", "log2 of the break over 2n": verdict}
+    falls, bends, _ = verdicts(arms, "C42").values()
+    assert (falls, bends) == ("holds", verdict)
+
+
+def test_where_the_fall_only_quickens_nothing_ends(tmp_path):
+    latents = 2 ** np.arange(7)
+    for slope, share in ((0.5, 0.5), (3.0, np.nan)):  # per doubling beyond 16, after 1 before
+        curve = {d: 20 - min(np.log2(d), 4) - slope * max(np.log2(d) - 4, 0) for d in latents}
+        rows = {("sweep", "8", int(d), 1438): lambda seed, of=of: of + seed / 99 for d, of in curve.items()}
+        arms = arms_of(tmp_path / str(slope), rows)
+        np.testing.assert_allclose(still_falling(arms["sweep"].at(hidden="8")), share, rtol=1e-6)
+        assert verdicts(arms, "C42")["log2 of the break over 2n"] == ("holds" if slope < 1 else "open")
 
 
 def test_depth_and_images(tmp_path):
@@ -105,6 +116,10 @@ def test_learned_networks_are_compared_with_the_first_step_that_is_as_good(tmp_p
     small, large = 2 * 64 * 4 + 2 * 4 * 1 + 2 * 4 + 1 + 64, 2 * 64 * 8 + 2 * 8 * 2 + 2 * 8 + 2 + 64
     assert (parameters[3], parameters[0]) == (small, large)
     assert verdicts(arms, "Learned")["log of learned over searched epochs"] == "open"  # none of them took longer
+    rows["learned", "64", 64, 1438] = lambda seed: 4.5 + seed
+    arms = arms_of(tmp_path / "b", rows)  # the search of seed 0 never comes so far
+    (part, *_) = STUDY.claims["Learned"].judge(arms, "corrected")["parts"]
+    assert part["n"] == 5 and "1 of 6 seeds lost" in part["note"]
 
 
 @pytest.mark.parametrize(
