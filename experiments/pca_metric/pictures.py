@@ -21,8 +21,8 @@ def _lines(axes: Any, arm: ArmView, of: Any) -> None:
 def spectra(arms: Arms) -> Any:
     """Variances along the principal components, by width: medians over seeds, in the range.
 
-    The dashed line is at the rank of the inputs: no layer has more components, whatever its width. Variances below 1e-15
-    of the largest are rounding.
+    The dashed line is at the rank of the inputs: no layer has more components, whatever its width. Variances below
+    1e-15 of the largest are rounding.
     """
     (arm,) = arms
     numbers = read_components(arm)

@@ -74,7 +74,7 @@ def test_claims_on_numbers_made_by_hand(tmp_path, form, important):
     assert parallel_from(arms[0]).tolist() == [7] * SEEDS
     verdicts = {name: claim.judge(arms, form) for name, claim in STUDY.claims.items()}
     assert verdicts["C10"]["verdict"] == important
-    assert [part["verdict"] for part in verdicts["C11"]["parts"]].[1:].count("holds") == 4
+    assert [part["verdict"] for part in verdicts["C11"]["parts"]][1:].count("holds") == 4
     assert verdicts["C12"]["verdict"] == "refuted"
 
 
