@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.activation_spread.layers import read_layers, widths_of
+from experiments.activation_spread.layers import read_layers
+from experiments.common.widths import plateau, widths_of
 from jaxsize import studies
 from jaxsize.statistics import Part, fit_laws, median_interval, trend
 from jaxsize.studies import ArmView, Claim, above, across, below, each, trending, unclear, within
 
-ENOUGH = 1e-3
-"""A tenth of a point: how far below the best accuracy the plateau begins."""
 LINE = 0.025
 """The share of useless units from which on the journal calls a network too large (J4)."""
 SAMPLE = 64
@@ -22,14 +21,6 @@ SMALL, LARGE = 362, 2896
 def score(arm: ArmView) -> np.ndarray:
     """Read the accuracy of every width, [seeds, widths]: on training rows in the original form, as the journal did."""
     return arm.matrix("train_score" if arm.form == "original" else "test_score", over="width")
-
-
-def plateau(arm: ArmView) -> np.ndarray:
-    """Return the log2 of the first width whose test accuracy is within a tenth of a point of a seed's best, [seeds]."""
-    scores = arm.matrix("test_score", over="width")
-    lost = ~np.isfinite(scores).all(1)
-    first = np.argmax(scores >= np.max(scores, axis=1, keepdims=True) - ENOUGH, axis=1)
-    return np.where(lost, np.nan, np.log2(widths_of(arm)[first]))
 
 
 def comparable_w(arm: ArmView) -> np.ndarray:

@@ -122,11 +122,6 @@ def read_layers(arm: ArmView) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def widths_of(arm: ArmView) -> np.ndarray:
-    """Return the widths of an arm in the order of its columns."""
-    return np.array(arm.settings["widths"])
-
-
 def at_width(name: str) -> Callable[[ArmView], np.ndarray]:
     """Make a function of the runs of one width that reads a number of every seed, for a table."""
 

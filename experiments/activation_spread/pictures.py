@@ -6,7 +6,8 @@ import numpy as np
 from scipy.stats import gaussian_kde
 
 from experiments.activation_spread.claims import LINE, peak_of_w, score
-from experiments.activation_spread.layers import read_layers, widths_of
+from experiments.activation_spread.layers import read_layers
+from experiments.common.widths import widths_of
 from jaxsize import plots
 from jaxsize.studies import Arms, ArmView, per
 

@@ -15,46 +15,24 @@ Beside them the loss without each unit, which the journal called ideal and too e
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import optax
-
-from experiments.activation_spread.claims import CLAIMS, crossing, peak_of_w, plateau
+from experiments.activation_spread.claims import CLAIMS, crossing, peak_of_w
 from experiments.activation_spread.flags import PRESETS, ActivationSpreadFlags
 from experiments.activation_spread.layers import at_width, measure_layers
 from experiments.activation_spread.pictures import PICTURES
-from experiments.common.networks import mlps
+from experiments.common.widths import in_units, plateau, static_widths
 from jaxsize import studies
-from jaxsize.learners import supervised, task_of
-from jaxsize.programs import Batch
-from jaxsize.studies import Arms, Setup
-from jaxsize.sweeps import setting_sweep
-
-
-def arms(setup: Setup) -> list[Batch]:
-    """Make a batch per width, of all its seeds: exact widths share programs best (no unit is padded)."""
-    flags, dataset, batches = setup.flags, setup.dataset, []
-    for width in flags.widths:
-        network = mlps(dataset, gate=None)((width,))
-        learner = supervised(network.apply, task_of(dataset), lambda hparams: optax.adam(hparams.learning_rate))
-        settings = [{"seed": seed, "learning_rate": flags.learning_rate} for seed in range(flags.num_seeds)]
-        fields = setup.after(*batches).fields("static", width=width)
-        batches.append(setting_sweep(dataset, settings, init=network.init, learner=learner, **fields))
-    return batches
+from jaxsize.studies import Arms
 
 
 def answer(arms: Arms) -> Iterator[str]:
     """Say where the accuracy had its plateau, and what width each metric would have chosen."""
 
-    def width(logarithms: np.ndarray) -> str:
-        known = logarithms[np.isfinite(logarithms)]
-        return f"{2 ** np.median(known):.0f}" if known.size else "none"
-
     for arm in arms:
         yield (
-            f"{arm.dataset}, {arm.form} form: the test accuracy has its plateau from {width(plateau(arm))} units on; W "
-            f"is largest at {width(peak_of_w(arm))}; the shares of useless units stay above .025 from "
-            f"{width(crossing(arm, 'exponential_share'))} (exponential and normal) and "
-            f"{width(crossing(arm, 'gamma_share'))} (two gammas) on (medians over seeds)."
+            f"{arm.dataset}, {arm.form} form: the test accuracy has its plateau from {in_units(plateau(arm))} units "
+            f"on; W is largest at {in_units(peak_of_w(arm))}; the shares of useless units stay above .025 from "
+            f"{in_units(crossing(arm, 'exponential_share'))} (exponential and normal) and "
+            f"{in_units(crossing(arm, 'gamma_share'))} (two gammas) on (medians over seeds)."
         )
 
 
@@ -64,7 +42,7 @@ STUDY = studies.Study(
     name="activation_spread",
     flags=ActivationSpreadFlags,
     presets=PRESETS,
-    arms=arms,
+    arms=static_widths,
     checks=[measure_layers],
     table=studies.columns("train_score", "test_score", by=("width",), **COMPUTED),
     claims=CLAIMS,

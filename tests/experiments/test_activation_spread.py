@@ -5,14 +5,13 @@ import json
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.widths import arms_of
 
 from experiments.activation_spread import COMMAND as COMMAND
 from experiments.activation_spread import STUDY
-from experiments.activation_spread.claims import crossing, peak_of_w, plateau
+from experiments.activation_spread.claims import crossing, peak_of_w
 from experiments.activation_spread.flags import journal_widths
-from jaxsize.data import load
-from jaxsize.results import Runs, open_folder
-from jaxsize.studies import Arms
+from experiments.common.widths import plateau
 
 WIDTHS = (32, 64, 128, 256)
 SEEDS = 6
@@ -33,33 +32,14 @@ def test_smoke_measures_every_layer(command, tmp_path):
     assert all(matplotlib.image.imread(folder / picture["file"]).size for picture in summary["pictures"])
 
 
-def arms_of(tmp_path, scores, **layers):
-    """Arms of rows made by hand: test accuracies by data set, a function of (seed, position of the width)."""
-    folder = open_folder(tmp_path / "r", {})
-    (folder.path / "measured").mkdir()
-    run = 0
-    for dataset, of in scores.items():
-        rows = []
-        for at, width in enumerate(WIDTHS):
-            for seed in range(SEEDS):
-                label = {"batch": dataset, "run": run, "dataset": dataset, "form": "corrected", "arm": "static"}
-                row = {"seed": seed, "width": width, "epoch": 1, "train_loss": 0.1, "test_accuracy": of(seed, at)}
-                rows.append(label | row)
-                run += 1
-        folder.rows.of(dataset).append(rows)
-        np.savez(folder.path / "measured" / f"{dataset}.corrected.layers.npz", **layers)
-    runs = Runs(folder, {"num_seeds": SEEDS, "epochs": 1, "widths": list(WIDTHS)})
-    digits = load("digits")
-    return Arms.of(runs, data={(name, "corrected"): digits for name in scores})
-
-
 def test_where_curves_peak_begin_and_cross(tmp_path):
     """Accuracy is level from 128 units on (256 for fashion); W peaks at 64; a share stays above .025 from 256 on."""
     accuracy = {"mnist": (0.8, 0.9, 0.95, 0.9505), "fashion_mnist": (0.7, 0.8, 0.85, 0.9)}
     of = {name: lambda seed, at, line=line: line[at] + seed / 100 for name, line in accuracy.items()}
     w = np.tile([0.99, 0.98, 0.9, 0.8], (SEEDS, 1))  # that of 32 units is of a smaller sample, and does not count
     shares = np.tile([0.9, 0.01, 0.02, 0.3], (SEEDS, 1))
-    arms = arms_of(tmp_path, of, w=w, pooled_w=w, exponential_share=shares, gamma_share=0 * shares)
+    layers = {"w": w, "pooled_w": w, "exponential_share": shares, "gamma_share": 0 * shares}
+    arms = arms_of(tmp_path, of, widths=WIDTHS, num_seeds=SEEDS, measured="layers", **layers)
     mnist, fashion = arms
     assert plateau(mnist).tolist() == [7] * SEEDS and plateau(fashion).tolist() == [8] * SEEDS
     assert peak_of_w(mnist).tolist() == [6] * SEEDS
