@@ -40,7 +40,8 @@ def test_smoke_trains_on_all_images_and_on_few(command, tmp_path):
     rows, summary = rows_of(folder), json.loads((folder / "summary.json").read_text())
     ends = {row["latent"]: row[EXCESS] for row in rows if row["arm"] == "informed" and row["epoch"] == 4}
     assert ends[32] < ends[16] < 4
-    learned, together = summary["tables"].values()
+    before, learned, together = summary["tables"].values()
+    assert [row["latent"] for row in before] == [16, 32] and before[0]["excess"] > before[1]["excess"]
     assert (learned[0]["rows"], learned[0]["penalty"]) == (20, 1) and "1 networks that learned their widths" in printed
     assert {row["exact_images"] for row in together} == {1} and len(together) == 3
     assert all(matplotlib.image.imread(folder / picture["file"]).size for picture in summary["pictures"])
