@@ -1,7 +1,7 @@
 """Do the principal components of a layer's outputs tell how many units the layer needs?
 
-    python -m experiments.pca_metric                                 digits, 10 seeds, minutes
-    python -m experiments.pca_metric --dataset mnist fashion_mnist      8 widths, 6 seeds
+    python -m experiments.pca_metric                                 digits, 10 seeds, 5 minutes
+    python -m experiments.pca_metric --dataset mnist fashion_mnist      8 widths, 6 seeds, about two hours (an estimate)
     python -m experiments.pca_metric --dataset mnist fashion_mnist --full    accuracies on all training rows, too
 
 Networks with one hidden layer of several widths; after training, the principal components of what the units put out
