@@ -3,7 +3,7 @@
 It is measured once, when all networks of a data set in a form are trained, and kept in measured/NAME.components.npz.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +30,14 @@ from jaxsize.units import activations
 
 KINDS = ("rows", "columns", "random")
 """The directions of `measures.directions`: the components, what the journal took for them, and the control."""
+SAYS = ("participation", "area", "mean_spread")
+"""What measures say of a layer on the data, and on noise."""
+NUMBERS = (
+    *(f"{name}_{kind}" for name in ("area", "enough") for kind in KINDS),
+    *("break", *SAYS),
+    *("noise_classes", "noise_accuracy", "noise_enough", *(f"noise_{name}" for name in SAYS)),
+)
+"""The numbers that are kept of every network."""
 STEPS = 4
 """How many numbers of kept directions per doubling accuracies are measured for."""
 ROUNDING = 1e-15
@@ -152,7 +160,7 @@ def measure_components(folder: Folder, setup: Setup, learned: Learned) -> dict[s
     covariance = covariance_of(inputs)
     all_counts = sorted({0, *(count for width in flags.widths for count in counts_of(width))})
     shape = (flags.num_seeds, len(flags.widths))
-    numbers: dict[str, np.ndarray] = {
+    numbers: dict[str, np.ndarray] = {name: np.full(shape, np.nan) for name in NUMBERS} | {
         "counts": np.array(all_counts),
         "input_rank": np.array(np.linalg.matrix_rank(covariance, hermitian=True)),
         "spectrum": np.full((*shape, widest), np.nan),
@@ -190,7 +198,8 @@ def measure_components(folder: Folder, setup: Setup, learned: Learned) -> dict[s
             accuracies = np.asarray(score(params, relabelled, targets, components, components.rows))
             says |= {"noise_accuracy": float(accuracies[-1]), "noise_enough": enough_of(accuracies, counts)}
             says["noise_classes"] = np.unique(targets).size
-            _note(numbers, says, place, shape)
+            for name, value in says.items():
+                numbers[name][place] = value
     (folder.path / "measured").mkdir(exist_ok=True)
     write_arrays(folder.path / "measured" / f"{setup.name('components')}.npz", **numbers)
     return {}
@@ -200,11 +209,6 @@ def _of_batch(batch: Batch, setup: Setup) -> tuple[int, Layer, tuple[int, ...], 
     width = batch.labels[0]["width"]
     layer, counts = layer_of(setup.dataset, width), counts_of(width)
     return setup.flags.widths.index(width), layer, counts, _scorer(layer, counts, setup.form == "corrected")
-
-
-def _note(numbers: dict[str, np.ndarray], says: Mapping[str, float], place: tuple[int, int], shape: Any) -> None:
-    for name, value in says.items():
-        numbers.setdefault(name, np.full(shape, np.nan))[place] = value
 
 
 def read_components(arm: ArmView) -> dict[str, np.ndarray]:

@@ -85,7 +85,7 @@ def accuracies(arms: Arms) -> Any:
 
     figure, panels = _by_kind(arms, "accuracies", of)
     for axes in panels:
-        axes.set_xscale("symlog", base=2, linthresh=1)
+        axes.set_xscale("symlog", base=4, linthresh=1)  # a tick for every doubling is too much
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set(xlabel="directions kept", ylabel="accuracy", ylim=(0, 1.02))
     return figure

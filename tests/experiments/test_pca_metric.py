@@ -87,6 +87,7 @@ def test_claims_on_numbers_made_by_hand(tmp_path, form, important):
     [
         (("--widths", "8", "4", "16"), "--widths: expected three numbers or more, ascending, got 8 4 16"),
         (("--widths", "1", "4", "16"), "--widths: expected whole numbers from 2 on, got 1 4 16"),
+        (("--dataset", "add10"), "--dataset: expected data sets of classes, got add10 (regression)"),
         (("--scored-rows", "0"), "--scored-rows: expected whole numbers from 1 on, got 0"),
     ],
 )
