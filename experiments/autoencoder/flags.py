@@ -23,7 +23,7 @@ class AutoencoderFlags(SpectraFlags, DatasetFlags, TrainingFlags):
         "num_seeds": 6,
         "epochs": 33,
         "batch_size": 100,
-        "rows": 5000,
+        "train_rows": 5000,
         "structures": ("2", "200-2", "400-200-2"),
         "deeper": (),
         "tuning_seeds": 2,
@@ -44,7 +44,7 @@ class AutoencoderFlags(SpectraFlags, DatasetFlags, TrainingFlags):
     """Passes over the training rows. 33, as in the seed, unless the data set is digits."""
     batch_size: int = 16
     """Rows per step. 100 unless the data set is digits."""
-    rows: int | None = None
+    train_rows: int | None = None
     """Training rows, the first ones; of validation and test rows half as many are used, at most.
     5000 unless the data set is digits, whose rows are all used. 50000 are all of MNIST, of which 10000 validate."""
     structures: tuple[str, ...] = ("2", "32-2", "64-32-2")
@@ -97,7 +97,7 @@ class AutoencoderFlags(SpectraFlags, DatasetFlags, TrainingFlags):
             raise InputError(f"expected others than those of --structures, got {min(shared)}", field="deeper")
         self.require_whole("beyond", low=0)
         self.require_whole("tuning_seeds", "hessian_free_epochs", "hessian_free_batch_size", "grid_seeds")
-        self.require_whole("grid_batch_sizes", *(["rows"] if self.rows is not None else []))
+        self.require_whole("grid_batch_sizes", *(["train_rows"] if self.train_rows is not None else []))
         self.require_numbers("sgd_rates", "rates", "dampings", "grid_rates", above=True)
         self.require_numbers("momentum", high=1)
         if self.tuning_seeds > self.num_seeds:
@@ -114,7 +114,7 @@ PRESETS = {
         "num_seeds": 2,
         "epochs": 3,
         "curvature": False,
-        "rows": 300,
+        "train_rows": 300,
         "batch_size": 50,
         "structures": ("2", "8-2"),
         "deeper": (),
@@ -133,7 +133,7 @@ PRESETS = {
         "num_seeds": 10,
         "epochs": 33,
         "batch_size": 100,
-        "rows": 50_000,
+        "train_rows": 50_000,
         "structures": ("2", "200-2", "400-200-2"),
         "deeper": ("200-200-2", "200-200-200-2"),
         "sgd_rates": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),

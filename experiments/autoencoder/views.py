@@ -28,10 +28,14 @@ def prepared(dataset: Dataset, flags: AutoencoderFlags) -> Dataset:
     """
     if dataset.validation is None:
         raise InputError(f"{dataset.name}: expected validation rows, which choose the learning rates, got none")
-    pixels = as_pixels(dataset, rows=flags.rows)
+    total = len(dataset.train)
+    if flags.train_rows is not None and flags.train_rows > total:
+        expected = f"expected 1 to {total} training rows of {dataset.name}"
+        raise InputError(f"{expected}, got {flags.train_rows}", field="train_rows")
+    pixels = as_pixels(dataset, rows=flags.train_rows)
     kept = pixels.validation, pixels.test
-    if flags.rows is not None:
-        kept = tuple(split.rows(np.arange(min(len(split), max(1, flags.rows // 2)))) for split in kept if split)
+    if flags.train_rows is not None:
+        kept = tuple(split.rows(np.arange(min(len(split), max(1, flags.train_rows // 2)))) for split in kept if split)
     pixels = dataclasses.replace(pixels, validation=kept[0], test=kept[1])
     latent = max(widths_of(structure)[-1] for structure in flags.structures)
     return dataclasses.replace(pixels, info=pixels.info | simple_losses(pixels, latent))

@@ -201,7 +201,7 @@ def test_classes_in_a_plane_by_hand():
         (["--optimizers", "Adam", "Newton"], "invalid choice 'Newton' for argument '--optimizers'"),
         (["--tuning-seeds", "3"], "tuning_seeds: expected at most the 2 seeds, got 3"),
         (["--grid-batch-sizes", "301"], "digits has 300 training rows, got 301"),
-        (["--rows", "99999"], "training rows of digits, got 99999"),
+        (["--train-rows", "99999"], "training rows of digits, got 99999"),
         (["--dataset", "teacher"], "teacher: expected rows of numbers from 0 on"),
     ],
 )
