@@ -1,6 +1,7 @@
 """The command `python -m experiments.activation_spread`, and its claims on layers made by hand."""
 
 import json
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -38,7 +39,7 @@ def test_where_curves_peak_begin_and_cross(tmp_path):
     of = {name: lambda seed, at, line=line: line[at] + seed / 100 for name, line in accuracy.items()}
     w = np.tile([0.99, 0.98, 0.9, 0.8], (SEEDS, 1))  # that of 32 units is of a smaller sample, and does not count
     shares = np.tile([0.9, 0.01, 0.02, 0.3], (SEEDS, 1))
-    layers = {"w": w, "pooled_w": w, "exponential_share": shares, "gamma_share": 0 * shares}
+    layers: dict[str, Any] = {"w": w, "pooled_w": w, "exponential_share": shares, "gamma_share": 0 * shares}
     arms = arms_of(tmp_path, of, widths=WIDTHS, num_seeds=SEEDS, measured="layers", **layers)
     mnist, fashion = arms
     assert plateau(mnist).tolist() == [7] * SEEDS and plateau(fashion).tolist() == [8] * SEEDS
