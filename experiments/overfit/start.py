@@ -49,7 +49,7 @@ def curve_of(reconstructed: np.ndarray, pixels: np.ndarray, pieces: int) -> Curv
         reconstructed: floating [N, D].
         pixels: [N, D], in [0, 1].
         pieces: straight pieces, 1 or more; their knots are chosen one after the other, each where it lowers the
-            cross-entropy most, and then moved once more.
+            cross-entropy most, and then moved until no knot alone can be placed better.
     """
     edges = np.linspace(reconstructed.min(), reconstructed.max(), _BINS + 1)
     index = np.clip(np.searchsorted(edges, reconstructed.ravel()) - 1, 0, _BINS - 1)
@@ -70,10 +70,12 @@ def curve_of(reconstructed: np.ndarray, pixels: np.ndarray, pieces: int) -> Curv
     for _ in range(pieces - 1):
         if others := [new for new in candidates if new not in chosen]:
             chosen.append(min(others, key=lambda new: loss([*chosen, new])))
-    for number in range(len(chosen)):  # each once more, now that all others are there
-        others = chosen[:number] + chosen[number + 1 :]
-        places = [chosen[number], *(new for new in candidates if new not in others)]
-        chosen[number] = min(places, key=lambda new: loss([*others, new]))
+    before = None
+    while before != (before := sorted(chosen)):  # each knot goes where it is best, the others held, until none moves
+        for number in range(len(chosen)):
+            others = chosen[:number] + chosen[number + 1 :]
+            places = [chosen[number], *(new for new in candidates if new not in others)]
+            chosen[number] = min(places, key=lambda new, others=others: loss([*others, new]))
     at = np.sort(chosen)
     slope = np.diff(logits[at]) / np.diff(centres[at])
     return Curve(float(logits[at[0]]), centres[at], np.diff(slope, prepend=0.0, append=0.0))
