@@ -13,7 +13,7 @@ ZERO_AT_ZERO = _names(
 )
 ELEMENTWISE = ZERO_AT_ZERO | _names(
     "mul and div rem pow integer_pow clamp exp exp2 log cos acos cosh acosh logistic rsqrt erfc erf_inv lgamma digamma "
-    "one_minus_square "  # of jax 0.11, in the derivative of tanh
+    "one_minus_square log2 "  # of jax 0.11; the former in the derivative of tanh
     "atan2 nextafter is_finite not clz eq ne lt le gt ge eq_to lt_to le_to bessel_i0e igamma igammac igamma_grad_a "
     "polygamma zeta regularized_incomplete_beta shift_left shift_right_logical shift_right_arithmetic"
 )
