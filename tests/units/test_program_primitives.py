@@ -14,8 +14,8 @@ from jaxsize.units.reading import unit_groups
 ENTRY_BY_ENTRY = """
 abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz complex conj
 convert_element_type copy cos cosh device_put digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma
-igamma_grad_a igammac imag integer_pow is_finite le le_to lgamma log log1p log2 logistic lt lt_to max min mul mulhi name ne
-neg nextafter not one_minus_square optimization_barrier or polygamma population_count pow real reduce_precision
+igamma_grad_a igammac imag integer_pow is_finite le le_to lgamma log log1p log2 logistic lt lt_to max min mul mulhi name
+ne neg nextafter not one_minus_square optimization_barrier or polygamma population_count pow real reduce_precision
 regularized_incomplete_beta rem round rsqrt select_n sharding_constraint shift_left shift_right_arithmetic
 shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor zeta
 """
@@ -36,8 +36,8 @@ call checkpoint closed_call cond core_call custom_jvp_call custom_vjp_call custo
 """
 FIX_ALL_AXES = """
 after_all all_gather all_gather_invariant all_gather_reduced all_to_all approx_top_k axis_index create_token custom_lin
-custom_linear_solve dce_sink empty empty2 eval_jaxpr get infeed outfeed pbroadcast pcast pmax pmin pmean ppermute psend precv psum
-psum_invariant psum_scatter pvary ragged_all_to_all random_clone random_fold_in random_gamma random_seed random_split
+custom_linear_solve dce_sink empty empty2 eval_jaxpr get infeed outfeed pbroadcast pcast pmax pmin pmean ppermute psend precv
+psum psum_invariant psum_scatter pvary ragged_all_to_all random_clone random_fold_in random_gamma random_seed random_split
 random_unwrap random_wrap reduce_scatter reshard rng_bit_generator rng_uniform select_and_scatter shard_map stage swap
 threefry2x32 tridiagonal_solve unreduced_psum unreduced_reduce_scatter
 """
