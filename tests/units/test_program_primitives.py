@@ -35,11 +35,11 @@ OPENED_UP = """
 call checkpoint closed_call cond core_call custom_jvp_call custom_vjp_call custom_vmap_call jit pjit remat2
 """
 FIX_ALL_AXES = """
-after_all all_gather all_gather_invariant all_gather_reduced all_to_all approx_top_k axis_index create_token custom_lin
-custom_linear_solve dce_sink empty empty2 eval_jaxpr get infeed outfeed pbroadcast pcast pmax pmin pmean ppermute psend precv
-psum psum_invariant psum_scatter pvary ragged_all_to_all random_clone random_fold_in random_gamma random_seed random_split
-random_unwrap random_wrap reduce_scatter reshard rng_bit_generator rng_uniform select_and_scatter shard_map stage swap
-threefry2x32 tridiagonal_solve unreduced_psum unreduced_reduce_scatter
+after_all all_gather all_gather_invariant all_gather_reduced all_to_all approx_top_k axis_index create_token
+custom_lin custom_linear_solve dce_sink empty empty2 eval_jaxpr get infeed outfeed pbroadcast pcast pmax pmin pmean
+ppermute psend precv psum psum_invariant psum_scatter pvary ragged_all_to_all random_clone random_fold_in random_gamma
+random_seed random_split random_unwrap random_wrap reduce_scatter reshard rng_bit_generator rng_uniform
+select_and_scatter shard_map stage swap threefry2x32 tridiagonal_solve unreduced_psum unreduced_reduce_scatter
 """
 TABLE = {
     name: kind
