@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import gaussian_kde
 
+from experiments.common.widths import measured
 from jaxsize.data import Form
 from jaxsize.errors import InputError
 from jaxsize.learners import task_of
@@ -69,7 +70,7 @@ def density_at_0(spreads: np.ndarray) -> float:
 
 
 def measure_layers(folder: Folder, setup: Setup, learned: Learned) -> dict[str, list[dict[str, Any]]]:
-    """Measure the layers of all trained networks of a setup and write the numbers, for `numbers`."""
+    """Measure the layers of all trained networks of a setup and write the numbers, for `read_layers`."""
     flags, corrected = setup.flags, setup.form == "corrected"
     widest, count = max(flags.widths), flags.num_seeds
     spreads = np.full((count, len(flags.widths), widest), np.nan)
@@ -118,14 +119,4 @@ def _of_spreads(spreads: np.ndarray, form: Form) -> dict[str, np.ndarray]:
 
 def read_layers(arm: ArmView) -> dict[str, np.ndarray]:
     """Read what was measured of an arm: `spreads` [seeds, widths, units], all else [seeds, widths]."""
-    with np.load(arm.runs.folder.path / "measured" / f"{arm.dataset}.{arm.form}.layers.npz") as file:
-        return dict(file)
-
-
-def at_width(name: str) -> Callable[[ArmView], np.ndarray]:
-    """Make a function of the runs of one width that reads a number of every seed, for a table."""
-
-    def read(arm: ArmView) -> np.ndarray:
-        return read_layers(arm)[name][:, list(arm.settings["widths"]).index(arm.where["width"])]
-
-    return read
+    return measured(arm, "layers")

@@ -17,9 +17,9 @@ from typing import Any
 
 from experiments.activation_spread.claims import CLAIMS, crossing, peak_of_w
 from experiments.activation_spread.flags import PRESETS, ActivationSpreadFlags
-from experiments.activation_spread.layers import at_width, measure_layers
+from experiments.activation_spread.layers import measure_layers
 from experiments.activation_spread.pictures import PICTURES
-from experiments.common.widths import in_units, plateau, static_widths
+from experiments.common.widths import at_width, in_units, plateau, static_widths
 from jaxsize import studies
 from jaxsize.studies import Arms
 
@@ -37,7 +37,7 @@ def answer(arms: Arms) -> Iterator[str]:
 
 
 NUMBERS = ("median_spread", "total_spread", "dead", "constant", "w", "pooled_w", "exponential_share", "gamma_share")
-COMPUTED: dict[str, Any] = {name: at_width(name) for name in (*NUMBERS, "unneeded", "bic_difference")}
+COMPUTED: dict[str, Any] = {name: at_width("layers", name) for name in (*NUMBERS, "unneeded", "bic_difference")}
 STUDY = studies.Study(
     name="activation_spread",
     flags=ActivationSpreadFlags,

@@ -3,6 +3,8 @@
 The source is seed `003_d2c286111c329776.txt`, whose experiments J1 to J6 train such networks.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import optax
 
@@ -49,3 +51,23 @@ def in_units(logarithms: np.ndarray) -> str:
     """Tell a width whose log2 is the median of some over seeds; "none" if none is known."""
     known = logarithms[np.isfinite(logarithms)]
     return f"{2 ** np.median(known):.0f}" if known.size else "none"
+
+
+def measured(arm: ArmView, what: str) -> dict[str, np.ndarray]:
+    """Read what a study measured of the trained layers of an arm and kept in measured/NAME.`what`.npz."""
+    with np.load(arm.runs.folder.path / "measured" / f"{arm.dataset}.{arm.form}.{what}.npz") as file:
+        return dict(file)
+
+
+def at_width(what: str, name: str) -> Callable[[ArmView], np.ndarray]:
+    """Make a function of the runs of one width that reads a measured number of every seed, for a table.
+
+    Args:
+        what: see `measured`.
+        name: the number, kept as [seeds, widths].
+    """
+
+    def read(arm: ArmView) -> np.ndarray:
+        return measured(arm, what)[name][:, list(arm.settings["widths"]).index(arm.where["width"])]
+
+    return read

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common.networks import mlps
+from experiments.common.widths import measured
 from jaxsize.data import Dataset, noise_like
 from jaxsize.gates import relu
 from jaxsize.measures import (
@@ -218,14 +219,4 @@ def read_components(arm: ArmView) -> dict[str, np.ndarray]:
         `counts` [counts], `input_rank` [], `spectrum` [seeds, widths, most units], `errors` and `accuracies` [seeds,
         widths, kinds, most units + 1 or counts], in the order of `KINDS`; all else [seeds, widths].
     """
-    with np.load(arm.runs.folder.path / "measured" / f"{arm.dataset}.{arm.form}.components.npz") as file:
-        return dict(file)
-
-
-def at_width(name: str) -> Callable[[ArmView], np.ndarray]:
-    """Make a function of the runs of one width that reads a number of every seed, for a table."""
-
-    def read(arm: ArmView) -> np.ndarray:
-        return read_components(arm)[name][:, list(arm.settings["widths"]).index(arm.where["width"])]
-
-    return read
+    return measured(arm, "components")

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.common.widths import in_units, plateau, static_widths, widths_of
+from experiments.common.widths import at_width, in_units, plateau, static_widths, widths_of
 from experiments.pca_metric.claims import CLAIMS, own_kind
 from experiments.pca_metric.flags import PRESETS, PcaMetricFlags
-from experiments.pca_metric.layers import KINDS, NUMBERS, at_width, measure_components, read_components
+from experiments.pca_metric.layers import KINDS, NUMBERS, measure_components, read_components
 from experiments.pca_metric.pictures import PICTURES
 from jaxsize import studies
 from jaxsize.data import Dataset
@@ -61,7 +61,7 @@ def answer(arms: Arms) -> Iterator[str]:
 
 HIDDEN = ("area", "noise_accuracy")
 """Numbers that are others again, or 1: they have no column."""
-COMPUTED: dict[str, Any] = {name: at_width(name) for name in NUMBERS if name not in HIDDEN}
+COMPUTED: dict[str, Any] = {name: at_width("components", name) for name in NUMBERS if name not in HIDDEN}
 STUDY = studies.Study(
     name="pca_metric",
     flags=PcaMetricFlags,

@@ -55,7 +55,10 @@ def test_random_signs_are_exact_for_a_diagonal_matrix():
 
     @jax.jit
     def at(params):
-        model = lambda x: jnp.concatenate([scales * x, (linear * x**2 / 2).sum()[None] + 1])  # noqa: E731
+
+        def model(x):
+            return jnp.concatenate([scales * x, (linear * x**2 / 2).sum()[None] + 1])
+
         return summarise(model, loss, params, jax.random.key(0), num_steps=9)
 
     there = jax.tree.map(np.asarray, at(np.zeros(4)))  # the last output is 1 there, and its gradient 0
