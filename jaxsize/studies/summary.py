@@ -92,7 +92,8 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
     cells = [_part(part, all_ranges=bool(ranges) and all(ranges)) for part in shown]
     header = ["part", "estimate", interval, "n", "p", "verdict"]
     aside = len(judged["parts"]) - len(shown)
-    more = f"\n  {aside} more part{'s do' if aside > 1 else ' does'} not count: report.html has them, and why." * bool(aside)
+    verb = "parts do" if aside > 1 else "part does"
+    more = f"\n  {aside} more {verb} not count: report.html has them, and why." * bool(aside)
     return f"{line}\n{fit_table(header, cells, width=WIDTH, keys=1)}{more}"
 
 
