@@ -50,7 +50,8 @@ DOORS = {
     " versions write_arrays",
     "statistics": "Break Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe"
     " equivalence_ratio equivalence_verdict family fit_break fit_laws front holm median_interval not_decided"
-    " on_front paired_difference range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
+    " on_front paired_difference range_verdict rank_agreement seeds_to_settle size_at smallest_sample trend"
+    " trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
     " TrainingFlags above across any_part before_and_after below better between columns each equal exactly flag gain"
     " gain_over gains grids listed listing opening pages per still_open summary trending unclear versus within"
