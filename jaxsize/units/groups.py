@@ -9,6 +9,7 @@ from jaxsize.errors import InputError
 from jaxsize.gates._names import gate_name
 from jaxsize.text_tables import format_table
 from jaxsize.trees import Array, Tree, named_leaves
+from jaxsize.units._function import Function
 from jaxsize.units._places import Place, places_of
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import closed_units, resized, size_with
@@ -106,6 +107,8 @@ class UnitGroups:
     """Multiply-adds of every contraction and convolution."""
     origin: "UnitGroups | None" = None
     """The groups as they were read off the function, if units have been removed since."""
+    function: Function | None = None
+    """The function that the groups were read from, at the sizes that it had then."""
 
     def __getitem__(self, name: str) -> Group:
         if name not in self.groups:
@@ -184,7 +187,7 @@ class UnitGroups:
             name: dataclasses.replace(group, size=new_atoms[name].size, places=places_of(axes, new_atoms[name]))
             for name, group in self.groups.items()
         }
-        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self)
+        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self, self.function)
 
     def shapes(self, params: Tree, sizes: Mapping[str, int]) -> Tree:
         """Compute the shapes of parameters with other numbers of units in some groups.

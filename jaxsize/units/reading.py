@@ -11,12 +11,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import jax
+
 from jaxsize.gates._names import gate_name
 from jaxsize.gates._names import is_gate as is_named_liveness
 from jaxsize.trees import Tree, named_leaves
+from jaxsize.units._function import Function
 from jaxsize.units._places import Place, places_of
 from jaxsize.units._program.axes import Axis, atoms, find, fix
 from jaxsize.units._program.axis_rules import tie_axes
+from jaxsize.units._program.fingerprint import fingerprint_of
 from jaxsize.units._program.flatten import flatten
 from jaxsize.units._program.gate_sets import ALWAYS, NEVER
 from jaxsize.units._program.multiply_adds import costs_of
@@ -108,7 +112,9 @@ def unit_groups(
         places = frozenset((place.leaf, place.axis) for place in group.places)
         group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert)
         groups[group.name], by_name[group.name] = group, atom
-    return UnitGroups(groups, axes, by_name, tuple(costs_of(program)))
+    shapes = jax.eval_shape(lambda *arguments: arguments, params, inputs)
+    function = Function(apply, *shapes, fingerprint_of(program))
+    return UnitGroups(groups, axes, by_name, tuple(costs_of(program)), function=function)
 
 
 def _group(
