@@ -9,6 +9,7 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.gates._names import gate_name
 from jaxsize.trees import Array, Tree, named_leaves
+from jaxsize.units._function import Function
 from jaxsize.units._group import Group, obstacles, summary
 from jaxsize.units._places import places_of
 from jaxsize.units._program.axes import Axis
@@ -51,6 +52,8 @@ class UnitGroups:
     """The groups as they were read off the function, if units have been removed since."""
     gates: frozenset[str] = frozenset()
     """The paths of all gates, whether they can close units or not."""
+    function: Function | None = None
+    """The function that the groups were read from, at the sizes that it had then."""
 
     def __getitem__(self, name: str) -> Group:
         if name not in self.groups:
@@ -150,7 +153,7 @@ class UnitGroups:
             name: dataclasses.replace(group, size=new_atoms[name].size, places=places_of(axes, new_atoms[name]))
             for name, group in self.groups.items()
         }
-        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self, self.gates)
+        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self, self.gates, self.function)
 
     def shapes(self, params: Tree, sizes: Mapping[str, int]) -> Tree:
         """Compute the shapes of parameters with other numbers of units in some groups.

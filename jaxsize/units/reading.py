@@ -12,13 +12,17 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import jax
+
 from jaxsize.gates._names import gate_name
 from jaxsize.gates._names import is_gate as is_named_liveness
 from jaxsize.trees import Tree, named_leaves, readable_name
+from jaxsize.units._function import Function
 from jaxsize.units._group import INPUTS, Group
 from jaxsize.units._places import Place, places_of
 from jaxsize.units._program.axes import Axis, atoms, find, fix
 from jaxsize.units._program.axis_rules import tie_axes
+from jaxsize.units._program.fingerprint import fingerprint_of
 from jaxsize.units._program.flatten import Program, Value, flatten
 from jaxsize.units._program.gate_sets import ALWAYS, NEVER
 from jaxsize.units._program.multipliers import multipliers
@@ -118,7 +122,9 @@ def unit_groups(
         places = frozenset((place.leaf, place.axis) for place in group.places)
         group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert, in_law=drawn.get(atom, ""))
         groups[group.name], by_name[group.name] = group, atom
-    return UnitGroups(groups, axes, by_name, tuple(costs_of(program)), gates=gates | recognised)
+    shapes = jax.eval_shape(lambda *arguments: arguments, params, inputs)
+    function = Function(apply, *shapes, fingerprint_of(program))
+    return UnitGroups(groups, axes, by_name, tuple(costs_of(program)), gates=gates | recognised, function=function)
 
 
 def _readers(program: Program, values: Mapping[str, Value], gates: Collection[str]) -> dict[Axis, list[Consumer]]:

@@ -10,7 +10,6 @@ import numpy as np
 import optax
 
 import jaxsize
-from helpers.compiling import QUICKLY
 from jaxsize.networks.layers import Gate
 from jaxsize.trees import named_leaves, with_leaves
 
@@ -173,7 +172,7 @@ def learner(model, optimizers):
 
         return {name: alone(name, optimizer) for name, optimizer in optimizers.items()}
 
-    return jax.jit(train, compiler_options=QUICKLY)
+    return jax.jit(train)
 
 
 def killed(groups, params, live):

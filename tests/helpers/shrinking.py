@@ -24,6 +24,7 @@ from jaxsize.resizing.shrinking import Shrinking
 from jaxsize.results.folder import open_folder
 from jaxsize.sweeps.columns import gate_columns
 from jaxsize.training import _compiler as compiler
+from jaxsize.training import _teams as teams
 from jaxsize.training import _train as training
 from jaxsize.training.progress import Progress
 
@@ -88,11 +89,33 @@ def make_batch(
 
 
 def share_programs(patch):
-    """What is compiled once serves every batch with the same learner, data and shapes. Returns the programs."""
-    programs = {}
+    """What is compiled once serves every batch with the same learner, data and shapes. Returns the programs.
+
+    So do the unit groups of the network, and which of them can lose units.
+    """
+    programs, read, tried = {}, {}, {}
+
+    def shapes_of(params):
+        return tuple((keystr(path), leaf.shape, leaf.dtype) for path, leaf in tree_leaves_with_path(params))
+
+    def unit_groups(outputs, params, inputs):
+        key = (outputs, shapes_of(params), inputs.shape)
+        if key not in read:
+            read[key] = read_groups(outputs, params, inputs)
+        return read[key]
+
+    def removable(batch, learner, groups, params):
+        key = (id(learner), shapes_of(params))
+        if key not in tried:
+            tried[key] = learner, find_removable(batch, learner, groups, params)
+        return tried[key][1]
+
+    read_groups, find_removable = teams.unit_groups, teams.removable
+    patch.setattr(teams, "unit_groups", unit_groups)
+    patch.setattr(teams, "removable", removable)
 
     def program(batch, num_runs, devices=(), *, params=None, data=None):
-        shapes = params and tuple((keystr(path), leaf.shape) for path, leaf in tree_leaves_with_path(params))
+        shapes = params and shapes_of(params)
         used = RunAxis(num_runs, tuple(devices)).devices
         key = (id(batch.learner), id(batch.dataset), batch.config, num_runs, used, shapes)
         if key not in programs:
