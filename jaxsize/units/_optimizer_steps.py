@@ -17,7 +17,7 @@ from typing import Any
 import jax
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Tree, named_leaves
+from jaxsize.trees import Tree, named_leaves, readable_name
 from jaxsize.units._gradients import Gradients
 from jaxsize.units._optimizer_states import error_text, map_parameter_like, new_state
 from jaxsize.units._program.axes import Axis, atoms, find, unify
@@ -57,30 +57,46 @@ def require_per_unit(
         for name, leaf in zip(jax.tree.leaves(names), jax.tree.leaves(params), strict=True)
     ]
     mixed_by = functools.partial(_mixed_units, optimizer, first, tuple(leaves), jax.tree.structure(params))
-    mixed = mixed_by(frozenset())
-    if not (summed := sorted(cut & set(mixed))):
-        return
-    at_best = mixed_by(
-        frozenset(
-            (place.leaf, name)
-            for name, group in first.groups.items()
-            for place in group.places
-            if not _is_signed_gate(place.leaf, first)
-        )
-    )
-    known = at_best if gradients is None else mixed_by(gradients.zero)
+    mixed, reads_loss = mixed_by(frozenset())
+    summed = sorted(cut & set(mixed))
+    at_best = mixed_by(_zero_at_best(first))[0] if summed else {}
     for name in summed:
         if name in at_best:
             raise InputError(f"{_CHANGES}: {at_best[name]}")
-        if gradients is None:
-            raise InputError(
-                "compact: this optimiser's next steps stay the same only if dead units have no gradient "
-                f"({mixed[name]}): expected `loss_fn`, the loss as a function of the parameters, to see that, got None"
-            )
-        if name in known:
-            leaf, where = next((leaf, where) for (leaf, of), where in gradients.open.items() if of == name)
-            of_dead = f"of which dead ones have gradients: {leaf} through {where}"
-            raise InputError(f"{_CHANGES}: {known[name]}, {of_dead}; {_mend(leaf, first)}")
+    if reads_loss and cut:
+        _require_same_loss(cut, gradients)
+    if summed and gradients is None:
+        raise InputError(
+            "compact: this optimiser's next steps stay the same only if dead units have no gradient "
+            f"({mixed[summed[0]]}): expected `loss_fn`, the loss as a function of the parameters, to see that, got None"
+        )
+    known = mixed_by(gradients.zero)[0] if summed and gradients is not None else {}
+    for name in sorted(cut & set(known)):
+        assert gradients is not None
+        leaf, where = next((leaf, where) for (leaf, of), where in gradients.open.items() if of == name)
+        of_dead = f"of which dead ones have gradients: {readable_name(leaf)} through {where}"
+        raise InputError(f"{_CHANGES}: {known[name]}, {of_dead}; {_mend(leaf, first)}")
+
+
+def _zero_at_best(groups: UnitGroups) -> frozenset[tuple[str, str]]:
+    """List (path, group) of the gradients that are 0 at dead units, where the loss depends on the network alone."""
+    return frozenset(
+        (place.leaf, name)
+        for name, group in groups.groups.items()
+        for place in group.places
+        if not _is_signed_gate(place.leaf, groups)
+    )
+
+
+def _require_same_loss(cut: frozenset[str], gradients: Gradients | None) -> None:
+    """Refuse an optimiser that reads the value of the loss, unless dead units do not change it."""
+    if gradients is None:
+        raise InputError(
+            "compact: this optimiser's next steps stay the same only if dead units do not change the value of the loss "
+            "(which it reads): expected `loss_fn`, the loss as a function of the parameters, to see that, got None"
+        )
+    for name in sorted(cut & set(gradients.value)):
+        raise InputError(f"{_CHANGES}: it reads the value of the loss, and {gradients.value[name]}")
 
 
 def _mend(leaf: str, groups: UnitGroups) -> str:
@@ -94,8 +110,8 @@ def _mend(leaf: str, groups: UnitGroups) -> str:
 @functools.lru_cache(maxsize=16)
 def _mixed_units(
     optimizer: Any, groups: UnitGroups, leaves: tuple, structure: Any, zero: frozenset[tuple[str, str]]
-) -> dict[str, str]:
-    """Find the groups whose units an optimiser mixes, and what mixes them, as text.
+) -> tuple[dict[str, str], bool]:
+    """Find the groups whose units an optimiser mixes, with what mixes them, as text; and whether it reads the loss.
 
     Args:
         optimizer: the optax transformation.
@@ -111,7 +127,7 @@ def _mixed_units(
     given = {"gradient": params, "parameter": params, "state": state, "value": value_of_loss}
     # A role is the name of an input of the step, such as `gradient.hidden.0.bias`; it maps to its parameter's path.
     parameter_of = named_leaves({"gradient": names, "parameter": names, "state": state_names, "value": ""})
-    program, step = _step(optimizer, given)
+    program, step, reads_loss = _step(optimizer, given)
     values = dict(zip(parameter_of, program.inputs, strict=True))
 
     tied = groups.resized({})  # a copy of the axes, to be tied further
@@ -148,12 +164,13 @@ def _mixed_units(
     axes = {role: tuple(value.axes) for role, value in values.items()}
     without_outputs = Program(program.inputs, [], program.steps)
     changes = changes_at_other_sizes(step, given, (), without_outputs, axes, list(rest))
-    return mixed | {
+    mixed |= {
         rest[atom]: f"{rest[atom]}: {change.fails or change.changes}" for atom, change in changes.items() if any(change)
     }
+    return mixed, reads_loss
 
 
-def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[dict[str, Tree]], tuple]]:
+def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[dict[str, Tree]], tuple], bool]:
     """Trace a step of an optimiser.
 
     Args:
@@ -162,8 +179,8 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
             that ask for it, such as `optax.contrib.reduce_on_plateau`.
 
     Returns:
-        The program of the step, whose results are the updates and the new state; and the step as a function of such a
-        dict, without results.
+        The program of the step, whose results are the updates and the new state; the step as a function of such a dict,
+        without results; and whether it asks for the value of the loss.
     """
 
     def update(given: dict[str, Tree], **extra: Any) -> tuple[Tree, Tree]:
@@ -180,10 +197,10 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
         return flatten(update, given), lambda given: (update(given), ())[1]
 
     try:
-        return traced(update)
+        return *traced(update), False
     except Exception as error:
         try:
-            return traced(update_with_value)
+            return *traced(update_with_value), True
         except Exception:
             reason = f"its update cannot be traced ({error_text(error)})"
             raise InputError(f"compact: cannot tell how this optimiser goes on: {reason}") from error

@@ -113,8 +113,10 @@ class UnitGroups:
             Per group of which all gates are given and that can lose units exactly: bool [U], or [R, U].
         """
 
-        def given(group: Group) -> bool:
-            return all(gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set)
+        def given(group: Group) -> bool:  # gates that are known by what they do have no names
+            return not group.recognised and all(
+                gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set
+            )
 
         return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool), given)
 
