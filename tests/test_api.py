@@ -27,7 +27,7 @@ DOORS = {
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images as_pixels flattened from_arrays"
     " from_image_folder from_npz from_table hold_out_batches load noise_like sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
-    "export": "ACTIVATIONS SavedNetwork fold_gates load_network save_network",
+    "export": "ACTIVATIONS RestoredNetwork SavedNetwork fold_gates load_network save_network",
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",
@@ -50,7 +50,8 @@ DOORS = {
     " versions write_arrays",
     "statistics": "Break Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe"
     " equivalence_ratio equivalence_verdict family fit_break fit_laws front holm median_interval not_decided"
-    " on_front paired_difference range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
+    " on_front paired_difference range_verdict rank_agreement seeds_to_settle size_at smallest_sample trend"
+    " trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
     " TrainingFlags above across any_part before_and_after below better between columns each equal exactly flag gain"
     " gain_over gains grids listed listing opening pages per still_open summary trending unclear versus within"

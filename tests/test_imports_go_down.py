@@ -12,8 +12,8 @@ PACKAGES = [  # a package imports from those before it
     *("errors", "trees", "text_tables", "curvature", "statistics", "data", "resizing", "results", "gates", "plots"),
     *(
         "networks",
-        "export",
         "units",
+        "export",
         "measures",
         "learners",
         "programs",

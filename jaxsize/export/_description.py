@@ -115,10 +115,8 @@ def read_description(
     Raises:
         InputError: when a key or its value does not fit.
     """
-    version = record.get("format", "none") if isinstance(record, dict) else "no JSON object"
-    if type(version) is not int or version != FORMAT:
-        raise InputError(f"expected {FORMAT}, got {version!r:.60}", field="format")
-    _require_keys("keys", record, KEYS)
+    require_format(record)
+    require_keys("keys", record, KEYS)
     require_one_of("kind", record["kind"], ["mlp"])
     require_one_of("gate", record["gate"], GATES)
     require_one_of("activation", record["activation"], activations)
@@ -133,12 +131,28 @@ def read_description(
         raise InputError(f"expected {expected} for widths {widths}, got {actual}", field=name)
     if not isinstance(record["survivors"], dict):
         raise InputError(f"expected an object of lists, got {record['survivors']!r:.60}", field="survivors")
-    _require_keys("normalization", record["normalization"], ("scale", "shift"))
+    require_keys("normalization", record["normalization"], ("scale", "shift"))
     scale, shift = (read_factor(name, record["normalization"][name], form) for name in ("scale", "shift"))
     return form, _read_survivors(record["survivors"], form), scale, shift
 
 
-def _require_keys(what: str, record: Any, expected: tuple[str, ...]) -> None:
+def require_format(record: Any) -> None:
+    """Check that the content of network.json has the form that is read here.
+
+    Raises:
+        InputError: when it has not.
+    """
+    version = record.get("format", "none") if isinstance(record, dict) else "no JSON object"
+    if type(version) is not int or version != FORMAT:
+        raise InputError(f"expected {FORMAT}, got {version!r:.60}", field="format")
+
+
+def require_keys(what: str, record: Any, expected: tuple[str, ...]) -> None:
+    """Check that a value of network.json is an object with these keys and no others.
+
+    Raises:
+        InputError: when it is not; `what` is its name.
+    """
     if not isinstance(record, dict):
         raise InputError(f"expected an object of {', '.join(expected)}, got {record!r:.60}", field=what)
     if odd := sorted(set(record) ^ set(expected)):

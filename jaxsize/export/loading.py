@@ -1,23 +1,23 @@
 """A saved network, read back and compared before it is believed."""
 
-import hashlib
 import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.errors import InputError, require_path
+from jaxsize.errors import InputError
+from jaxsize.export._any_network import KIND, num_bytes
 from jaxsize.export._description import read_description
-from jaxsize.export.saving import ACTIVATIONS, DESCRIPTION, WEIGHTS
-from jaxsize.networks._mlp_form import layer_leaves, params_of, require_arrays
+from jaxsize.export._folders import MOST_BYTES, named, read_arrays, read_record, require_checksum
+from jaxsize.export._restoring import RestoredNetwork, restore
+from jaxsize.export.saving import ACTIVATIONS
+from jaxsize.networks._mlp_form import layer_leaves, leaf_table, params_of, require_arrays
 from jaxsize.networks.mlp import mlp
 from jaxsize.networks.network import Network
-from jaxsize.results.json_files import read_json
 from jaxsize.trees import Tree
+from jaxsize.units import UnitGroups
 
 
 class SavedNetwork(NamedTuple):
@@ -72,19 +72,44 @@ class SavedNetwork(NamedTuple):
         return self.network.apply(self.params, raw * scale + shift)
 
 
-def load_network(folder: str | os.PathLike) -> SavedNetwork:
+@overload
+def load_network(folder: str | os.PathLike, *, most_bytes: int = ...) -> SavedNetwork: ...
+
+
+@overload
+def load_network(
+    folder: str | os.PathLike, *, groups: UnitGroups, check_program: bool = ..., most_bytes: int = ...
+) -> RestoredNetwork: ...
+
+
+def load_network(
+    folder: str | os.PathLike,
+    *,
+    groups: UnitGroups | None = None,
+    check_program: bool = True,
+    most_bytes: int = MOST_BYTES,
+) -> SavedNetwork | RestoredNetwork:
     """Load a network that `save_network` saved, with the parameters bit for bit.
 
-    Everything is checked before it is used.
+    Everything is checked before it is used. The files need not be trusted: nothing in them is code, and no more memory
+    is taken than the leaves that are expected need, whatever sizes the files name.
 
     Args:
         folder: the folder that `save_network` wrote.
+        groups: for a network that was saved with its unit groups: those of the function that is to run it, read with
+            arrays of the shapes that the groups were first read with, before units were removed (network.json lists
+            them below `program`).
+        check_program: whether to refuse a function that is another program than the one that was saved.
+        most_bytes: how large the file of weights may be, in bytes.
+
+    Returns:
+        A `SavedNetwork`; with `groups` a `RestoredNetwork`.
 
     Raises:
-        InputError: when a file is missing, damaged or of another format; a key is missing or unknown; the kind, gate or
-            activation is unknown; a leaf is missing, unknown, not finite, or of another dtype or shape than the widths
-            imply; survivors or a scale have another length; or the checksum differs. The error has one line, which
-            begins with the path of the file.
+        InputError: when a file is missing, damaged, too large or of another format; a key is missing or unknown; the
+            kind, gate or activation is unknown; a leaf is missing, unknown, not finite, or of another dtype or shape
+            than the widths imply; survivors or a scale have another length; the function is another program; or the
+            checksum differs. The error has one line, which begins with the path of the file.
 
     Example:
         >>> import os, tempfile
@@ -101,22 +126,20 @@ def load_network(folder: str | os.PathLike) -> SavedNetwork:
         >>> np.array_equal(saved.params["hidden"][0]["kernel"], params["hidden"][0]["kernel"])
         True
     """
-    require_path(folder, "folder")
-    path = Path(folder, DESCRIPTION)
-    record = _read_file(path, read_json)
-    try:
+    path, record = read_record(folder)
+    is_any = isinstance(record, dict) and record.get("kind") == KIND
+    if is_any != (groups is not None):
+        text = "the unit groups of its function, as it was saved with them, got none" if is_any else "none, got some"
+        raise InputError(f"{path}: groups: expected {text}")
+    if groups is not None:
+        return restore(folder, path, record, groups, check_program, most_bytes)
+    with named(path):
         form, survivors, scale, shift = read_description(record, ACTIVATIONS)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    path = Path(folder, WEIGHTS)
-    weights = _read_file(path, Path.read_bytes)
-    arrays = _read_file(path, lambda _: _parse_weights(weights))
-    try:
+    table = leaf_table(form)
+    path, arrays, checksum = read_arrays(folder, num_bytes(table), len(table), most_bytes)
+    with named(path):
         require_arrays(form, arrays)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    if hashlib.sha256(weights).hexdigest() != record["weights_sha256"]:
-        raise InputError(f"{path}: {DESCRIPTION} was written for other values (sha256 differs)")
+        require_checksum(checksum, record)
     network = mlp(
         form.widths,
         gate=None if form.gate == "none" else form.gate,  # pyright: ignore[reportArgumentType]
@@ -126,17 +149,3 @@ def load_network(folder: str | os.PathLike) -> SavedNetwork:
     )
     layers = {name: layer_leaves(arrays, name) for name in ["inputs", *form.layers()]}
     return SavedNetwork(network, params_of(form, layers), survivors, scale, shift, record)
-
-
-def _read_file(path: Path, read: Callable[[Path], Any]) -> Any:
-    try:
-        return read(path)
-    except Exception as error:  # besides OSError and ValueError: what safetensors raises, a JSON nested too deep
-        reason = " ".join(str(error).split()).removeprefix(f"{path} ")
-        raise InputError(f"{path} cannot be read: {reason:.200}") from None
-
-
-def _parse_weights(weights: bytes) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load
-
-    return load(weights)

@@ -1,31 +1,12 @@
-"""The state of any optax optimiser: its leaves that belong to parameters, and whether units go through it side by side.
+"""The state of any optax optimiser: its leaves that belong to parameters, and a new one for other parameters."""
 
-Adam's step for one weight depends on that weight alone. A trust ratio (LAMB) or an orthogonalised step (Muon) depends
-on all weights of a layer, dead units included, and would change when they are removed. Which of the two an optimiser
-does is read off the program of its update, as the groups are read off the program of the network. The update is traced
-again at other sizes as well: it must compute no constant from them (a mean's 1 / n).
-
-A sum over gradients, as in clipping by the global norm, is harmless, because the gradients of dead units are 0. That
-holds if the loss depends on the units through the network alone (a penalty on their weights would have a gradient), and
-if their gates have no gradient where they are closed: jnp.maximum(liveness, 0) has one at exactly 0; jaxsize.relu and
-jax.nn.relu have none.
-"""
-
-import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Tree, named_leaves
-from jaxsize.units._program.axes import Axis, atoms, find, unify
-from jaxsize.units._program.axis_rules import tie_axes
-from jaxsize.units._program.flatten import Program, Value, flatten
-from jaxsize.units._program.gate_sets import ALWAYS, Fact
-from jaxsize.units._program.other_sizes import changes_at_other_sizes
-from jaxsize.units._program.zeros import find_consumers
-from jaxsize.units.groups import UnitGroups
+from jaxsize.trees import Tree
 
 
 class NotCuttableError(InputError):
@@ -73,7 +54,7 @@ def map_parameter_like(
     except NotCuttableError:
         raise
     except Exception as error:  # an optimiser is code of any kind, run here on a placeholder for its parameters
-        reason = f"optax does not find the parameters in it ({_error_text(error)})"
+        reason = f"optax does not find the parameters in it ({error_text(error)})"
         raise NotCuttableError(f"{CANNOT_BE_CUT}: {reason}") from error
 
 
@@ -86,131 +67,10 @@ def new_state(optimizer: Any, params: Tree) -> Tree:
     try:
         return jax.eval_shape(optimizer.init, params)
     except Exception as error:
-        message = f"compact: this optimiser makes no state for these parameters: {_error_text(error)}"
+        message = f"compact: this optimiser makes no state for these parameters: {error_text(error)}"
         raise InputError(message) from error
 
 
-def _error_text(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Type and message of an error, in one line of limited length."""
     return f"{type(error).__name__}: {' '.join(str(error).split()):.160}"
-
-
-def require_per_unit(optimizer: Any, params: Tree, names: Tree, groups: UnitGroups, cut: frozenset[str]) -> None:
-    """Refuse an optimiser that mixes the units of a group from which units are removed.
-
-    Args:
-        optimizer: the optax transformation.
-        params: the parameters that it trains, of one run, as shapes.
-        names: the same tree, with the path of each parameter in its place.
-        groups: the unit groups, at their present size.
-        cut: the names of the groups from which units are removed.
-
-    Raises:
-        InputError: when the optimiser's next steps would change.
-    """
-    first = groups.origin or groups  # found out once, at the sizes before anything was removed
-    leaves = [
-        (name, jax.ShapeDtypeStruct(tuple(axis.size for axis in first.axes[name]), leaf.dtype))
-        for name, leaf in zip(jax.tree.leaves(names), jax.tree.leaves(params), strict=True)
-    ]
-    mixed = _mixed_units(optimizer, first, tuple(leaves), jax.tree.structure(params))
-    for name in sorted(cut & set(mixed)):
-        raise InputError(f"compact: this optimiser's next steps would change when units are removed: {mixed[name]}")
-
-
-@functools.lru_cache(maxsize=16)
-def _mixed_units(optimizer: Any, groups: UnitGroups, leaves: tuple, structure: Any) -> dict[str, str]:
-    """Find the groups whose units an optimiser mixes, and what mixes them, as text.
-
-    Args:
-        optimizer: the optax transformation.
-        groups: the unit groups as they were read off the function.
-        leaves: path and shape of every parameter that the optimiser trains.
-        structure: the tree of these parameters.
-    """
-    names, params = (jax.tree.unflatten(structure, column) for column in zip(*leaves, strict=True))
-    state = new_state(optimizer, params)
-    state_names = map_parameter_like(optimizer, lambda _, name: name, state, names, others=lambda _: "")
-    value_of_loss = jax.ShapeDtypeStruct((), jax.numpy.result_type(float))
-    given = {"gradient": params, "parameter": params, "state": state, "value": value_of_loss}
-    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`; it maps to its parameter's path.
-    parameter_of = named_leaves({"gradient": names, "parameter": names, "state": state_names, "value": ""})
-    program, step = _step(optimizer, given)
-    values = dict(zip(parameter_of, program.inputs, strict=True))
-
-    tied = groups.resized({})  # a copy of the axes, to be tied further
-    removable = {name: atom for name, atom in tied.atoms.items() if not atom.fixed}
-    for role, leaf in parameter_of.items():
-        shape = values[role].shape
-        of_parameter = leaf and shape == tuple(axis.size for axis in tied.axes[leaf])
-        values[role].axes = list(tied.axes[leaf]) if of_parameter else [Axis(size) for size in shape]
-    tie_axes(program)
-    renewed = [role for role in values if role.split(".")[0] in ("gradient", "state")]
-    for role, value in zip(renewed, program.outputs, strict=True):
-        for new_axis, axis in zip(value.axes, values[role].axes, strict=False):  # a constant result has no axes
-            unify(new_axis, axis, f"the new {role}")
-
-    facts: dict[Value, Fact] = {}
-    for role, leaf in parameter_of.items():
-        closed = role.split(".")[0] == "gradient" and not _is_signed_gate(leaf, groups)
-        atoms_of_value = [atom for axis in values[role].axes for atom in atoms(axis)]
-        facts[values[role]] = Fact(dict.fromkeys(atoms_of_value, ALWAYS) if closed else {}, {})
-    consumers = find_consumers(program, facts)
-    mixed: dict[str, str] = {}
-    atom_of = {name: find(atom) for name, atom in removable.items()}
-    for name, atom in atom_of.items():
-        if reasons := [part.fixed for part in atoms(atom) if part.fixed]:
-            mixed[name] = f"{reasons[0]}, and {name} goes through it"
-        elif readers := [reader.where for reader in consumers if find(reader.atom) is atom and not reader.gate_sets]:
-            mixed[name] = f"{readers[0]} mixes the units of {name}"
-        elif atom.kind != "atom" or list(atom_of.values()).count(atom) > 1 or atom.ordered != groups[name].ordered:
-            mixed[name] = f"it does not keep the units of {name} side by side"
-    rest = {atom: name for name, atom in atom_of.items() if name not in mixed}
-    axes = {role: tuple(value.axes) for role, value in values.items()}
-    without_outputs = Program(program.inputs, [], program.steps)
-    changes = changes_at_other_sizes(step, given, (), without_outputs, axes, list(rest))
-    return mixed | {
-        rest[atom]: f"{rest[atom]}: {change.fails or change.changes}" for atom, change in changes.items() if any(change)
-    }
-
-
-def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[dict[str, Tree]], tuple]]:
-    """Trace a step of an optimiser.
-
-    Args:
-        optimizer: the optax transformation.
-        given: shapes of the `gradient`, the `parameter`s and the `state`, and the `value` of the loss for optimisers
-            that ask for it, such as `optax.contrib.reduce_on_plateau`.
-
-    Returns:
-        The program of the step, whose results are the updates and the new state; and the step as a function of such a
-        dict, without results.
-    """
-
-    def update(given: dict[str, Tree], **extra: Any) -> tuple[Tree, Tree]:
-        before = given["gradient"], given["state"]
-        after = optimizer.update(*before, given["parameter"], **extra)
-        if jax.tree.map(jax.numpy.shape, after) != jax.tree.map(jax.numpy.shape, before):
-            raise InputError("its updates or its new state have other shapes than its gradient and state")
-        return after
-
-    def update_with_value(given: dict[str, Tree]) -> tuple[Tree, Tree]:
-        return update(given, value=given["value"])
-
-    def traced(update: Callable) -> tuple[Program, Callable[[dict[str, Tree]], tuple]]:
-        return flatten(update, given), lambda given: (update(given), ())[1]
-
-    try:
-        return traced(update)
-    except Exception as error:
-        try:
-            return traced(update_with_value)
-        except Exception:
-            reason = f"its update cannot be traced ({_error_text(error)})"
-            raise InputError(f"compact: cannot tell how this optimiser goes on: {reason}") from error
-
-
-def _is_signed_gate(leaf: str, groups: UnitGroups) -> bool:
-    """Tell whether a parameter is a gate whose gradient is not 0 where the gate is closed."""
-    gates = [gate for group in groups.groups.values() for gate_set in group.gates for gate in gate_set]
-    return any(gate.leaf == leaf and not gate.closed_below for gate in gates)

@@ -5,6 +5,7 @@ through its leaves that are shaped like parameters, so that training goes on as 
 `003_d2c286111c329776.txt` and its paper; D8.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,10 +14,14 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.trees import Array, Tree, named_leaves, with_leaves
 from jaxsize.units._cutting import cut_bookkeeping, cut_opt_state, gather, one_run
-from jaxsize.units._optimizer_states import new_state, require_per_unit
+from jaxsize.units._gradients import Gradients, gradients_of
+from jaxsize.units._group import Group
+from jaxsize.units._optimizer_states import new_state
+from jaxsize.units._optimizer_steps import require_per_unit
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import kept_of
-from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units._staying import all_units, as_mask, checked_survivors, filled
+from jaxsize.units.groups import UnitGroups
 
 
 class Compacted(NamedTuple):
@@ -56,9 +61,16 @@ def compact(
     bookkeeping: Tree = None,
     survivors: Mapping[str, Array] | None = None,
     widths: Mapping[str, int] | None = None,
+    loss_fn: Callable[[Tree], Any] | None = None,
     exact: bool = True,
 ) -> Compacted:
     """Remove the units that are not live from everything that has one entry per unit.
+
+    With `exact`, outputs and all later steps are those of the masked twin, on these conditions. The loss depends on the
+    units through the network alone, or is given as `loss_fn`, by which that is seen: a sum of squares of weights is
+    harmless to an optimiser that takes every entry by itself, as Adam does; a mean or a norm of weights is not. The
+    groups were read off the function that is trained: where only that draws random numbers for every unit, as dropout
+    does, later steps have the same law, but draw others (see `Group.in_law`).
 
     A batch of R runs has a leading axis [R] in every array. NumPy arrays stay NumPy arrays, JAX arrays stay JAX arrays.
     Nothing that is given is changed.
@@ -67,7 +79,7 @@ def compact(
         groups: unit groups of the function that `params` belong to, at their present size.
         params: the parameters, of one run or of a batch of runs.
         live: per group which units stay, either bool [U] or their indices, int [n] (for a batch of runs bool [R, U] or
-            int [R, n]). Groups that are not named stay whole.
+            int [R, n]). Groups that are not named stay whole; if none is, a warning says why nothing can be removed.
         optimizer: the optax transformation that made `opt_state`.
         opt_state: the optimiser's state; every leaf that is shaped like a parameter is cut like this parameter.
         trained: picks the part of `params` that the optimiser was given, such as
@@ -78,6 +90,11 @@ def compact(
         widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs:
             the largest number of live units of any run). Where a run has fewer live units, its first dead units fill
             the width up, so that runs share their shapes. At least one unit stays.
+        loss_fn: (params) -> the loss [] that is trained, with data of any kind in it; or values from which the loss
+            follows. Of its program, which must take its sizes from the parameters, the gradients are read. It must be
+            given if the optimiser sums over the gradients of units, as clipping by a global norm does: dead units must
+            have none then, neither of an L2 penalty nor of a gate such as jnp.maximum(gate, 0), whose derivative at 0
+            is one half.
         exact: whether to refuse what would change the network's outputs, or how it goes on training.
 
     Returns:
@@ -87,7 +104,7 @@ def compact(
         InputError: when units are out of range or repeated; when a group is unknown, fixed or not exact; when a width
             is below the number of live units or above that of all units; when a unit that goes has an open gate; when
             parameters have other shapes than the groups; when the optimiser's state cannot be cut, or its next steps
-            would change.
+            would change, or do so with some losses and `loss_fn` is not given; when the gradients of `loss_fn` would.
 
     Example:
         >>> import numpy as np
@@ -103,20 +120,29 @@ def compact(
         >>> apply(params, inputs).tolist(), apply(small.params, inputs).tolist()
         ([[6.0, 6.0]], [[6.0, 6.0]])
     """
+    if exact and not live and (obstacles := groups.obstacles()):
+        warnings.warn(
+            f"compact: `live` names no group, so that nothing is removed: {'; '.join(obstacles)}", stacklevel=2
+        )
     leaves = named_leaves(params)
     num_runs = _num_runs(groups, leaves)
     kept: dict[Axis, np.ndarray] = {}
     staying: dict[str, np.ndarray] = {}
     for name, given in live.items():
         group = groups[name]
-        mask = _as_mask(group, given, num_runs)
+        mask = as_mask(group, given, num_runs)
         width = (widths or {}).get(name, max(1, int(mask.sum(-1).max())))
         _require_removable(group, width, exact)
-        staying[name] = kept[groups.atoms[name]] = _filled(group, mask, width)
+        staying[name] = kept[groups.atoms[name]] = filled(group, mask, width)
     if unknown := set(widths or {}) - set(live):
         raise InputError(f"compact: expected widths of groups in `live` ({', '.join(live)}), got {min(unknown)!r}")
+    cut = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
+    gradients = None
     if exact:
         _require_closed(groups, params, staying)
+        if loss_fn is not None and cut:
+            gradients = gradients_of(loss_fn, one_run(params, num_runs), groups)
+            _require_same_gradients(groups, gradients, cut)
 
     leaf_names = with_leaves(params, {leaf: leaf for leaf in leaves})
     plans = {leaf: tuple(kept_of(axis, kept) for axis in axes) for leaf, axes in groups.axes.items()}
@@ -125,12 +151,11 @@ def compact(
         if optimizer is None:
             raise InputError("compact: expected the optimizer that made `opt_state`, got None")
         if exact:
-            cut = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
-            require_per_unit(optimizer, one_run(trained(params), num_runs), trained(leaf_names), groups, cut)
+            require_per_unit(optimizer, one_run(trained(params), num_runs), trained(leaf_names), groups, cut, gradients)
         before, after = (new_state(optimizer, one_run(trained(tree), num_runs)) for tree in (params, smaller))
         opt_state = cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, before, after, num_runs)
-    original = {name: _all_units(group, num_runs) for name, group in groups.groups.items()}
-    original |= {name: _checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
+    original = {name: all_units(group, num_runs) for name, group in groups.groups.items()}
+    original |= {name: checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
     return Compacted(
         smaller,
         opt_state,
@@ -158,43 +183,6 @@ def _num_runs(groups: UnitGroups, leaves: Mapping[str, Array]) -> int | None:
     return leading[0] if leading else None
 
 
-def _all_units(group: Group, num_runs: int | None) -> np.ndarray:
-    """Index of every unit, int [U] or [R, U]."""
-    units = np.arange(group.size)
-    return units if num_runs is None else np.tile(units, (num_runs, 1))
-
-
-def _checked_survivors(group: Group, given: Array, num_runs: int | None) -> np.ndarray:
-    """Original index of every unit as it was given, int [U] or [R, U]; refused if it has another shape or type."""
-    ids = np.asarray(given)
-    expected = (group.size,) if num_runs is None else (num_runs, group.size)
-    if ids.shape != expected or ids.dtype.kind not in "iu":
-        array_text = f"{ids.dtype}{list(ids.shape)}"
-        raise InputError(f"compact: {group.name}: expected survivors as int{list(expected)}, got {array_text}")
-    return ids
-
-
-def _as_mask(group: Group, given: Array | Sequence[int], num_runs: int | None) -> np.ndarray:
-    """Turn live units, given as a mask or as indices, into a mask: bool [U] or [R, U]."""
-    given = np.asarray(given)
-    leading = () if num_runs is None else (num_runs,)
-    if given.dtype == bool and given.shape == (*leading, group.size):
-        return given
-    if not given.size:  # an empty list is one of floats
-        given = given.astype(int)
-    if given.dtype.kind not in "iu" or given.shape[:-1] != leading or given.ndim != len(leading) + 1:
-        shape = f"{[*leading, group.size]}"
-        array_text = f"{given.dtype}{list(given.shape)}"
-        raise InputError(f"compact: {group.name}: expected live units as bool{shape} or as indices, got {array_text}")
-    if outside := [unit for unit in given.reshape(-1).tolist() if not 0 <= unit < group.size]:
-        raise InputError(f"compact: {group.name}: expected indices from 0 to {group.size - 1}, got {outside[0]}")
-    mask = np.zeros((*leading, group.size), bool)
-    np.put_along_axis(mask, given.astype(int), True, -1)
-    if (mask.sum(-1) != given.shape[-1]).any():
-        raise InputError(f"compact: {group.name}: expected different indices, got one twice")
-    return mask
-
-
 def _require_removable(group: Group, width: int, exact: bool) -> None:
     """Refuse to cut a group that can lose no units, or not exactly."""
     if width == group.size:
@@ -204,22 +192,9 @@ def _require_removable(group: Group, width: int, exact: bool) -> None:
         raise InputError(f"compact: {group.name} ({group.places[0].leaf}) cannot lose units: {why}")
 
 
-def _filled(group: Group, mask: np.ndarray, width: int) -> np.ndarray:
-    """List the units that stay, ascending, int [width] or [R, width]: the live ones, then the first dead ones."""
-    most = int(mask.sum(-1).max())
-    if not max(most, 1) <= width <= group.size:
-        raise InputError(f"compact: {group.name}: expected a width from {max(most, 1)} to {group.size}, got {width}")
-    index = np.sort(np.argsort(~mask, axis=-1, kind="stable")[..., :width], axis=-1)
-    if group.ordered and (index != np.arange(width)).any():
-        raise InputError(
-            f"compact: {group.name}: only its last units can be removed, since {group.ordered} counts them"
-        )
-    return index
-
-
 def _require_closed(groups: UnitGroups, params: Tree, staying: Mapping[str, np.ndarray]) -> None:
     """Refuse to remove a unit that has an open gate. staying: the units that stay, per group."""
-    live = groups.live(params)
+    live = groups.live(params, quiet=True)
     for name, index in staying.items():
         if index.shape[-1] == groups[name].size:
             continue
@@ -230,3 +205,16 @@ def _require_closed(groups: UnitGroups, params: Tree, staying: Mapping[str, np.n
             unit_text = f"unit {unit}" + (f" of run {run[0]}" if run else "")
             gates = " or ".join(sorted(" and ".join(map(str, gate_set)) for gate_set in groups[name].gates))
             raise InputError(f"compact: {name}: {unit_text} is to be removed but its gate is open, expected {gates}")
+
+
+def _require_same_gradients(groups: UnitGroups, gradients: Gradients, cut: frozenset[str]) -> None:
+    """Refuse a loss whose gradients change, or are other draws, when units of the groups `cut` are removed."""
+    for name in sorted(cut):
+        if reason := gradients.changes.get(name):
+            raise InputError(f"compact: the gradients of this loss would change when units are removed: {reason}")
+        if name in gradients.drawn and not groups[name].in_law:
+            reason = (
+                f"{gradients.drawn[name]} draws other numbers for fewer units, so that later steps have the same law"
+            )
+            expected = "expected unit groups read off the function that is trained, which say so"
+            raise InputError(f"compact: {name}: {reason} only: {expected}")

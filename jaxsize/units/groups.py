@@ -1,15 +1,17 @@
-"""Unit groups: units that live and die together, with every parameter axis that they occupy."""
+"""All unit groups of a function: which units live, and sizes with fewer of them."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.gates._names import gate_name
-from jaxsize.text_tables import format_table
 from jaxsize.trees import Array, Tree, named_leaves
-from jaxsize.units._places import Place, places_of
+from jaxsize.units._function import Function
+from jaxsize.units._group import Group, obstacles, summary
+from jaxsize.units._places import places_of
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import closed_units, resized, size_with
 from jaxsize.units._program.gate_sets import Gate, GateSets
@@ -17,70 +19,12 @@ from jaxsize.units._program.multiply_adds import Cost, total
 from jaxsize.units._program.retrace import shapes_with
 
 
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Units that can only be removed together, from all their places.
-
-    Example:
-        >>> import jax, jaxsize
-        >>> network = jaxsize.mlp((4, 3, 2))
-        >>> groups = jaxsize.unit_groups(network.apply, network.init(0), jax.numpy.ones((1, 4)))
-        >>> print(groups["hidden.0"])
-        hidden.0: 3 units, closed by hidden.0.liveness <= 0
-        parameter          axis  stride  layout
-        -----------------  ----  ------  ------
-        hidden.0.bias         0       1     [3]
-        hidden.0.kernel       1       1     [3]
-        hidden.0.liveness     0       1     [3]
-        output.kernel         0       1     [3]
-        >>> groups["hidden.0"].exact
-        True
-        >>> groups["output.kernel[1]"].fixed
-        'reaches the outputs'
-    """
-
-    name: str
-    """Path of its gate without the last part (`hidden.0`); without a gate, its first place (`hidden.0.kernel[1]`)."""
-    size: int
-    """Number of units."""
-    places: tuple[Place, ...]
-    """Every axis of a parameter that the units occupy."""
-    gates: GateSets
-    """Sets of gates: a unit can be removed exactly if all gates of one set are closed."""
-    fixed: str
-    """Why its units cannot be removed at all, or empty."""
-    inexact: str
-    """Why removing a unit would change what the function computes, or empty."""
-    ordered: str
-    """What counts the units by position, so that only the last ones can be removed, or empty."""
-    read_at: frozenset[tuple[str, int]] = frozenset()
-    """Where weights read the units: (leaf, axis) of those of `places` that are outgoing weights."""
-    not_inert: str = ""
-    """Why units whose weights are all 0 would not stay so in training, or empty."""
-
-    @property
-    def exact(self) -> bool:
-        """Whether units can be removed without changing what the function computes."""
-        return not (self.fixed or self.inexact)
-
-    def __str__(self) -> str:
-        rows = [[place.leaf, str(place.axis), str(place.stride), place.layout] for place in self.places]
-        closing = f"fixed: {self.fixed}" if self.fixed else _closing_text(self.gates)
-        lines = [f"{self.name}: {self.size} units, {closing}"]
-        lines += [f"not exact: {self.inexact}"] if self.inexact else []
-        lines += [f"only the last units can be removed: {self.ordered}"] if self.ordered and not self.fixed else []
-        return "\n".join([*lines, format_table(["parameter", "axis", "stride", "layout"], rows)])
-
-
-def _closing_text(gate_sets: GateSets) -> str:
-    if not gate_sets:
-        return "closed by no gate"
-    return "closed by " + " or ".join(sorted(" and ".join(sorted(map(str, gate_set))) for gate_set in gate_sets))
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class UnitGroups:
-    """All unit groups of a function. `print` shows a table for each group that can lose units, then the other groups.
+    """All unit groups of a function.
+
+    `print` shows how many can lose units, the gates, and how many cannot; then a table for each group that is not
+    fixed, and why the others are.
 
     Example:
         >>> import jax, jaxsize
@@ -106,6 +50,10 @@ class UnitGroups:
     """Multiply-adds of every contraction and convolution."""
     origin: "UnitGroups | None" = None
     """The groups as they were read off the function, if units have been removed since."""
+    gates: frozenset[str] = frozenset()
+    """The paths of all gates, whether they can close units or not."""
+    function: Function | None = None
+    """The function that the groups were read from, at the sizes that it had then."""
 
     def __getitem__(self, name: str) -> Group:
         if name not in self.groups:
@@ -114,19 +62,38 @@ class UnitGroups:
         return self.groups[name]
 
     def __str__(self) -> str:
-        free = [str(group) for group in self.groups.values() if not group.fixed]
-        rest = [f"{name}: {group.size}, {group.fixed}" for name, group in self.groups.items() if group.fixed]
-        return "\n\n".join(free + (["fixed:\n" + "\n".join(f"  {line}" for line in rest)] if rest else []))
+        parts = [summary(self.groups, [leaf for leaf in self.axes if leaf in self.gates])]
+        parts += [str(group) for group in self.groups.values() if not group.fixed]
+        fixed = [f"  {name}: {group.size}, {group.fixed}" for name, group in self.groups.items() if group.fixed]
+        return "\n\n".join(parts + (["\n".join(["fixed:", *fixed])] if fixed else []))
 
-    def live(self, params: Tree) -> dict[str, np.ndarray]:
+    def obstacles(self) -> list[str]:
+        """Say what keeps gates from removing units, a line per gate; of a function without gates, one per group.
+
+        Gates of inputs, which remove no units, are left out.
+
+        Example:
+            >>> import jax, jaxsize
+            >>> network = jaxsize.mlp((4, 3, 2), gate=None)
+            >>> groups = jaxsize.unit_groups(network.apply, network.init(0), jax.numpy.ones((1, 4)))
+            >>> groups.obstacles()[0], groups.obstacles()[1][:37]
+            ('no parameter is a gate', 'hidden.0.kernel[1]: dot_general at ml')
+        """
+        return obstacles(self.groups, self.gates)
+
+    def live(self, params: Tree, *, quiet: bool = False) -> dict[str, np.ndarray]:
         """Tell which units have an open gate.
 
         Args:
             params: the parameters of the function, of one run or of a batch of R runs (a leading axis [R] everywhere).
+            quiet: whether no warning is wanted of gates that can remove no units.
 
         Returns:
-            Per group with gates that can lose units exactly: bool [U], or [R, U] for a batch of runs.
+            Per group with gates that can lose units exactly: bool [U], or [R, U] for a batch of runs. A warning says of
+            every other gate why its units cannot be removed.
         """
+        if not quiet and (obstacles := self.obstacles()):
+            warnings.warn(f"live: units that cannot be removed are left out: {'; '.join(obstacles)}", stacklevel=2)
         leaves = named_leaves(params)
 
         def closed(gate: Gate) -> np.ndarray:
@@ -146,8 +113,10 @@ class UnitGroups:
             Per group of which all gates are given and that can lose units exactly: bool [U], or [R, U].
         """
 
-        def given(group: Group) -> bool:
-            return all(gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set)
+        def given(group: Group) -> bool:  # gates that are known by what they do have no names
+            return not group.recognised and all(
+                gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set
+            )
 
         return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool), given)
 
@@ -184,7 +153,7 @@ class UnitGroups:
             name: dataclasses.replace(group, size=new_atoms[name].size, places=places_of(axes, new_atoms[name]))
             for name, group in self.groups.items()
         }
-        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self)
+        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self, self.gates, self.function)
 
     def shapes(self, params: Tree, sizes: Mapping[str, int]) -> Tree:
         """Compute the shapes of parameters with other numbers of units in some groups.

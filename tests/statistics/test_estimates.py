@@ -79,7 +79,7 @@ def test_median_interval_of_few_equal_and_missing_values():
     assert ends(median_interval([0.3] * 9)) == (0.3, 0.3)
     design = median_interval([1, NAN, 2, 3, 4, 5, 6], missing=[False, True] + 5 * [False])
     assert ends(design) == (1, 6) and (design.n, design.lost) == (6, 0)
-    assert design.note == "1 of 7 values never existed"
+    assert design.note == "1 of 7 values left out by design"
     with pytest.raises(ValueError, match=r"one-dimensional, got shape \[2, 2\]"):
         median_interval(np.zeros((2, 2)))
     for wrong in ([True], [0, 1, 0], [[True, False, True]]):
