@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that t
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
     os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"  # programs need not know which lines they came from
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # every core has a worker of its own
     compile_quickly()
 
 import jax
