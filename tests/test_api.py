@@ -38,8 +38,8 @@ DOORS = {
     " batch_moments dead_units directions error_curve exponential_normal_mixture leave_one_out likelihood_dimension"
     " merge_moments outputs_by_components participation_ratio principal_components shapiro_w streamed_spread"
     " two_gamma_mixture two_nn_dimension",
-    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers conv dense init_bias"
-    " init_conv init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
+    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers autoencoder_weights conv dense"
+    " init_bias init_conv init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
     " with_gates",
     "plots": "Look STYLE band bands colors curves ends grid legend legend_beside log_axis looks points save style"
     " subplots zoom_axis",

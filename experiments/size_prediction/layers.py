@@ -97,13 +97,13 @@ def measure_networks(batch: Batch, rows: int) -> Callable[[Tree, jax.Array], dic
             means = jnp.mean(outputs_by_components(test_values, components, counts, rows_of, kept=kept), axis=1)
             return means if score_sign(name) > 0 else 1 - means / jnp.var(test_own)
 
-        growth = leave_one_out(apply, params, inputs, own, task.loss).growth
+        (growth,) = leave_one_out(apply, params, inputs, own, task.loss).growth.values()
         return {
             "spreads": moments.spread,
             "live_units": jnp.sum(~dead_units(moments).relative),
             "exponential_units": useful(exponential_normal_mixture(moments.spread, live).share),
             "gamma_units": useful(two_gamma_mixture(moments.spread, live).share),
-            "needed_units": sum(jnp.sum(of >= FREE) for of in growth.values()),
+            "needed_units": jnp.sum(growth >= FREE),
             "components": scores_with("rows"),
             "columns": scores_with("columns"),
             "effective_dimensions": participation_ratio(components.spectrum),
@@ -140,7 +140,8 @@ def measure_sizes(folder: Folder, setup: Setup, learned: Learned) -> dict[str, l
                 numbers["learned"][place] = np.nan if row["train_loss"] is None else row["live_units"]
             continue
         width = batch.labels[0]["width"]
-        says = jax.tree.map(np.asarray, measure_networks(batch, flags.measured_rows)(*stacked(trained.networks)))
+        params, columns = stacked(trained.networks)
+        says = jax.tree.map(np.asarray, measure_networks(batch, flags.measured_rows)(params, jnp.asarray(columns)))
         spreads = says.pop("spreads")
         says["w"] = np.array([w_of(of) for of in spreads])
         for kind in ("components", "columns"):

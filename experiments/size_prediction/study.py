@@ -95,13 +95,9 @@ def answer(arms: Arms) -> Iterator[str]:
             needed = ", ".join(f"{of[0]:.3g} by {name}" for name, of in truths.items())
             yield f"{arm.dataset}: needed are {needed}; of {widths[-1]} units the measures say: {found} (means)."
             continue
-        found = {
-            words: agreement.estimate
-            for name, words in MEASURES.items()
-            if (agreement := agrees(numbers, widths, name)["teacher"]).estimate is not None
-        }
-        ordered = sorted(found, key=lambda words: -abs(found[words]))
-        told = ", ".join(f"{words} {found[words]:.2f}" for words in ordered)
+        taus = {words: agrees(numbers, widths, name)["teacher"].estimate for name, words in MEASURES.items()}
+        known = sorted(((tau, words) for words, tau in taus.items() if tau is not None), key=lambda one: -abs(one[0]))
+        told = ", ".join(f"{words} {tau:.2f}" for tau, words in known)
         yield (
             f"{arm.dataset}, {len(numbers[WIDTHS])} teachers, students of {widths[-1]} units: how well each measure "
             f"puts the teachers into the order of their widths (Kendall's tau, 1 always right, 0 a guess): {told}."

@@ -1,6 +1,7 @@
 """How well numbers put things into an order that is known."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,5 +69,6 @@ def rank_agreement(
     interval = bootstrap_interval(numbers, agreement, confidence=confidence, num_resamples=num_resamples, seed=seed)
     p_value = None
     if known.all() and np.unique(values).size > 1:
-        p_value = float(stats.kendalltau(values, truth).pvalue)
+        test_of: Any = stats.kendalltau(values, truth)
+        p_value = float(test_of.pvalue)
     return dataclasses.replace(interval, test=f"{test}, {interval.test} over things; Kendall's test", p_value=p_value)

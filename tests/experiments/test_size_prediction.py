@@ -1,6 +1,7 @@
 """The command `python -m experiments.size_prediction`, runs that learn from teachers of their own, known layers."""
 
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from experiments.size_prediction import STUDY
 from experiments.size_prediction.agreement import agrees, follows_own_width, sufficient, table, verdicts_right
 from experiments.size_prediction.flags import SizePredictionFlags
 from experiments.size_prediction.layers import MEASURES, measure_networks
+from experiments.size_prediction.study import arms as arms_of_study
 from experiments.size_prediction.teachers import WIDTHS, of_teachers
 from jaxsize.data.sets.teacher import make_teacher
 from jaxsize.studies import Setup
@@ -43,7 +45,7 @@ def test_smoke_measures_every_layer(command, tmp_path):
 def test_a_run_learns_from_its_own_teacher():
     """Losses and scores are those of the teacher's column alone; the number of the teacher never moves, nor decays."""
     setup = setup_of("classification")
-    batch = list(STUDY.arms(setup))[-1]  # sparsifiers, whose weights decay
+    batch = list(arms_of_study(setup))[-1]  # sparsifiers, whose weights decay
     assert [label["teacher"] for label in batch.labels] == [0, 1, 2, 3]
     assert [label["teacher_width"] for label in batch.labels] == [3, 3, 4, 4]
     inputs, targets = setup.dataset.train.inputs[:50], setup.dataset.train.targets[:50]
@@ -69,7 +71,7 @@ def test_a_run_learns_from_its_own_teacher():
 def test_a_student_that_is_its_teacher():
     """A teacher of 3 units and 6 that do nothing: what is live and needed is 3, and so are components that suffice."""
     setup = setup_of("regression")
-    batch = next(one for one in STUDY.arms(setup) if one.labels[0]["width"] == 9)
+    batch = next(one for one in arms_of_study(setup) if one.labels[0]["width"] == 9)
     teacher, params = make_teacher(seed=1, num_inputs=6, width=3, num_outputs=1), batch.init(0)
     network = {name: jax.tree.map(np.zeros_like, params[name]) for name in ("hidden", "output")}
     (hidden,) = network["hidden"]
@@ -98,6 +100,7 @@ def numbers_by_hand():
 
 
 def test_agreement_with_numbers_made_by_hand(tmp_path):
+    numbers: dict[str, Any]
     numbers, widths = numbers_by_hand()
     assert sufficient(numbers, widths).tolist() == numbers[WIDTHS].tolist()
     assert {name: one.estimate for name, one in agrees(numbers, widths, "components").items()} == dict.fromkeys(
