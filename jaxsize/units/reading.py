@@ -122,8 +122,8 @@ def unit_groups(
         places = frozenset((place.leaf, place.axis) for place in group.places)
         group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert, in_law=drawn.get(atom, ""))
         groups[group.name], by_name[group.name] = group, atom
-    shapes = jax.eval_shape(lambda *arguments: arguments, params, inputs)
-    function = Function(apply, *shapes, fingerprint_of(program))
+    of_params, of_inputs = jax.eval_shape(lambda *arguments: arguments, params, inputs)
+    function = Function(apply, of_params, of_inputs, fingerprint_of(program))
     return UnitGroups(groups, axes, by_name, tuple(costs_of(program)), gates=gates | recognised, function=function)
 
 
