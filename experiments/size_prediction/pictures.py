@@ -72,7 +72,7 @@ def order(arms: Arms) -> Any:
     chosen = [arm for arm in arms.like("static") if read_sizes(arm)[WIDTHS].size]
     if not chosen:
         return None
-    figure, panels = plots.subplots(1, len(chosen), width=5.4, height=5.0)
+    figure, panels = plots.subplots(1, len(chosen), width=6.6, height=5.0)
     names = [*MEASURES, "curve", "learned"]
     for axes, arm in zip(panels[0], chosen, strict=True):
         numbers, widths = read_sizes(arm), widths_of(arm)
@@ -90,7 +90,7 @@ def order(arms: Arms) -> Any:
                 label = "_"
         axes.axvline(0, color="0.3", linewidth=1)
         axes.axhline(len(MEASURES) - 0.5, color="0.3", linewidth=1)
-        axes.set(xlim=(-1.05, 1.05), ylim=(len(names) - 0.4, -0.6), xlabel="Kendall's tau", title=arm.dataset)
+        axes.set(xlim=(-1.05, 1.08), ylim=(len(names) - 0.4, -0.6), xlabel="Kendall's tau", title=arm.dataset)
         axes.set_yticks(range(len(names)), [SHORT[name] for name in names])
     plots.legend_beside(panels[0, -1], "order of")
     return figure
