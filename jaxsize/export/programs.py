@@ -19,7 +19,18 @@ MORE_ROWS = 3
 
 
 class Exported(NamedTuple):
-    """What was written, and how far its outputs are from those of the function."""
+    """What was written, and how far its outputs are from those of the function.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from jaxsize.export import Exported, export_network
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     x = np.ones((2, 3), np.float32)
+        ...     exported: Exported = export_network(f"{folder}/a", lambda scale, x: (x * scale).reshape(6), 2.0, x)
+        >>> exported.any_batch, exported.why_not[:27], exported.error
+        (False, 'TypeError: cannot reshape a', 0.0)
+    """
 
     path: Path
     format: str
