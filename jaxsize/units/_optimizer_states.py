@@ -25,74 +25,8 @@ from jaxsize.units._program.flatten import Program, Value, flatten
 from jaxsize.units._program.gate_sets import ALWAYS, Fact
 from jaxsize.units._program.other_sizes import changes_at_other_sizes
 from jaxsize.units._program.zeros import find_consumers
+from jaxsize.units._state_owners import Owner, error_text, is_pair, new_state, owners_of
 from jaxsize.units.groups import UnitGroups
-
-
-class NotCuttableError(InputError):
-    """An optimiser's state from which units cannot be removed."""
-
-
-CANNOT_BE_CUT = "compact: this optimiser's state cannot be cut"
-"""How the message of a `NotCuttableError` begins."""
-
-
-def map_parameter_like(
-    optimizer: Any,
-    fn: Callable[[Any, str], Any],
-    opt_state: Tree,
-    names: Tree,
-    *,
-    others: Callable[[Any], Any] = lambda leaf: leaf,
-) -> Tree:
-    """Replace every leaf of an optimiser's state.
-
-    Args:
-        optimizer: the optax transformation that made the state.
-        fn: the new leaf for a leaf that belongs to a parameter, from this leaf and the name of the parameter.
-        opt_state: the state.
-        names: the parameters that the optimiser trains, with the name of each in its place.
-        others: the new leaf for every other leaf.
-
-    Raises:
-        NotCuttableError: when optax cannot tell which leaves belong to parameters (as for L-BFGS).
-    """
-    import optax  # here, so that finding groups needs JAX alone
-
-    def is_masked(node: Any) -> bool:
-        return isinstance(node, optax.MaskedNode)
-
-    try:
-        return optax.tree_map_params(
-            optimizer,
-            lambda leaf, name: leaf if is_masked(leaf) else fn(leaf, name),
-            opt_state,
-            names,
-            transform_non_params=others,
-            is_leaf=is_masked,
-        )
-    except NotCuttableError:
-        raise
-    except Exception as error:  # an optimiser is code of any kind, run here on a placeholder for its parameters
-        reason = f"optax does not find the parameters in it ({_error_text(error)})"
-        raise NotCuttableError(f"{CANNOT_BE_CUT}: {reason}") from error
-
-
-def new_state(optimizer: Any, params: Tree) -> Tree:
-    """Compute the shapes of an optimiser's new state for parameters that are given as shapes.
-
-    Raises:
-        InputError: when the optimiser cannot make a state for them.
-    """
-    try:
-        return jax.eval_shape(optimizer.init, params)
-    except Exception as error:
-        message = f"compact: this optimiser makes no state for these parameters: {_error_text(error)}"
-        raise InputError(message) from error
-
-
-def _error_text(error: Exception) -> str:
-    """Type and message of an error, in one line of limited length."""
-    return f"{type(error).__name__}: {' '.join(str(error).split()):.160}"
 
 
 def require_per_unit(optimizer: Any, params: Tree, names: Tree, groups: UnitGroups, cut: frozenset[str]) -> None:
@@ -129,30 +63,30 @@ def _mixed_units(optimizer: Any, groups: UnitGroups, leaves: tuple, structure: A
         structure: the tree of these parameters.
     """
     names, params = (jax.tree.unflatten(structure, column) for column in zip(*leaves, strict=True))
-    state = new_state(optimizer, params)
-    state_names = map_parameter_like(optimizer, lambda _, name: name, state, names, others=lambda _: "")
+    state, of_state = new_state(optimizer, params), owners_of(optimizer, params, names)
+    own = jax.tree.map(lambda name: Owner((name,)), names)
     value_of_loss = jax.ShapeDtypeStruct((), jax.numpy.result_type(float))
-    given = {"gradient": params, "parameter": params, "state": state, "value": value_of_loss}
-    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`; it maps to its parameter's path.
-    parameter_of = named_leaves({"gradient": names, "parameter": names, "state": state_names, "value": ""})
+    fast, own_fast = (tree.fast if is_pair(params) else tree for tree in (params, own))  # which have gradients
+    given = {"gradient": fast, "parameter": params, "state": state, "value": value_of_loss}
+    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`.
+    owner_of = named_leaves({"gradient": own_fast, "parameter": own, "state": of_state, "value": Owner()})
     program, step = _step(optimizer, given)
-    values = dict(zip(parameter_of, program.inputs, strict=True))
+    values = dict(zip(owner_of, program.inputs, strict=True))
 
     tied = groups.resized({})  # a copy of the axes, to be tied further
     removable = {name: atom for name, atom in tied.atoms.items() if not atom.fixed}
-    for role, leaf in parameter_of.items():
-        shape = values[role].shape
-        of_parameter = leaf and shape == tuple(axis.size for axis in tied.axes[leaf])
-        values[role].axes = list(tied.axes[leaf]) if of_parameter else [Axis(size) for size in shape]
+    for role, owner in owner_of.items():
+        shape, axes = values[role].shape, owner.axes(tied.axes)
+        values[role].axes = axes if shape == tuple(axis.size for axis in axes) else [Axis(size) for size in shape]
     tie_axes(program)
-    renewed = [role for role in values if role.split(".")[0] in ("gradient", "state")]
+    renewed = [role for role in values if role.split(".")[0] in ("parameter", "state")]
     for role, value in zip(renewed, program.outputs, strict=True):
         for new_axis, axis in zip(value.axes, values[role].axes, strict=False):  # a constant result has no axes
             unify(new_axis, axis, f"the new {role}")
 
     facts: dict[Value, Fact] = {}
-    for role, leaf in parameter_of.items():
-        closed = role.split(".")[0] == "gradient" and not _is_signed_gate(leaf, groups)
+    for role, owner in owner_of.items():
+        closed = role.split(".")[0] == "gradient" and not any(_is_signed_gate(leaf, groups) for leaf in owner.names)
         atoms_of_value = [atom for axis in values[role].axes for atom in atoms(axis)]
         facts[values[role]] = Fact(dict.fromkeys(atoms_of_value, ALWAYS) if closed else {}, {})
     consumers = find_consumers(program, facts)
@@ -179,8 +113,9 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
 
     Args:
         optimizer: the optax transformation.
-        given: shapes of the `gradient`, the `parameter`s and the `state`, and the `value` of the loss for optimisers
-            that ask for it, such as `optax.contrib.reduce_on_plateau`.
+        given: shapes of the `gradient`, the `parameter`s (with optax.lookahead those of fast and slow ones) and the
+            `state`, and the `value` of the loss for optimisers that ask for it, such as
+            `optax.contrib.reduce_on_plateau`.
 
     Returns:
         The program of the step, whose results are the updates and the new state; and the step as a function of such a
@@ -188,10 +123,10 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
     """
 
     def update(given: dict[str, Tree], **extra: Any) -> tuple[Tree, Tree]:
-        before = given["gradient"], given["state"]
-        after = optimizer.update(*before, given["parameter"], **extra)
+        after = optimizer.update(given["gradient"], given["state"], given["parameter"], **extra)
+        before = given["parameter"], given["state"]
         if jax.tree.map(jax.numpy.shape, after) != jax.tree.map(jax.numpy.shape, before):
-            raise InputError("its updates or its new state have other shapes than its gradient and state")
+            raise InputError("its updates or its new state have other shapes than its parameters and state")
         return after
 
     def update_with_value(given: dict[str, Tree]) -> tuple[Tree, Tree]:
@@ -206,7 +141,7 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
         try:
             return traced(update_with_value)
         except Exception:
-            reason = f"its update cannot be traced ({_error_text(error)})"
+            reason = f"its update cannot be traced ({error_text(error)})"
             raise InputError(f"compact: cannot tell how this optimiser goes on: {reason}") from error
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.trees import Array, Tree, named_leaves, with_leaves
 from jaxsize.units._cutting import cut_bookkeeping, cut_opt_state, gather, one_run
-from jaxsize.units._optimizer_states import new_state, require_per_unit
+from jaxsize.units._optimizer_states import require_per_unit
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import kept_of
-from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units._state_owners import is_pair
+from jaxsize.units._staying import all_units, as_mask, checked_survivors, filled, require_closed, require_removable
+from jaxsize.units.groups import UnitGroups
 
 
 class Compacted(NamedTuple):
@@ -39,6 +41,8 @@ class Compacted(NamedTuple):
     """What is left of the optimiser's state; None if none was given."""
     bookkeeping: Tree
     """What is left of the bookkeeping; None if none was given."""
+    averages: Tree
+    """What is left of the averages; None if none were given."""
     groups: UnitGroups
     """The same groups, at their new sizes."""
     survivors: dict[str, np.ndarray]
@@ -54,6 +58,7 @@ def compact(
     opt_state: Tree = None,
     trained: Callable[[Tree], Tree] = lambda params: params,
     bookkeeping: Tree = None,
+    averages: Tree = None,
     survivors: Mapping[str, Array] | None = None,
     widths: Mapping[str, int] | None = None,
     exact: bool = True,
@@ -65,7 +70,9 @@ def compact(
 
     Args:
         groups: unit groups of the function that `params` belong to, at their present size.
-        params: the parameters, of one run or of a batch of runs.
+        params: the parameters, of one run or of a batch of runs; or `optax.LookaheadParams`, two trees of them, of
+            which the fast ones are those of the function. A unit that goes then has to be closed in both, since the
+            slow gate comes to stand for the fast one when they are synchronised.
         live: per group which units stay, either bool [U] or their indices, int [n] (for a batch of runs bool [R, U] or
             int [R, n]). Groups that are not named stay whole.
         optimizer: the optax transformation that made `opt_state`.
@@ -74,6 +81,10 @@ def compact(
             `lambda variables: variables["params"]`.
         bookkeeping: arrays of the shape of a gate, each below a dict key that is the gate's name, as death rules keep
             them.
+        averages: one tree like the parameters, or several in a tuple or list: running averages, as `optax.ema` keeps
+            them of parameters. They are cut alike. An averaged gate lags behind that of the network and may be open
+            still; what its unit adds to the averaged network goes with it. Who wants to wait gives only those units as
+            dead that are so in `groups.live(averages)` as well.
         survivors: the `survivors` of an earlier compaction, whose original indices are carried on.
         widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs:
             the largest number of live units of any run). Where a run has fewer live units, its first dead units fill
@@ -103,38 +114,54 @@ def compact(
         >>> apply(params, inputs).tolist(), apply(small.params, inputs).tolist()
         ([[6.0, 6.0]], [[6.0, 6.0]])
     """
+    together = type(params)  # of fast and slow parameters, where they are such a pair
+    params, slow = params if is_pair(params) else (params, None)
     leaves = named_leaves(params)
     num_runs = _num_runs(groups, leaves)
     kept: dict[Axis, np.ndarray] = {}
     staying: dict[str, np.ndarray] = {}
     for name, given in live.items():
         group = groups[name]
-        mask = _as_mask(group, given, num_runs)
+        mask = as_mask(group, given, num_runs)
         width = (widths or {}).get(name, max(1, int(mask.sum(-1).max())))
-        _require_removable(group, width, exact)
-        staying[name] = kept[groups.atoms[name]] = _filled(group, mask, width)
+        require_removable(group, width, exact)
+        staying[name] = kept[groups.atoms[name]] = filled(group, mask, width)
     if unknown := set(widths or {}) - set(live):
         raise InputError(f"compact: expected widths of groups in `live` ({', '.join(live)}), got {min(unknown)!r}")
     if exact:
-        _require_closed(groups, params, staying)
+        require_closed(groups, params, staying)
+        if slow is not None:
+            require_closed(groups, slow, staying, "slow ")
 
-    leaf_names = with_leaves(params, {leaf: leaf for leaf in leaves})
     plans = {leaf: tuple(kept_of(axis, kept) for axis in axes) for leaf, axes in groups.axes.items()}
-    smaller = with_leaves(params, {leaf: gather(value, plans[leaf], num_runs) for leaf, value in leaves.items()})
+
+    def cut(tree: Tree) -> Tree:
+        of_tree = named_leaves(tree)
+        if _num_runs(groups, of_tree) != num_runs:
+            raise InputError("compact: expected as many runs in all trees of parameters, got different numbers")
+        return with_leaves(tree, {leaf: gather(value, plans[leaf], num_runs) for leaf, value in of_tree.items()})
+
+    smaller = cut(params)
     if opt_state is not None:
         if optimizer is None:
             raise InputError("compact: expected the optimizer that made `opt_state`, got None")
+
+        def for_optimizer(tree: Tree) -> Tree:
+            return trained(tree) if slow is None else together(trained(tree), trained(tree))
+
+        names = for_optimizer(with_leaves(params, {leaf: leaf for leaf in leaves}))
+        before, after = (one_run(for_optimizer(tree), num_runs) for tree in (params, smaller))
         if exact:
-            cut = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
-            require_per_unit(optimizer, one_run(trained(params), num_runs), trained(leaf_names), groups, cut)
-        before, after = (new_state(optimizer, one_run(trained(tree), num_runs)) for tree in (params, smaller))
-        opt_state = cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, before, after, num_runs)
-    original = {name: _all_units(group, num_runs) for name, group in groups.groups.items()}
-    original |= {name: _checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
+            lost = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
+            require_per_unit(optimizer, before, names, groups, lost)
+        opt_state = cut_opt_state(optimizer, opt_state, before, after, names, groups, kept, num_runs)
+    original = {name: all_units(group, num_runs) for name, group in groups.groups.items()}
+    original |= {name: checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
     return Compacted(
-        smaller,
+        smaller if slow is None else together(smaller, cut(slow)),
         opt_state,
         cut_bookkeeping(groups, bookkeeping, plans, num_runs),
+        _cut_averages(averages, cut),
         groups.resized({name: index.shape[-1] for name, index in staying.items()}),
         {
             name: np.take_along_axis(ids, staying[name], -1) if name in staying else ids
@@ -158,75 +185,9 @@ def _num_runs(groups: UnitGroups, leaves: Mapping[str, Array]) -> int | None:
     return leading[0] if leading else None
 
 
-def _all_units(group: Group, num_runs: int | None) -> np.ndarray:
-    """Index of every unit, int [U] or [R, U]."""
-    units = np.arange(group.size)
-    return units if num_runs is None else np.tile(units, (num_runs, 1))
-
-
-def _checked_survivors(group: Group, given: Array, num_runs: int | None) -> np.ndarray:
-    """Original index of every unit as it was given, int [U] or [R, U]; refused if it has another shape or type."""
-    ids = np.asarray(given)
-    expected = (group.size,) if num_runs is None else (num_runs, group.size)
-    if ids.shape != expected or ids.dtype.kind not in "iu":
-        array_text = f"{ids.dtype}{list(ids.shape)}"
-        raise InputError(f"compact: {group.name}: expected survivors as int{list(expected)}, got {array_text}")
-    return ids
-
-
-def _as_mask(group: Group, given: Array | Sequence[int], num_runs: int | None) -> np.ndarray:
-    """Turn live units, given as a mask or as indices, into a mask: bool [U] or [R, U]."""
-    given = np.asarray(given)
-    leading = () if num_runs is None else (num_runs,)
-    if given.dtype == bool and given.shape == (*leading, group.size):
-        return given
-    if not given.size:  # an empty list is one of floats
-        given = given.astype(int)
-    if given.dtype.kind not in "iu" or given.shape[:-1] != leading or given.ndim != len(leading) + 1:
-        shape = f"{[*leading, group.size]}"
-        array_text = f"{given.dtype}{list(given.shape)}"
-        raise InputError(f"compact: {group.name}: expected live units as bool{shape} or as indices, got {array_text}")
-    if outside := [unit for unit in given.reshape(-1).tolist() if not 0 <= unit < group.size]:
-        raise InputError(f"compact: {group.name}: expected indices from 0 to {group.size - 1}, got {outside[0]}")
-    mask = np.zeros((*leading, group.size), bool)
-    np.put_along_axis(mask, given.astype(int), True, -1)
-    if (mask.sum(-1) != given.shape[-1]).any():
-        raise InputError(f"compact: {group.name}: expected different indices, got one twice")
-    return mask
-
-
-def _require_removable(group: Group, width: int, exact: bool) -> None:
-    """Refuse to cut a group that can lose no units, or not exactly."""
-    if width == group.size:
-        return
-    why = group.fixed or (group.inexact if exact else "")
-    if why:
-        raise InputError(f"compact: {group.name} ({group.places[0].leaf}) cannot lose units: {why}")
-
-
-def _filled(group: Group, mask: np.ndarray, width: int) -> np.ndarray:
-    """List the units that stay, ascending, int [width] or [R, width]: the live ones, then the first dead ones."""
-    most = int(mask.sum(-1).max())
-    if not max(most, 1) <= width <= group.size:
-        raise InputError(f"compact: {group.name}: expected a width from {max(most, 1)} to {group.size}, got {width}")
-    index = np.sort(np.argsort(~mask, axis=-1, kind="stable")[..., :width], axis=-1)
-    if group.ordered and (index != np.arange(width)).any():
-        raise InputError(
-            f"compact: {group.name}: only its last units can be removed, since {group.ordered} counts them"
-        )
-    return index
-
-
-def _require_closed(groups: UnitGroups, params: Tree, staying: Mapping[str, np.ndarray]) -> None:
-    """Refuse to remove a unit that has an open gate. staying: the units that stay, per group."""
-    live = groups.live(params)
-    for name, index in staying.items():
-        if index.shape[-1] == groups[name].size:
-            continue
-        gone = np.ones_like(live[name])
-        np.put_along_axis(gone, index, False, -1)
-        if (opened := np.argwhere(gone & live[name])).size:
-            *run, unit = opened[0].tolist()
-            unit_text = f"unit {unit}" + (f" of run {run[0]}" if run else "")
-            gates = " or ".join(sorted(" and ".join(map(str, gate_set)) for gate_set in groups[name].gates))
-            raise InputError(f"compact: {name}: {unit_text} is to be removed but its gate is open, expected {gates}")
+def _cut_averages(averages: Tree, cut: Callable[[Tree], Tree]) -> Tree:
+    """Cut one average, or each of several in a tuple or list."""
+    if averages is None:
+        return None
+    several = type(averages) in (tuple, list)
+    return type(averages)(map(cut, averages)) if several else cut(averages)

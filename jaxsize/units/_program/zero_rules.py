@@ -95,7 +95,7 @@ def true_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
         gate, zero = operands if step.name == "le" else operands[::-1]
         not_positive = gate.not_positive(atom) if zero.is_zero and step.name != "eq" else NEVER
         return either(not_positive, both(gate.gate_sets(atom), zero.gate_sets(atom)))
-    if step.name == "not":
+    if step.name in ("not", "is_finite"):  # 0 is finite
         return operands[0].gate_sets(atom)
     return operands[0].true_gate_sets(atom) if step.name in _SOME_ENTRIES else NEVER
 
