@@ -48,6 +48,11 @@ class Compacted(NamedTuple):
     survivors: dict[str, np.ndarray]
     """Per group the original index of every unit that is left, ascending: int [U], or [R, U] for a batch of runs."""
 
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """The function for the parameters that are left, however it was written: see `UnitGroups.apply`."""
+        return self.groups.apply
+
 
 def compact(
     groups: UnitGroups,

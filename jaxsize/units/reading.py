@@ -3,8 +3,8 @@
 The units of a group live and die together: a unit of a dense layer is a column of its kernel, an entry of its bias and
 of its gate, and a row of the next kernel; a residual sum ties the channels of all layers that write to it.
 `unit_groups` walks once over the jaxpr of any pure function and finds the groups (`axis_rules`) and the gates that
-close them (`zeros`). Then it traces the function again at other sizes, to see that the function takes all its sizes
-from its parameters and computes no constant from them.
+close them (`zeros`). Then it traces the function again at other sizes, to see whether the function takes all its sizes
+from its parameters and computes no constant from them; where it does not, its program is run there instead (`replay`).
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import jax
 from jaxsize.gates._names import gate_name
 from jaxsize.gates._names import is_gate as is_named_liveness
 from jaxsize.trees import Tree, named_leaves
-from jaxsize.units._function import Function
+from jaxsize.units._function import Function, at_other_sizes
 from jaxsize.units._places import Place, places_of
 from jaxsize.units._program.axes import Axis, atoms, find, fix
 from jaxsize.units._program.axis_rules import tie_axes
@@ -41,9 +41,10 @@ def unit_groups(
 
     A group is fixed if its units are an axis of the inputs or outputs, or reach a primitive without a rule. Units of
     the others can be removed, and exactly if every step that sums over them reads 0 where their gates are closed. Each
-    group says what stands in the way, with the line of the function. The function must take its sizes from its
-    parameters, which is checked by tracing it again at other sizes of all groups, a few times in all. Only shapes are
-    read, and nothing is computed. Source for removal: seed `003_d2c286111c329776.txt`.
+    group says what stands in the way, with the line of the function. The function is traced again at other sizes of all
+    groups, a few times in all, to see whether it takes its sizes from its parameters. Where it fixes a size itself, as
+    modules with written-out widths do, `UnitGroups.apply` runs its traced program at other sizes. Only shapes are read,
+    and nothing is computed. Source for removal: seed `003_d2c286111c329776.txt`.
 
     Args:
         apply: the function.
@@ -95,6 +96,10 @@ def unit_groups(
         readers.setdefault(find(consumer.atom), []).append(consumer)
     gated = {atom for atom in removable if closed_by(readers[atom], atom)[0] not in (NEVER, ALWAYS)}
     changes = changes_at_other_sizes(apply, params, inputs, program, axes, removable, first=gated)
+    run = at_other_sizes(apply, axes)
+    fixing = {atom: change.fails for atom, change in changes.items() if change.fails}  # sizes that the function fixes
+    changes |= dict.fromkeys(fixing, Difference())
+    changes |= changes_at_other_sizes(run, params, inputs, program, axes, list(fixing), first=gated)
     read_at = read_places(program, values, frozenset(filter(is_gate, values)))
     against_zeros = reasons_against_zeros(program, values, read_at)
     leaves_of: dict[Axis, dict[str, tuple[Axis, ...]]] = {atom: {} for atom in parameter_atoms}
@@ -106,6 +111,9 @@ def unit_groups(
     for atom in unit_atoms:
         change = changes.get(atom, Difference())
         group = _group(atom, leaves_of[atom], readers[atom], change, groups)
+        if atom in fixing:
+            own = f"the function fixes this size itself ({fixing[atom]})"
+            group = dataclasses.replace(group, **({"fixed": own, "inexact": ""} if change.fails else {"own_size": own}))
         not_inert = change.changes or against_zeros.get(atom, "")
         if not readers[atom]:
             not_inert = "no step sums over these units"
@@ -113,7 +121,7 @@ def unit_groups(
         group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert)
         groups[group.name], by_name[group.name] = group, atom
     shapes = jax.eval_shape(lambda *arguments: arguments, params, inputs)
-    function = Function(apply, *shapes, fingerprint_of(program))
+    function = Function(apply, *shapes, fingerprint_of(program), run)
     return UnitGroups(groups, axes, by_name, tuple(costs_of(program)), function=function)
 
 
@@ -143,7 +151,7 @@ def _group(
         inexact = inexact or "no step sums over these units"
     elif gate_sets == ALWAYS:
         gate_sets, inexact = NEVER, inexact or "they are multiplied by a constant 0, whatever the gates"
-    fixed = atom.fixed or (f"the function fixes this size itself ({change.fails})" if change.fails else "")
+    fixed = atom.fixed
     gates = sorted(gate.leaf for gate_set in gate_sets for gate in gate_set)
 
     def is_made_by(place: Place) -> tuple[bool, int]:  # units are the last axis of the kernel that makes them

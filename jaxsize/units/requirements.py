@@ -40,7 +40,12 @@ def require_closing_gates(groups: UnitGroups, gates: Sequence[str]) -> None:
             continue
         group = groups[group_of(groups, gate, where="gates")]
         closing = {gate_name(one.leaf) for gate_set in group.gates for one in gate_set}
-        reason = group.fixed or group.inexact or ("" if gate in closing else "the network does not read it so")
+        reason = (
+            group.fixed
+            or group.own_size
+            or group.inexact
+            or ("" if gate in closing else "the network does not read it so")
+        )
         if reason:
             raise InputError(f"expected a gate that closes its units, but {reason}", field=gate)
 
