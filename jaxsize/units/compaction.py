@@ -5,9 +5,11 @@ through its leaves that are shaped like parameters, so that training goes on as 
 `003_d2c286111c329776.txt` and its paper; D8.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxsize.errors import InputError
@@ -160,6 +162,8 @@ def compact(
             lost = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
             require_per_unit(optimizer, before, names, groups, lost)
         opt_state = cut_opt_state(optimizer, opt_state, before, after, names, groups, kept, num_runs)
+    if any(index.shape[-1] < groups[name].size and groups[name].own_size for name, index in staying.items()):
+        _warn_if_it_runs(groups, one_run(smaller, num_runs))
     original = {name: all_units(group, num_runs) for name, group in groups.groups.items()}
     original |= {name: checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
     return Compacted(
@@ -196,3 +200,19 @@ def _cut_averages(averages: Tree, cut: Callable[[Tree], Tree]) -> Tree:
         return None
     several = type(averages) in (tuple, list)
     return type(averages)(map(cut, averages)) if several else cut(averages)
+
+
+def _warn_if_it_runs(groups: UnitGroups, smaller: Tree) -> None:
+    """Warn where a function that fixes sizes that were cut runs with fewer units, though as another function.
+
+    Args:
+        groups: the unit groups.
+        smaller: the parameters that are left, of one run, as shapes.
+    """
+    assert groups.function is not None  # or no group had `own_size`
+    try:
+        jax.eval_shape(groups.function.apply, smaller, *groups.function.inputs)
+    except Exception:  # the user's function may raise anything, as it should here
+        return
+    problem = "the function fixes sizes itself and runs with these parameters all the same, as another function"
+    warnings.warn(f"compact: {problem}; use the `apply` of what is returned", stacklevel=3)

@@ -9,7 +9,7 @@ import optax
 import pytest
 from helpers.compaction import killed, some_live
 from helpers.compiling import QUICKLY
-from helpers.own_sizes import NETWORKS, PLAIN, U, drawn, gated, loops, static_fields
+from helpers.own_sizes import NETWORKS, PLAIN, U, drawn, gated, loops, sizes, static_fields
 
 import jaxsize
 from jaxsize.trees import named_leaves
@@ -160,3 +160,19 @@ def test_what_cannot_be_run_with_fewer_units_is_told():
         jax.grad(lambda params: small.apply(params, x).sum())(small.params)
     with pytest.raises(jaxsize.InputError, match=r"^first: expected \[4, 3\], the size of the groups, got \[4, 8\]"):
         small.apply(params, x)
+
+
+def test_a_function_that_would_run_as_another_one_is_warned_of():
+    def apply(params, x):  # with fewer units, it would take other ones for the first six
+        units = x @ params["first"]
+        return gated(jnp.concatenate([jnp.tanh(units[:, :6]), jnp.sin(units[:, 6:])], 1), params) @ params["last"]
+
+    params = jax.tree.map(np.float32, drawn(sizes(first=(4, 12), liveness=(12,), last=(12, 3))))
+    params["liveness"] = np.array([1, 0, 1, -1, 2, 0, 0, 1, 1, 0, 1, 0], np.float32)
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    groups = jaxsize.unit_groups(apply, params, x)
+    with pytest.warns(UserWarning, match="runs with these parameters all the same, as another function"):
+        small = jaxsize.compact(groups, params, groups.live(params))
+    assert small.params["first"].shape == (4, 6)
+    assert np.allclose(small.apply(small.params, x), apply(params, x), atol=1e-6)
+    assert not np.allclose(apply(small.params, x), apply(params, x), atol=1e-2)
