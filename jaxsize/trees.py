@@ -53,6 +53,17 @@ def owner_of(leaf: str) -> str:
     return leaf.removesuffix(".value").rpartition(".")[0]
 
 
+def readable_name(leaf: str) -> str:
+    """Write the name of a leaf for people: without what Flax NNX and Haiku add, and never without a word.
+
+    Example:
+        >>> [readable_name(leaf) for leaf in ("first.kernel.value", "mlp/~/linear_0.w", "0", "")]
+        ['first.kernel', 'mlp/linear_0.w', 'params.0', 'params']
+    """
+    name = leaf.removesuffix(".value").replace("/~/", "/")
+    return name if any(map(str.isalpha, name)) else f"params.{name}".removesuffix(".")
+
+
 def with_leaves(tree: Tree, leaves: dict[str, Any]) -> Tree:
     """Replace all leaves of a tree by name.
 

@@ -38,9 +38,9 @@ DOORS = {
     " batch_moments dead_units directions error_curve exponential_normal_mixture leave_one_out likelihood_dimension"
     " merge_moments outputs_by_components participation_ratio principal_components shapiro_w streamed_spread"
     " two_gamma_mixture two_nn_dimension",
-    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers conv dense init_bias"
-    " init_conv init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
-    " with_gates",
+    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers"
+    " autoencoder_weights conv dense init_bias init_conv init_dense init_gate init_kernel init_liveness mlp"
+    " num_mlp_multiply_adds num_mlp_parameters unit_gates with_gates",
     "plots": "Look STYLE band bands colors curves ends grid legend legend_beside log_axis looks points save style"
     " subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
@@ -50,7 +50,8 @@ DOORS = {
     " versions write_arrays",
     "statistics": "Break Direction Estimate Front LAWS Part Verdict bootstrap_interval claim describe"
     " equivalence_ratio equivalence_verdict family fit_break fit_laws front holm median_interval not_decided"
-    " on_front paired_difference range_verdict seeds_to_settle size_at smallest_sample trend trend_verdict verdict",
+    " on_front paired_difference range_verdict rank_agreement seeds_to_settle size_at smallest_sample trend"
+    " trend_verdict verdict",
     "studies": "Arm ArmView Arms Claim Command DatasetFlags Flags FormsFlags Learned Picture Setup Study"
     " TrainingFlags above across any_part before_and_after below better between columns each equal exactly flag gain"
     " gain_over gains grids listed listing opening pages per still_open summary trending unclear versus within"

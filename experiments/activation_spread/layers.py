@@ -12,16 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import gaussian_kde
 
+from experiments.common.layers import FREE, w_of
 from experiments.common.widths import measured
 from jaxsize.data import Form
-from jaxsize.errors import InputError
 from jaxsize.learners import task_of
 from jaxsize.measures import (
     Moments,
     dead_units,
     exponential_normal_mixture,
     leave_one_out,
-    shapiro_w,
     streamed_spread,
     two_gamma_mixture,
 )
@@ -30,9 +29,6 @@ from jaxsize.results import Folder, write_arrays
 from jaxsize.studies import ArmView, Learned, Setup
 from jaxsize.trees import Tree
 from jaxsize.units import activations
-
-FREE = 1e-4
-"""A unit whose removal costs less than this of the mean loss is not needed (the ablation count of C6)."""
 
 
 def measure_layer(batch: Batch, rows: int) -> Callable[[Tree], tuple[Moments, jax.Array]]:
@@ -54,14 +50,6 @@ def measure_layer(batch: Batch, rows: int) -> Callable[[Tree], tuple[Moments, ja
         return moments, growth
 
     return measure
-
-
-def w_of(spreads: np.ndarray, **samples: Any) -> float:
-    """Return the median W of samples of the spreads that are not 0; NaN where it has none."""
-    try:
-        return float(np.nanmedian(shapiro_w(spreads[spreads > 0], **samples)))
-    except InputError:  # fewer than 3 live units, or equal ones
-        return np.nan
 
 
 def density_at_0(spreads: np.ndarray) -> float:

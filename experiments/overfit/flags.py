@@ -38,7 +38,8 @@ class OverfitFlags(DatasetFlags, TrainingFlags):
     random: bool = True
     """The same networks are also trained from random weights. --no-random leaves them out."""
     rows: tuple[int, ...] = (100, 400)
-    """So many images are to be reproduced exactly, by networks whose widths are learned.
+    """So many images are to be reproduced exactly, by networks whose widths are learned, and by networks that are put
+    together without training; by the latter also all images, 60000 at most.
     100 1000 10000 unless the data set is digits."""
     exact_widths: tuple[int, ...] = (64, 16, 32, 128)
     """Units of those networks before training: of the encoder, latent ones, and of the decoder's layers, the first of

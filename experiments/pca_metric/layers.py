@@ -4,15 +4,15 @@ It is measured once, when all networks of a data set in a form are trained, and 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.common.networks import mlps
+from experiments.common.layers import Layer, counts_of, enough_of, layer_of
 from experiments.common.widths import measured
-from jaxsize.data import Dataset, noise_like
+from jaxsize.data import noise_like
 from jaxsize.gates import relu
 from jaxsize.measures import (
     PrincipalComponents,
@@ -27,7 +27,6 @@ from jaxsize.programs import Batch
 from jaxsize.results import Folder, write_arrays
 from jaxsize.studies import ArmView, Learned, Setup
 from jaxsize.trees import Tree
-from jaxsize.units import activations
 
 KINDS = ("rows", "columns", "random")
 """The directions of `measures.directions`: the components, what the journal took for them, and the control."""
@@ -39,51 +38,8 @@ NUMBERS = (
     *("noise_classes", "noise_accuracy", "noise_enough", *(f"noise_{name}" for name in SAYS)),
 )
 """The numbers that are kept of every network."""
-STEPS = 4
-"""How many numbers of kept directions per doubling accuracies are measured for."""
 ROUNDING = 1e-15
 """The smallest variance that is told from 0, as a share of the largest: that of sums in float64."""
-
-
-class Layer(NamedTuple):
-    """The one hidden layer of networks of a width."""
-
-    hidden: Callable[[Tree, Any], jax.Array]
-    """(parameters, rows of inputs [N, D]) -> what the units put out before the activation, [N, U]."""
-    outputs: Callable[[Tree, jax.Array], jax.Array]
-    """(parameters, values of the units before the activation [N, U]) -> outputs [N, O]."""
-
-
-def layer_of(dataset: Dataset, width: int) -> Layer:
-    """Return the hidden layer of the networks of a width.
-
-    Both functions are the network itself with another activation: none, so that what its output layer reads is what
-    units put out before their activation, or one that puts given values in place of theirs.
-    """
-    bare = mlps(dataset, gate=None, activation=lambda values: values)((width,))
-
-    def hidden(params: Tree, inputs: Any) -> jax.Array:
-        (values,) = activations(bare.apply, params, jnp.asarray(inputs)).values()
-        return values
-
-    def outputs(params: Tree, values: jax.Array) -> jax.Array:
-        replaced = mlps(dataset, gate=None, activation=lambda _: relu(values))((width,))
-        return replaced.apply(params, jnp.zeros((len(values), dataset.num_inputs), values.dtype))
-
-    return Layer(hidden, outputs)
-
-
-def counts_of(width: int) -> tuple[int, ...]:
-    """Return the numbers of directions for which accuracies are measured: 0, then four per doubling, and the width.
-
-    Example:
-        >>> counts_of(8)
-        (0, 1, 2, 3, 4, 5, 6, 7, 8)
-        >>> counts_of(30)[9:]
-        (10, 11, 13, 16, 19, 23, 27, 30)
-    """
-    steps = np.round(2 ** (np.arange(STEPS * np.log2(width)) / STEPS)).astype(int)
-    return tuple(sorted({0, *steps.tolist(), width}))
 
 
 def covariance_of(inputs: Any) -> np.ndarray:
@@ -114,18 +70,6 @@ def break_of(spectrum: np.ndarray) -> int:
     """
     logarithms = np.log(np.maximum(spectrum, ROUNDING * spectrum[0]))
     return int(np.argmax(logarithms[:-1] - logarithms[1:])) + 1
-
-
-def enough_of(accuracies: np.ndarray, counts: Sequence[int]) -> int:
-    """Return the first number of directions from which on 99 % of the accuracy with all of them is reached.
-
-    Example:
-        >>> enough_of(np.array([0.1, 0.992, 0.9, 0.995, 1.0]), (0, 1, 2, 4, 8))
-        4
-    """
-    reached = accuracies >= 0.99 * accuracies[-1]
-    stays = np.logical_and.accumulate(reached[::-1])[::-1]
-    return counts[int(np.argmax(stays))]
 
 
 def _scorer(layer: Layer, counts: Sequence[int], centred: bool) -> Callable[..., jax.Array]:

@@ -4,22 +4,21 @@ The source is seed `003_d2c286111c329776.txt`, "Pre-Task": units are ordered by 
 running spread of their outputs. Both are measured on rows at the end of an epoch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
+from jaxsize import measures
 from jaxsize.errors import InputError
-from jaxsize.gates.leaves import hand_in, read_sizes, units_beside
-from jaxsize.gates.ramp import size_gates
+from jaxsize.gates.leaves import read_sizes, units_beside
 from jaxsize.learners.tasks import Task
 from jaxsize.networks.network import Network
 from jaxsize.trees import Tree
 from jaxsize.units.activations import activations
 
 Measure = Literal["spread", "leave_one_out"]
-UNITS_AT_ONCE = 32
 
 
 def measure_units(
@@ -69,11 +68,9 @@ def spreads(
     Returns:
         By gate, such as `hidden.0`, the standard deviations [U] over rows, and over positions where units have several.
     """
-    widths = {name: units_beside(params, name) for name in read_sizes(params)}
-    several = [name for name, width in widths.items() if width > 1]  # the order of one unit is known
+    several, alone = _in_order(params)
     values = activations(apply, params, inputs, names=several)
-    alone = jnp.zeros(1)
-    return {name: _spread(values[name], weights) if name in values else alone for name in widths}
+    return {name: _spread(values[name], weights) if name in values else alone for name in read_sizes(params)}
 
 
 def _spread(values: jax.Array, weights: jax.Array | None) -> jax.Array:
@@ -100,7 +97,7 @@ def leave_one_out(
 ) -> dict[str, jax.Array]:
     """Compute by how much the mean loss grows when one unit is removed, for each unit in turn.
 
-    A unit is removed by a gate of 0 in place of its own; the other units keep their gates.
+    The other units keep their gates; see `measures.leave_one_out`.
 
     Args:
         network: a network with ramp gates, of any kind.
@@ -111,25 +108,14 @@ def leave_one_out(
         weights: of the rows, [B]. None: all count alike.
 
     Returns:
-        By gate, such as `hidden.0`, the growth of the loss [U]; it is below 0 where the loss falls.
+        By gate, such as `hidden.0`, the growth of the loss [U]; it is below 0 where the loss falls. 0 for the unit of a
+        layer that has one only.
     """
-    own = {name: size_gates(size, slope, units_beside(params, name)) for name, (size, slope) in _ramps(params).items()}
-
-    def loss_with(gates: Mapping[str, jax.Array]) -> jax.Array:
-        losses = task.loss(network.apply(hand_in(params, gates), inputs), targets)
-        return jnp.mean(losses) if weights is None else _weighted_mean(losses, weights)
-
-    def growth(name: str) -> jax.Array:
-        def loss_without(unit: jax.Array) -> jax.Array:
-            return loss_with({name: own[name].at[unit].set(0)})
-
-        return jax.lax.map(loss_without, jnp.arange(own[name].size), batch_size=UNITS_AT_ONCE) - whole
-
-    whole = loss_with({})
-    return {name: growth(name) for name in own}
+    several, alone = _in_order(params)
+    left_out = measures.leave_one_out(network.apply, params, inputs, targets, task.loss, names=several, weights=weights)
+    return {name: left_out.growth.get(name, alone) for name in read_sizes(params)}
 
 
-def _ramps(params: Tree) -> dict[str, tuple[jax.Array, jax.Array]]:
-    """Return size and slope of every ramp gate, by name."""
-    slopes = read_sizes(params, "slope")
-    return {name: (jnp.asarray(size), slopes[name]) for name, size in read_sizes(params).items()}
+def _in_order(params: Tree) -> tuple[list[str], jax.Array]:
+    """Return the gates of more than one unit, whose order matters, and what is said of the unit of the others, [1]."""
+    return [name for name in read_sizes(params) if units_beside(params, name) > 1], jnp.zeros(1)

@@ -48,6 +48,7 @@ def leave_one_out(
     loss: Callable[[Any, Any], jax.Array],
     *,
     names: Iterable[str] | None = None,
+    weights: Array | None = None,
 ) -> LeftOut:
     """Compute by how much the mean loss of a network grows when one unit is left out, for each unit in turn.
 
@@ -65,12 +66,13 @@ def leave_one_out(
         loss: outputs [B, ...] and targets [B, ...] -> the loss of every row, [B], such as `Task.loss`.
         names: whose units are left out: groups, gates or layers. None: all groups that weights read, except inputs and
             those that reach the outputs.
+        weights: how much each row counts, [N], 0 or more. None: all alike.
 
     Returns:
         The loss with all units, and its growth without each.
 
     Raises:
-        InputError: when weights read no units of a name, or numbers of rows differ.
+        InputError: when no weights of the network read the units of a name, or numbers of rows differ.
 
     Example:
         >>> import jax.numpy as jnp
@@ -90,6 +92,8 @@ def leave_one_out(
     num_rows = len(inputs)
     if len(targets) != num_rows or not num_rows:
         raise InputError(f"expected targets of {num_rows} rows, 1 or more, got {len(targets)}", field="targets")
+    if weights is not None and len(weights) != num_rows:
+        raise InputError(f"expected weights of {num_rows} rows, got {len(weights)}", field="weights")
     rows = min(ROWS, num_rows)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), params)
     some = jax.ShapeDtypeStruct((rows, *inputs.shape[1:]), inputs.dtype)
@@ -97,21 +101,29 @@ def leave_one_out(
     wanted = _wanted(groups, names)
     at_once = max(1, BYTES // _bytes_of(apply, shapes, some))
 
-    def growths(batch: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def growths(batch: tuple[jax.Array, ...]) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return the mean loss of some rows, and what it grows by without each unit."""
-        whole = loss(apply(params, batch[0]), batch[1])
+        inputs, targets, *shares = batch
+        whole = loss(apply(params, inputs), targets)
+
+        def mean(losses: jax.Array) -> jax.Array:
+            return jnp.mean(losses * shares[0] if shares else losses)
 
         def without(group: str, unit: jax.Array) -> jax.Array:
-            return jnp.mean(loss(apply(_without(groups, group, params, unit), batch[0]), batch[1]) - whole)
+            return mean(loss(apply(_without(groups, group, params, unit), inputs), targets) - whole)
 
         def of_group(group: str) -> jax.Array:
             units = jnp.arange(groups[group].size)
             return jax.lax.map(lambda unit: without(group, unit), units, batch_size=min(at_once, len(units)))
 
-        return jnp.mean(whole), {name: of_group(group) for name, group in wanted.items()}
+        return mean(whole), {name: of_group(group) for name, group in wanted.items()}
 
     times, rest = divmod(num_rows, rows)
     whole, parts = num_rows - rest, (inputs, targets)
+    if weights is not None:
+        weights = jnp.asarray(weights)
+        average = jnp.sum(weights) / num_rows  # 0 where nothing weighs anything: then nothing grows
+        parts += (weights / jnp.maximum(average, jnp.finfo(weights.dtype).tiny),)
     blocks = jax.tree.map(lambda part: part[:whole].reshape(times, rows, *part.shape[1:]), parts)
     means = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), jax.lax.map(growths, blocks))
     if rest:

@@ -9,6 +9,7 @@ from jaxsize.statistics.estimates import Estimate, describe, median_interval, sm
 from jaxsize.statistics.fronts import Front, front, on_front, size_at
 from jaxsize.statistics.growth_laws import LAWS, fit_laws
 from jaxsize.statistics.planning import seeds_to_settle
+from jaxsize.statistics.ranks import rank_agreement
 from jaxsize.statistics.trends import trend
 from jaxsize.statistics.verdicts import (
     Verdict,
@@ -42,6 +43,7 @@ __all__ = [
     "on_front",
     "paired_difference",
     "range_verdict",
+    "rank_agreement",
     "seeds_to_settle",
     "size_at",
     "smallest_sample",

@@ -41,7 +41,7 @@ def existing(values: np.ndarray, missing: ArrayLike | None, what: str) -> tuple[
     mask = np.asarray(missing)
     if mask.dtype != bool or mask.shape != values.shape[:1]:
         raise InputError(f"missing must be bool [{len(values)}], got {mask.dtype}{list(mask.shape)}")
-    note = f"{np.count_nonzero(mask)} of {mask.size} {what} never existed" if mask.any() else ""
+    note = f"{np.count_nonzero(mask)} of {mask.size} {what} left out by design" if mask.any() else ""
     return values[~mask], note
 
 

@@ -86,11 +86,15 @@ def _claim(name: str, form: str, judged: Mapping[str, Any]) -> str:
         line += f"\n  What would settle it: {judged['settle']}"
     if not judged["parts"]:
         return line
-    ranges = [part.get("is_range", False) for part in judged["parts"] if part["low"] is not None]
+    shown = counting or judged["parts"]
+    ranges = [part.get("is_range", False) for part in shown if part["low"] is not None]
     interval = "smallest .. largest" if ranges and all(ranges) else "95 % interval"
-    cells = [_part(part, all_ranges=bool(ranges) and all(ranges)) for part in judged["parts"]]
+    cells = [_part(part, all_ranges=bool(ranges) and all(ranges)) for part in shown]
     header = ["part", "estimate", interval, "n", "p", "verdict"]
-    return f"{line}\n{fit_table(header, cells, width=WIDTH, keys=1)}"
+    aside = len(judged["parts"]) - len(shown)
+    verb = "parts do" if aside > 1 else "part does"
+    more = f"\n  {aside} more {verb} not count: report.html has them, and why." * bool(aside)
+    return f"{line}\n{fit_table(header, cells, width=WIDTH, keys=1)}{more}"
 
 
 def _wrapped(text: str) -> str:

@@ -1,7 +1,7 @@
 """Teams without dead units: the runs of a cohort cut out of the teams that they are in."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -12,6 +12,7 @@ from jaxsize.programs.epoch import TrainState
 from jaxsize.programs.run_axis import stack, unstack
 from jaxsize.resizing._regrouping import Cohort
 from jaxsize.training._team import Team
+from jaxsize.trees import Tree
 from jaxsize.units.compaction import compact
 from jaxsize.units.groups import UnitGroups
 
@@ -22,6 +23,7 @@ def narrower_team(
     groups: UnitGroups,
     names: Sequence[str],
     optimizer: optax.GradientTransformation,
+    loss_fn: Callable[[Tree], jax.Array] | None,
     teams: Sequence[Team],
     live: Sequence[dict[str, np.ndarray]],
 ) -> Team:
@@ -33,6 +35,7 @@ def narrower_team(
         groups: the unit groups at the cohort's widths.
         names: the groups that can lose units, in the order of the widths.
         optimizer: the learner's optimiser, by which the states are trained.
+        loss_fn: what the learner minimises, if exact removal rests on it.
         teams: the present teams.
         live: of each of `teams` the live units by group, bool [runs of the team, width].
 
@@ -53,6 +56,7 @@ def narrower_team(
             host.params,
             {name: masks[name][members] for name in names},
             optimizer=optimizer,
+            loss_fn=loss_fn,
             opt_state=host.opt_state,
             bookkeeping=host.bookkeeping,
             survivors={name: units[members] for name, units in team.survivors.items()},

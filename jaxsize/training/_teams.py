@@ -18,7 +18,7 @@ from jaxsize.results import checkpoints
 from jaxsize.training._compiler import Compiler
 from jaxsize.training._narrowing import narrower_team
 from jaxsize.training._restoring import saved_cohorts, team_template
-from jaxsize.training._team import FinalNetwork, Team, removable
+from jaxsize.training._team import FinalNetwork, Team, loss_of, removable
 from jaxsize.training._widening import wider_team, wider_widths
 from jaxsize.trees import Tree
 from jaxsize.units.compaction import compact
@@ -42,12 +42,15 @@ class Teams:
         self.groups = UnitGroups({}, {}, {}, ())
         if batch.learner.outputs is not None:
             self.groups = unit_groups(batch.learner.outputs, self.params_shape, batch.input_shape)
+        self.loss_fn = None
         self.names: list[str] = []
         """The groups that can lose units, or get more, in the order of `Widths`."""
         if batch.widening is not None:
             self.names = [name for name, group in self.groups.groups.items() if group.ordered and not group.fixed]
         elif batch.shrinking is not None:
-            self.names = removable(batch.name, batch.learner, self.groups, self.params_shape)
+            loss_fn = loss_of(batch.learner, batch.input_shape, batch.dataset.train.targets)
+            self.names, by_loss = removable(batch.name, batch.learner, self.groups, self.params_shape, loss_fn)
+            self.loss_fn = loss_fn if by_loss else None
         self.full: Widths = tuple(self.groups[name].size for name in self.names)
         self.optimizer = batch.learner.optimizer(batch.learner.hparams())
         self._cost = functools.cache(self._multiply_adds)
@@ -107,7 +110,7 @@ class Teams:
         as if it had not.
         """
         live = team.groups.live_by_gate(self.batch.learner.live(team.host.bookkeeping))
-        opened = team.groups.live(team.host.params)
+        opened = team.groups.live(team.host.params, quiet=True)  # `removable` has warned
         return {name: live[name] | opened[name] for name in self.names}
 
     def _multiply_adds(self, widths: Widths) -> float:
@@ -167,7 +170,16 @@ class Teams:
         if new:
             programs = self.compiler.finish(new, _devices(stay))
             made = [
-                narrower_team(cohort, program, self._groups_at(cohort.widths), self.names, self.optimizer, teams, live)
+                narrower_team(
+                    cohort,
+                    program,
+                    self._groups_at(cohort.widths),
+                    self.names,
+                    self.optimizer,
+                    self.loss_fn,
+                    teams,
+                    live,
+                )
                 for cohort, program in zip(new, programs, strict=True)
             ]
             teams = sorted(stay + made, key=lambda team: team.cohort)

@@ -1,9 +1,10 @@
 """Units of any network: which belong together, how they are removed or put in another order, and what they cost."""
 
+from jaxsize.units._group import Group
 from jaxsize.units._places import Place
 from jaxsize.units.activations import activations
 from jaxsize.units.compaction import Compacted, compact
-from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units.groups import UnitGroups
 from jaxsize.units.padding import pad_units
 from jaxsize.units.prices import Per, unit_prices
 from jaxsize.units.pruning import prune_by_magnitude

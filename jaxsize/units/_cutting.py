@@ -126,7 +126,8 @@ def cut_bookkeeping(groups: UnitGroups, bookkeeping: Tree, plans: Mapping[str, K
     """
     gates = {gate.leaf for group in groups.groups.values() for gate_set in group.gates for gate in gate_set}
     gates |= set(filter(is_gate, groups.axes))  # also of groups that nothing closes
-    by_name = {gate_name(leaf): leaf for leaf in gates} | {leaf: leaf for leaf in gates}
+    by_what_they_do = frozenset[str]().union(*(group.recognised for group in groups.groups.values()))
+    by_name = {gate_name(leaf): leaf for leaf in gates - by_what_they_do} | {leaf: leaf for leaf in gates}
 
     def cut(path: tuple, leaf: Array) -> Array:
         gate = next((by_name[part] for part in path_parts(path) if part in by_name), None)

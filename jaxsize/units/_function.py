@@ -1,5 +1,6 @@
 """The function that unit groups were read from, and the same function at other sizes, however it was written."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -26,12 +27,14 @@ class Function(NamedTuple):
     """The further arguments, likewise."""
     fingerprint: str
     """Of its program at these shapes (see `_program/fingerprint.py`)."""
-    at_other_sizes: Callable[..., Any]
+    at_other_sizes: Callable[[Mapping[Axis, int] | None], Callable[..., Any]]
     """What `at_other_sizes` makes of it."""
 
 
-def at_other_sizes(apply: Callable[..., Any], axes: Mapping[str, tuple[Axis, ...]]) -> Callable[..., Any]:
-    """Make a function of parameters of other sizes, also where a function fixes its sizes itself.
+def at_other_sizes(
+    apply: Callable[..., Any], axes: Mapping[str, tuple[Axis, ...]]
+) -> Callable[[Mapping[Axis, int] | None], Callable[..., Any]]:
+    """Make functions of parameters of other sizes, also where a function fixes its sizes itself.
 
     The function is traced at its own sizes, once for all shapes of its further arguments, and the equations are run at
     the sizes of the parameters given (`_program/replay.py`).
@@ -39,6 +42,10 @@ def at_other_sizes(apply: Callable[..., Any], axes: Mapping[str, tuple[Axis, ...
     Args:
         apply: the function.
         axes: the axes of every parameter, by path, at the sizes that it takes.
+
+    Returns:
+        Makes such a function, given the sizes of the atoms that have others; given None, the function works them out
+        from the shapes of its parameters.
     """
     traces: dict[Any, tuple] = {}
 
@@ -58,19 +65,28 @@ def at_other_sizes(apply: Callable[..., Any], axes: Mapping[str, tuple[Axis, ...
             traces[key] = *tied(closed, of_inputs), jax.tree.structure(results)
         return traces[key]
 
-    def apply_at_other_sizes(params: Tree, *inputs: Any) -> Any:
-        leaves = named_leaves(params)
-        if set(leaves) != set(axes):
-            raise InputError(f"apply: expected the parameters {', '.join(axes):.200}, got {', '.join(leaves):.200}")
-        sizes = sizes_in({name: jnp.shape(leaf) for name, leaf in leaves.items()}, axes)
+    def run(sizes: Mapping[Axis, int] | None, params: Tree, *inputs: Any) -> Any:
+        shapes = {name: jnp.shape(leaf) for name, leaf in named_leaves(params).items()}
+        if set(shapes) != set(axes):
+            raise InputError(f"apply: expected the parameters {', '.join(axes):.200}, got {', '.join(shapes):.200}")
+        sizes = sizes_in(shapes, axes) if sizes is None else sizes
+        _require_shapes(shapes, axes, sizes)
         program, copies, results = traced(params, inputs)
         replay = Replay(sizes_of(copies, sizes, "the function"))
-        arrays = [
-            leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf) for leaf in jax.tree.leaves((params, inputs))
-        ]
-        return jax.tree.unflatten(results, map(jnp.asarray, replay.call(program.calls[0], arrays)))
+        outputs = replay.call(program.calls[0], list(map(_array, jax.tree.leaves((params, inputs)))))
+        return jax.tree.unflatten(results, map(_array, outputs))
 
-    return apply_at_other_sizes
+    return lambda sizes: functools.partial(run, sizes)
+
+
+def _require_shapes(
+    shapes: Mapping[str, tuple[int, ...]], axes: Mapping[str, tuple[Axis, ...]], sizes: Mapping[Axis, int]
+) -> None:
+    """Refuse parameters of shapes that the sizes of atoms do not give."""
+    for name, of_leaf in axes.items():
+        expected = [size_with(axis, sizes) for axis in of_leaf]
+        if expected != list(shapes[name]):
+            raise InputError(f"expected {expected}, by the sizes of the groups, got {list(shapes[name])}", field=name)
 
 
 def _array(leaf: Any) -> jax.Array:
@@ -83,9 +99,6 @@ def sizes_in(shapes: Mapping[str, tuple[int, ...]], axes: Mapping[str, tuple[Axi
     Args:
         shapes: of every parameter, by path.
         axes: the axes of every parameter, by path.
-
-    Raises:
-        InputError: when no sizes of the atoms give these shapes.
     """
     sizes: dict[Axis, int] = {}
 
@@ -110,8 +123,4 @@ def sizes_in(shapes: Mapping[str, tuple[int, ...]], axes: Mapping[str, tuple[Axi
         for name, of_leaf in axes.items():
             for axis, size in zip(of_leaf, shapes[name], strict=False):
                 solve(axis, size)
-    for name, of_leaf in axes.items():
-        expected = [size_with(axis, sizes) for axis in of_leaf]
-        if expected != list(shapes[name]):
-            raise InputError(f"expected {expected}, as other parameters have it, got {list(shapes[name])}", field=name)
     return sizes

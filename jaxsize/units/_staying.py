@@ -1,12 +1,12 @@
-"""Which units stay when others are removed: given as masks or indices, filled up to a width, and checked."""
+"""Which units stay in a group: live ones as they are given, by mask or by index, and dead ones that fill up a width."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Array, Tree
-from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.trees import Array
+from jaxsize.units._group import Group
 
 
 def all_units(group: Group, num_runs: int | None) -> np.ndarray:
@@ -46,15 +46,6 @@ def as_mask(group: Group, given: Array | Sequence[int], num_runs: int | None) ->
     return mask
 
 
-def require_removable(group: Group, width: int, exact: bool) -> None:
-    """Refuse to cut a group that can lose no units, or not exactly."""
-    if width == group.size:
-        return
-    why = group.fixed or (group.inexact if exact else "")
-    if why:
-        raise InputError(f"compact: {group.name} ({group.places[0].leaf}) cannot lose units: {why}")
-
-
 def filled(group: Group, mask: np.ndarray, width: int) -> np.ndarray:
     """List the units that stay, ascending, int [width] or [R, width]: the live ones, then the first dead ones."""
     most = int(mask.sum(-1).max())
@@ -66,27 +57,3 @@ def filled(group: Group, mask: np.ndarray, width: int) -> np.ndarray:
             f"compact: {group.name}: only its last units can be removed, since {group.ordered} counts them"
         )
     return index
-
-
-def require_closed(groups: UnitGroups, params: Tree, staying: Mapping[str, np.ndarray], whose: str = "") -> None:
-    """Refuse to remove a unit that has an open gate.
-
-    Args:
-        groups: the unit groups.
-        params: the parameters with the gates.
-        staying: the units that stay, per group.
-        whose: which gates these are, as `slow `, where they are not the network's own.
-    """
-    live = groups.live(params)
-    for name, index in staying.items():
-        if index.shape[-1] == groups[name].size:
-            continue
-        gone = np.ones_like(live[name])
-        np.put_along_axis(gone, index, False, -1)
-        if (opened := np.argwhere(gone & live[name])).size:
-            *run, unit = opened[0].tolist()
-            unit_text = f"unit {unit}" + (f" of run {run[0]}" if run else "")
-            gates = " or ".join(sorted(" and ".join(map(str, gate_set)) for gate_set in groups[name].gates))
-            raise InputError(
-                f"compact: {name}: {unit_text} is to be removed but its {whose}gate is open, expected {gates}"
-            )

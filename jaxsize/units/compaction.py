@@ -9,17 +9,18 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.trees import Array, Tree, named_leaves, with_leaves
 from jaxsize.units._cutting import cut_bookkeeping, cut_opt_state, gather, one_run
-from jaxsize.units._optimizer_states import require_per_unit
+from jaxsize.units._gradients import gradients_of
+from jaxsize.units._optimizer_steps import require_per_unit
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import kept_of
+from jaxsize.units._refusals import require_closed, require_removable, require_same_gradients, warn_if_it_runs
 from jaxsize.units._state_owners import is_pair
-from jaxsize.units._staying import all_units, as_mask, checked_survivors, filled, require_closed, require_removable
+from jaxsize.units._staying import all_units, as_mask, checked_survivors, filled
 from jaxsize.units.groups import UnitGroups
 
 
@@ -68,9 +69,16 @@ def compact(
     averages: Tree = None,
     survivors: Mapping[str, Array] | None = None,
     widths: Mapping[str, int] | None = None,
+    loss_fn: Callable[[Tree], Any] | None = None,
     exact: bool = True,
 ) -> Compacted:
     """Remove the units that are not live from everything that has one entry per unit.
+
+    With `exact`, outputs and all later steps are those of the masked twin, on these conditions. The loss depends on the
+    units through the network alone, or is given as `loss_fn`, by which that is seen: a sum of squares of weights is
+    harmless to an optimiser that takes every entry by itself, as Adam does; a mean or a norm of weights is not. The
+    groups were read off the function that is trained: where only that draws random numbers for every unit, as dropout
+    does, later steps have the same law, but draw others (see `Group.in_law`).
 
     A batch of R runs has a leading axis [R] in every array. NumPy arrays stay NumPy arrays, JAX arrays stay JAX arrays.
     Nothing that is given is changed.
@@ -81,7 +89,7 @@ def compact(
             which the fast ones are those of the function. A unit that goes then has to be closed in both, since the
             slow gate comes to stand for the fast one when they are synchronised.
         live: per group which units stay, either bool [U] or their indices, int [n] (for a batch of runs bool [R, U] or
-            int [R, n]). Groups that are not named stay whole.
+            int [R, n]). Groups that are not named stay whole; if none is, a warning says why nothing can be removed.
         optimizer: the optax transformation that made `opt_state`.
         opt_state: the optimiser's state; every leaf that is shaped like a parameter is cut like this parameter.
         trained: picks the part of `params` that the optimiser was given, such as
@@ -96,6 +104,11 @@ def compact(
         widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs:
             the largest number of live units of any run). Where a run has fewer live units, its first dead units fill
             the width up, so that runs share their shapes. At least one unit stays.
+        loss_fn: (params) -> the loss [] that is trained, with data of any kind in it; or values from which the loss
+            follows. Of its program, which must take its sizes from the parameters (`units.resizable` makes a network
+            do so), the gradients are read. It must be given if the optimiser sums over the gradients of units, as clipping by a global norm does: dead units must
+            have none then, neither of an L2 penalty nor of a gate such as jnp.maximum(gate, 0), whose derivative at 0
+            is one half.
         exact: whether to refuse what would change the network's outputs, or how it goes on training.
 
     Returns:
@@ -105,7 +118,7 @@ def compact(
         InputError: when units are out of range or repeated; when a group is unknown, fixed or not exact; when a width
             is below the number of live units or above that of all units; when a unit that goes has an open gate; when
             parameters have other shapes than the groups; when the optimiser's state cannot be cut, or its next steps
-            would change.
+            would change, or do so with some losses and `loss_fn` is not given; when the gradients of `loss_fn` would.
 
     Example:
         >>> import numpy as np
@@ -121,6 +134,10 @@ def compact(
         >>> apply(params, inputs).tolist(), apply(small.params, inputs).tolist()
         ([[6.0, 6.0]], [[6.0, 6.0]])
     """
+    if exact and not live and (obstacles := groups.obstacles()):
+        warnings.warn(
+            f"compact: `live` names no group, so that nothing is removed: {'; '.join(obstacles)}", stacklevel=2
+        )
     together = type(params)  # of fast and slow parameters, where they are such a pair
     params, slow = params if is_pair(params) else (params, None)
     leaves = named_leaves(params)
@@ -135,20 +152,25 @@ def compact(
         staying[name] = kept[groups.atoms[name]] = filled(group, mask, width)
     if unknown := set(widths or {}) - set(live):
         raise InputError(f"compact: expected widths of groups in `live` ({', '.join(live)}), got {min(unknown)!r}")
+    cut = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
+    gradients = None
     if exact:
         require_closed(groups, params, staying)
         if slow is not None:
             require_closed(groups, slow, staying, "slow ")
+        if loss_fn is not None and cut:
+            gradients = gradients_of(loss_fn, one_run(params, num_runs), groups)
+            require_same_gradients(groups, gradients, cut)
 
     plans = {leaf: tuple(kept_of(axis, kept) for axis in axes) for leaf, axes in groups.axes.items()}
 
-    def cut(tree: Tree) -> Tree:
+    def without_units(tree: Tree) -> Tree:
         of_tree = named_leaves(tree)
         if _num_runs(groups, of_tree) != num_runs:
             raise InputError("compact: expected as many runs in all trees of parameters, got different numbers")
         return with_leaves(tree, {leaf: gather(value, plans[leaf], num_runs) for leaf, value in of_tree.items()})
 
-    smaller = cut(params)
+    smaller = without_units(params)
     if opt_state is not None:
         if optimizer is None:
             raise InputError("compact: expected the optimizer that made `opt_state`, got None")
@@ -159,18 +181,17 @@ def compact(
         names = for_optimizer(with_leaves(params, {leaf: leaf for leaf in leaves}))
         before, after = (one_run(for_optimizer(tree), num_runs) for tree in (params, smaller))
         if exact:
-            lost = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
-            require_per_unit(optimizer, before, names, groups, lost)
+            require_per_unit(optimizer, before, names, groups, cut, gradients)
         opt_state = cut_opt_state(optimizer, opt_state, before, after, names, groups, kept, num_runs)
-    if any(index.shape[-1] < groups[name].size and groups[name].own_size for name, index in staying.items()):
-        _warn_if_it_runs(groups, one_run(smaller, num_runs))
+    if any(groups[name].own_size for name in cut):
+        warn_if_it_runs(groups, one_run(smaller, num_runs))
     original = {name: all_units(group, num_runs) for name, group in groups.groups.items()}
     original |= {name: checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
     return Compacted(
-        smaller if slow is None else together(smaller, cut(slow)),
+        smaller if slow is None else together(smaller, without_units(slow)),
         opt_state,
         cut_bookkeeping(groups, bookkeeping, plans, num_runs),
-        _cut_averages(averages, cut),
+        _cut_averages(averages, without_units),
         groups.resized({name: index.shape[-1] for name, index in staying.items()}),
         {
             name: np.take_along_axis(ids, staying[name], -1) if name in staying else ids
@@ -200,19 +221,3 @@ def _cut_averages(averages: Tree, cut: Callable[[Tree], Tree]) -> Tree:
         return None
     several = type(averages) in (tuple, list)
     return type(averages)(map(cut, averages)) if several else cut(averages)
-
-
-def _warn_if_it_runs(groups: UnitGroups, smaller: Tree) -> None:
-    """Warn where a function that fixes sizes that were cut runs with fewer units, though as another function.
-
-    Args:
-        groups: the unit groups.
-        smaller: the parameters that are left, of one run, as shapes.
-    """
-    assert groups.function is not None  # or no group had `own_size`
-    try:
-        jax.eval_shape(groups.function.apply, smaller, *groups.function.inputs)
-    except Exception:  # the user's function may raise anything, as it should here
-        return
-    problem = "the function fixes sizes itself and runs with these parameters all the same, as another function"
-    warnings.warn(f"compact: {problem}; use the `apply` of what is returned", stacklevel=3)

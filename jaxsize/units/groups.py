@@ -1,6 +1,7 @@
-"""Unit groups: units that live and die together, with every parameter axis that they occupy."""
+"""All unit groups of a function: which units live, and sizes with fewer of them."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxsize.errors import InputError
 from jaxsize.gates._names import gate_name
 from jaxsize.trees import Array, Tree, named_leaves
 from jaxsize.units._function import Function
-from jaxsize.units._group import Group
+from jaxsize.units._group import Group, obstacles, summary
 from jaxsize.units._places import places_of
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import closed_units, resized, size_with
@@ -21,7 +22,10 @@ from jaxsize.units._program.retrace import shapes_with
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class UnitGroups:
-    """All unit groups of a function. `print` shows a table for each group that can lose units, then the other groups.
+    """All unit groups of a function.
+
+    `print` shows how many can lose units, the gates, and how many cannot; then a table for each group that is not
+    fixed, and why the others are.
 
     Example:
         >>> import jax, jaxsize
@@ -47,6 +51,8 @@ class UnitGroups:
     """Multiply-adds of every contraction and convolution."""
     origin: "UnitGroups | None" = None
     """The groups as they were read off the function, if units have been removed since."""
+    gates: frozenset[str] = frozenset()
+    """The paths of all gates, whether they can close units or not."""
     function: Function | None = None
     """The function that the groups were read from, at the sizes that it had then."""
 
@@ -57,19 +63,38 @@ class UnitGroups:
         return self.groups[name]
 
     def __str__(self) -> str:
-        free = [str(group) for group in self.groups.values() if not group.fixed]
-        rest = [f"{name}: {group.size}, {group.fixed}" for name, group in self.groups.items() if group.fixed]
-        return "\n\n".join(free + (["fixed:\n" + "\n".join(f"  {line}" for line in rest)] if rest else []))
+        parts = [summary(self.groups, [leaf for leaf in self.axes if leaf in self.gates])]
+        parts += [str(group) for group in self.groups.values() if not group.fixed]
+        fixed = [f"  {name}: {group.size}, {group.fixed}" for name, group in self.groups.items() if group.fixed]
+        return "\n\n".join(parts + (["\n".join(["fixed:", *fixed])] if fixed else []))
 
-    def live(self, params: Tree) -> dict[str, np.ndarray]:
+    def obstacles(self) -> list[str]:
+        """Say what keeps gates from removing units, a line per gate; of a function without gates, one per group.
+
+        Gates of inputs, which remove no units, are left out.
+
+        Example:
+            >>> import jax, jaxsize
+            >>> network = jaxsize.mlp((4, 3, 2), gate=None)
+            >>> groups = jaxsize.unit_groups(network.apply, network.init(0), jax.numpy.ones((1, 4)))
+            >>> groups.obstacles()[0], groups.obstacles()[1][:37]
+            ('no parameter is a gate', 'hidden.0.kernel[1]: dot_general at ml')
+        """
+        return obstacles(self.groups, self.gates)
+
+    def live(self, params: Tree, *, quiet: bool = False) -> dict[str, np.ndarray]:
         """Tell which units have an open gate.
 
         Args:
             params: the parameters of the function, of one run or of a batch of R runs (a leading axis [R] everywhere).
+            quiet: whether no warning is wanted of gates that can remove no units.
 
         Returns:
-            Per group with gates that can lose units exactly: bool [U], or [R, U] for a batch of runs.
+            Per group with gates that can lose units exactly: bool [U], or [R, U] for a batch of runs. A warning says of
+            every other gate why its units cannot be removed.
         """
+        if not quiet and (obstacles := self.obstacles()):
+            warnings.warn(f"live: units that cannot be removed are left out: {'; '.join(obstacles)}", stacklevel=2)
         leaves = named_leaves(params)
 
         def closed(gate: Gate) -> np.ndarray:
@@ -89,8 +114,10 @@ class UnitGroups:
             Per group of which all gates are given and that can lose units exactly: bool [U], or [R, U].
         """
 
-        def given(group: Group) -> bool:
-            return all(gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set)
+        def given(group: Group) -> bool:  # gates that are known by what they do have no names
+            return not group.recognised and all(
+                gate_name(gate.leaf) in live for gate_set in group.gates for gate in gate_set
+            )
 
         return self._open(lambda gate: ~np.asarray(live[gate_name(gate.leaf)], bool), given)
 
@@ -127,7 +154,7 @@ class UnitGroups:
             name: dataclasses.replace(group, size=new_atoms[name].size, places=places_of(axes, new_atoms[name]))
             for name, group in self.groups.items()
         }
-        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self, self.function)
+        return UnitGroups(groups, axes, new_atoms, costs, self.origin or self, self.gates, self.function)
 
     def shapes(self, params: Tree, sizes: Mapping[str, int]) -> Tree:
         """Compute the shapes of parameters with other numbers of units in some groups.
@@ -205,13 +232,10 @@ class UnitGroups:
         """
         if self.function is None:
             raise InputError("expected groups as `unit_groups` returns them, got some without a function")
-        first = (self.origin or self).groups
-        cut = [name for name, group in self.groups.items() if group.size != first[name].size and group.own_size]
-        run = self.function.at_other_sizes if cut else self.function.apply
-        for name, leaf in named_leaves(params).items() if cut else ():
-            expected = [axis.size for axis in self.axes.get(name, ())]
-            if list(np.shape(leaf)) != expected:
-                raise InputError(f"expected {expected}, the size of the groups, got {list(np.shape(leaf))}", field=name)
+        first = self.origin or self
+        sizes = {first.atoms[name]: group.size for name, group in self.groups.items() if group.size != first[name].size}
+        fixes = any(group.own_size and group.size != first[name].size for name, group in self.groups.items())
+        run = self.function.at_other_sizes(sizes) if fixes else self.function.apply
         return run(params, *inputs)
 
     def _by_atom(self, sizes: Mapping[str, int] | None) -> dict[Axis, int]:

@@ -8,10 +8,11 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.gates.ramp import size_gates
 from jaxsize.trees import Tree, named_leaves
+from jaxsize.units._group import Group
 from jaxsize.units._naming import group_of, is_folded, is_single_unit
 from jaxsize.units._program.entries import units_of
 from jaxsize.units.compaction import compact
-from jaxsize.units.groups import Group, UnitGroups
+from jaxsize.units.groups import UnitGroups
 
 _WHERE = "prune_by_magnitude"
 
@@ -81,7 +82,7 @@ def _folded(groups: UnitGroups, leaves: Mapping[str, np.ndarray]) -> dict[str, n
 
 def _gate(groups: UnitGroups, group: Group, leaves: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """Return the factors that the only gate of a group puts on its units, float64 [U]; None without a gate."""
-    gates = sorted({gate for gate_set in group.gates for gate in gate_set})
+    gates = sorted({gate for gate_set in group.gates for gate in gate_set if gate.leaf not in group.recognised})
     owners = {place.leaf.removesuffix(".value").rpartition(".")[0] for place in group.places}
     ramps = [name for name in leaves if is_folded(name, leaves) and name.removesuffix(".value").endswith("size")]
     ramps = [name for name in ramps if group.ordered and name.removesuffix(".value").rpartition(".")[0] in owners]

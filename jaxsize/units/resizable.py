@@ -33,4 +33,4 @@ def resizable(apply: Callable[..., Any], params: Tree, *inputs: Any) -> Callable
     """
     groups = unit_groups(apply, params, *inputs)
     fixes = groups.function is not None and any(group.own_size for group in groups.groups.values())
-    return groups.function.at_other_sizes if fixes and groups.function is not None else apply
+    return groups.function.at_other_sizes(None) if fixes and groups.function is not None else apply

@@ -11,10 +11,10 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.gates._names import gate_name, is_gate
 from jaxsize.trees import Array
+from jaxsize.units._group import INPUTS, Group
 from jaxsize.units._naming import group_of, is_folded, is_single_unit
 from jaxsize.units._program.axes import Axis, find
-from jaxsize.units.groups import Group, UnitGroups
-from jaxsize.units.reading import INPUTS
+from jaxsize.units.groups import UnitGroups
 
 _WHERE, _ONLY = "network_sizes", "the only unit always stays"
 
@@ -141,8 +141,8 @@ def _owner(groups: UnitGroups, name: str) -> Group:
 
 
 def _gates_of(group: Group) -> set[str]:
-    """Return the names of all gates that take part in closing a group."""
-    return {gate_name(gate.leaf) for gate_set in group.gates for gate in gate_set}
+    """Return the names of all gates that take part in closing a group; those known by what they do have none."""
+    return {gate_name(gate.leaf) for gate_set in group.gates for gate in gate_set if not group.recognised}
 
 
 def _shared_text(name: str, group: Group, others: Sequence[str]) -> str:
@@ -151,9 +151,10 @@ def _shared_text(name: str, group: Group, others: Sequence[str]) -> str:
 
 
 def _gate_leaves(groups: UnitGroups) -> set[str]:
-    """Return the paths of the leaves of gates."""
+    """Return the paths of the leaves of gates: those by name or by `is_gate`, not those known by what they do."""
     closing = {gate.leaf for group in groups.groups.values() for gate_set in group.gates for gate in gate_set}
-    return closing | {leaf for leaf in groups.axes if is_folded(leaf, groups.axes)}
+    by_what_they_do = frozenset[str]().union(*(group.recognised for group in groups.groups.values()))
+    return (closing - by_what_they_do) | {leaf for leaf in groups.axes if is_folded(leaf, groups.axes)}
 
 
 def _counted(groups: UnitGroups, live: Mapping[str, int | Array]) -> dict[str, int]:

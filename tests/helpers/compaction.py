@@ -10,7 +10,6 @@ import numpy as np
 import optax
 
 import jaxsize
-from helpers.compiling import QUICKLY
 from jaxsize.networks.layers import Gate
 from jaxsize.trees import named_leaves, with_leaves
 
@@ -173,7 +172,7 @@ def learner(model, optimizers):
 
         return {name: alone(name, optimizer) for name, optimizer in optimizers.items()}
 
-    return jax.jit(train, compiler_options=QUICKLY)
+    return jax.jit(train)
 
 
 def killed(groups, params, live):
@@ -232,8 +231,12 @@ def differences(model, optimizers, live=None, dtype: type = np.float32, before=5
         every = {name: history[name]["params"] for name in optimizers}
         states = {name: history[name]["opt_state"] for name in optimizers}
     every = {name: killed(groups, start, live)[0] for name, start in every.items()}
+
+    def loss(params):  # what `learner` trains
+        return jnp.mean((model.apply(params, model.inputs.astype(dtype)) - np.ones((len(model.inputs), 3), dtype)) ** 2)
+
     small = {
-        name: jaxsize.compact(groups, every[name], live, optimizer=one, opt_state=states[name])
+        name: jaxsize.compact(groups, every[name], live, optimizer=one, opt_state=states[name], loss_fn=loss)
         for name, one in optimizers.items()
     }
     survivors = {name: next(iter(small.values())).survivors[name] for name in live}

@@ -77,8 +77,9 @@ def closed(groups, params, name, units, gate_set):
 def scrambled(groups, params, name, units, seed, scale=100.0):
     """`params` with everything that these units have, except gates, replaced by random numbers."""
     leaves = {k: np.array(v) for k, v in named_leaves(params).items()}
+    gates = {gate.leaf for gate_set in groups[name].gates for gate in gate_set}  # whatever their names
     for number, leaf in enumerate(leaves):
-        if "liveness" in leaf or not np.issubdtype(leaves[leaf].dtype, np.floating):
+        if "liveness" in leaf or leaf in gates or not np.issubdtype(leaves[leaf].dtype, np.floating):
             continue
         for dim, mask in enumerate(entries(groups, name, leaf, units)):
             lines = np.moveaxis(leaves[leaf], dim, 0)
@@ -109,7 +110,7 @@ def assert_cut_equals_twin(apply, params, *inputs, units=(1, 2)):
         units = [unit for unit in units if unit < group.size][: group.size - 1]
         assert_exact(apply, groups, params, group.name, *inputs, units=units)
         shut = closed(groups, params, group.name, np.array(units), min(group.gates, key=sorted))
-        small = compact(groups, shut, {group.name: groups.live(shut)[group.name]})
+        small = compact(groups, shut, {group.name: groups.live(shut, quiet=True)[group.name]})
         assert small.groups[group.name].size == group.size - len(units)
         chex.assert_trees_all_close(apply(small.params, *inputs), apply(shut, *inputs), rtol=1e-5, atol=1e-5)
     return exact

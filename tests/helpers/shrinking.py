@@ -1,6 +1,7 @@
 """Small batches that are trained with and without removing dead units, and what they leave."""
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ from jaxsize.resizing.shrinking import Shrinking
 from jaxsize.results.folder import open_folder
 from jaxsize.sweeps.columns import gate_columns
 from jaxsize.training import _compiler as compiler
+from jaxsize.training import _teams as teams
 from jaxsize.training import _train as training
 from jaxsize.training.progress import Progress
 
@@ -31,6 +33,7 @@ TEACHER = load("teacher", seed=0, num_rows=60, num_inputs=3, width=2, num_classe
 WIDTHS, NUM_EPOCHS = (3, 8, 6, 3), 5
 SETTINGS = [(penalty, seed) for penalty in (0.0, 0.03, 1.0) for seed in (0, 1)]
 EAGER = Shrinking(program_cost=0, multiple=1, factor=4, hysteresis=0, ahead=False)  # widths 1, 4 and what there is
+FEW_WIDTHS = dataclasses.replace(EAGER, min_width=4)  # 4 and what there is, so that few programs are compiled
 GATED = mlp(WIDTHS, liveness="uniform")
 
 
@@ -88,11 +91,33 @@ def make_batch(
 
 
 def share_programs(patch):
-    """What is compiled once serves every batch with the same learner, data and shapes. Returns the programs."""
-    programs = {}
+    """What is compiled once serves every batch with the same learner, data and shapes. Returns the programs.
+
+    So do the unit groups of the network, and which of them can lose units.
+    """
+    programs, read, tried = {}, {}, {}
+
+    def shapes_of(params):
+        return tuple((keystr(path), leaf.shape, leaf.dtype) for path, leaf in tree_leaves_with_path(params))
+
+    def unit_groups(outputs, params, inputs):
+        key = (outputs, shapes_of(params), inputs.shape)
+        if key not in read:
+            read[key] = read_groups(outputs, params, inputs)
+        return read[key]
+
+    def removable(batch, learner, groups, params):
+        key = (id(learner), shapes_of(params))
+        if key not in tried:
+            tried[key] = learner, find_removable(batch, learner, groups, params)
+        return tried[key][1]
+
+    read_groups, find_removable = teams.unit_groups, teams.removable
+    patch.setattr(teams, "unit_groups", unit_groups)
+    patch.setattr(teams, "removable", removable)
 
     def program(batch, num_runs, devices=(), *, params=None, data=None):
-        shapes = params and tuple((keystr(path), leaf.shape) for path, leaf in tree_leaves_with_path(params))
+        shapes = params and shapes_of(params)
         used = RunAxis(num_runs, tuple(devices)).devices
         key = (id(batch.learner), id(batch.dataset), batch.config, num_runs, used, shapes)
         if key not in programs:

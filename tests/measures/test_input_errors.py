@@ -53,6 +53,7 @@ WRONG = {
     ),
     "few rows": (lambda: measures.two_nn_dimension(ROWS[:2]), "values: expected at least 3 rows, got 2"),
     "targets": (lambda: left_out(targets=(1,)), "targets: expected targets of 4 rows, 1 or more, got 1"),
+    "row weights": (lambda: left_out(weights=np.ones(2)), "weights: expected weights of 4 rows, got 2"),
     "outputs": (lambda: left_out(names=["output"]), "leave_one_out: expected units that weights read, got 'output'"),
     "unknown": (lambda: left_out(names=["hidden.9"]), "leave_one_out: expected a group, a gate or a layer of the func"),
 }

@@ -139,7 +139,7 @@ def test_missing_pairs_are_left_out():
     gone = np.isnan(a)
     design = paired_difference(a, b, missing=gone)
     assert (design.low, design.high, design.n, design.lost) == (1, 8, 7, 0)
-    assert design.p_value == pytest.approx(2 / 2**7) and design.note == "1 of 8 pairs never existed"
+    assert design.p_value == pytest.approx(2 / 2**7) and design.note == "1 of 8 pairs left out by design"
     assert equivalence_ratio(a, a, missing=gone).p_value == 0.0
     with pytest.raises(ValueError, match="missing must be bool"):
         paired_difference(a, b, missing=gone[:3])

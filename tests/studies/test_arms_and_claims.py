@@ -31,6 +31,7 @@ from jaxsize.studies import (
     within,
 )
 from jaxsize.studies._drawing import draw_all
+from jaxsize.studies.summary import as_text
 
 SEEDS = range(6)
 SURE = Estimate(2.0, 1.0, 3.0, 0.95, 8, "by hand", 0.01)
@@ -194,6 +195,11 @@ def test_parts_of_controls_are_listed_and_do_not_count(arms):
     own = "for a reason of its own"
     assert why == [("learned", None), ("learned", own), ("control", "a control"), ("control", own)]
     assert judged["verdict"] == "holds"
+    rest: dict = {"answer": [], "results": [], "tables": {}, "not_finite": [], "collapsed": []}
+    printed = as_text(rest | {"claims": {"corrected": {"C1": judged}}})
+    assert "arm learned, a" in printed and "3 more parts do not count" in printed and "a control" not in printed
+    alone = judged | {"parts": judged["parts"][1:]}
+    assert printed.count("\n") < as_text(rest | {"claims": {"corrected": {"C1": alone}}}).count("\n")
 
 
 def test_a_claim_about_some_needs_one_part_that_survives_holm():

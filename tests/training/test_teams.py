@@ -13,7 +13,7 @@ from jaxsize.learners.sparsifier import SparsifierConfig
 from jaxsize.networks.mlp import mlp
 from jaxsize.resizing._regrouping import Cohort
 from jaxsize.resizing.shrinking import Shrinking
-from jaxsize.training._team import removable
+from jaxsize.training._team import loss_of, removable
 from jaxsize.training._teams import Teams
 from jaxsize.units.reading import unit_groups
 
@@ -23,7 +23,8 @@ SIGNED = mlp(WIDTHS, gate="signed")
 
 def names_of(network, learner):
     params = jax.eval_shape(lambda: network.init(0))
-    return removable("batch", learner, unit_groups(network.apply, params, INPUTS), params)
+    loss_fn = loss_of(learner, INPUTS, np.zeros(16, np.int32))
+    return removable("batch", learner, unit_groups(network.apply, params, INPUTS), params, loss_fn)
 
 
 @pytest.mark.parametrize(
@@ -44,16 +45,17 @@ def names_of(network, learner):
     ],
 )
 def test_groups_that_can_lose_units(network, config, expected):
-    assert names_of(network, learner_of(network, config)) == expected
+    assert names_of(network, learner_of(network, config)) == (expected, False)
 
 
 @pytest.mark.parametrize(
     ("optimizer", "expected"),
     [
-        (optax.sgd(0.1, momentum=0.9), ["hidden.0", "hidden.1"]),
-        (optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3)), ["hidden.0", "hidden.1"]),
-        (optax.lamb(1e-3), []),  # a trust ratio is of all weights of a layer, dead units' too
-        (optax.lbfgs(), []),  # nobody knows which leaves belong to which parameter
+        (optax.sgd(0.1, momentum=0.9), (["hidden.0", "hidden.1"], False)),
+        # Its norm is over the gradients of dead units too, of which the loss says that they are 0.
+        (optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(1e-3)), (["hidden.0", "hidden.1"], True)),
+        (optax.lamb(1e-3), ([], False)),  # a trust ratio is of all weights of a layer, dead units' too
+        (optax.lbfgs(), ([], False)),  # nobody knows which leaves belong to which parameter
     ],
     ids=["sgd", "clipped adamw", "lamb", "lbfgs"],
 )

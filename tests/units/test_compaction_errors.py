@@ -146,6 +146,7 @@ REFUSED = {
     "momo": (optax.contrib.momo(), MIXES),
     "muon": (optax.contrib.muon(1e-2), MIXES),
     "noisy_sgd": (optax.noisy_sgd(1e-2, 1e-2, key=jax.random.key(0)), MIXES),
+    "novograd": (optax.novograd(1e-2), "next steps stay the same only if dead units have no gradient (reduce_sum at"),
     "prodigy": (optax.contrib.prodigy(1.0), MIXES),
     "sam": (optax.contrib.sam(ADAM, ADAM, opaque_mode=True), UNKNOWN),
     "sm3": (optax.sm3(1e-2), NOT_CUT),

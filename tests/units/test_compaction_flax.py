@@ -46,15 +46,19 @@ def assert_same(actual, twin):
     assert difference(one, other) <= TOLERANCE[np.dtype(np.float32)]
 
 
-def assert_trains_on_alike(apply, step, params, trained=lambda params: params):
-    """step(params, opt_state, inputs, targets) -> the same after a step, and the loss."""
+def assert_trains_on_alike(apply, step, params, loss_of, trained=lambda params: params):
+    """step(params, opt_state, inputs, targets) -> the same after a step, and the loss: loss_of(params, inputs,
+    targets)."""
     opt_state = ADAM.init(trained(params))
     for batch in zip(INPUTS[:BEFORE], TARGETS[:BEFORE], strict=True):
         params, opt_state, _ = step(params, opt_state, *batch)
     params = with_gate(params, lambda gate: gate.at[DEAD].set(-0.25))
     groups = jaxsize.unit_groups(apply, params, INPUTS[0])
     live = groups.live(params)
-    small = jaxsize.compact(groups, params, live, optimizer=ADAM, opt_state=opt_state, trained=trained)
+    settings = {"optimizer": ADAM, "opt_state": opt_state, "trained": trained}
+    small = jaxsize.compact(
+        groups, params, live, loss_fn=lambda params: loss_of(params, INPUTS[0], TARGETS[0]), **settings
+    )
     (name,) = live
     np.testing.assert_array_equal(small.survivors[name], SURVIVORS)
     alone = small.params, small.opt_state
@@ -81,19 +85,23 @@ def test_linen_with_batch_statistics():
     def apply(variables, inputs, **settings):
         return LinenNet(variables["params"]["liveness"].size).apply(variables, inputs, **settings)
 
+    def loss_of(variables, inputs, targets):
+        outputs, changed = apply(variables, inputs, train=True, mutable=["batch_stats"])
+        return jnp.mean((outputs - targets) ** 2), changed
+
     @jax.jit
     def step(variables, opt_state, inputs, targets):
-        def loss_of(params):
-            now = {"params": params, "batch_stats": variables["batch_stats"]}
-            outputs, changed = apply(now, inputs, train=True, mutable=["batch_stats"])
-            return jnp.mean((outputs - targets) ** 2), changed
+        def of_params(params):
+            return loss_of(variables | {"params": params}, inputs, targets)
 
-        (loss, changed), gradient = jax.value_and_grad(loss_of, has_aux=True)(variables["params"])
+        (loss, changed), gradient = jax.value_and_grad(of_params, has_aux=True)(variables["params"])
         updates, opt_state = ADAM.update(gradient, opt_state, variables["params"])
         return {"params": optax.apply_updates(variables["params"], updates), **changed}, opt_state, loss
 
     variables = LinenNet(WIDTH).init(jax.random.key(0), INPUTS[0])
-    assert_trains_on_alike(apply, step, variables, trained=lambda variables: variables["params"])
+    assert_trains_on_alike(
+        apply, step, variables, lambda *arguments: loss_of(*arguments)[0], trained=lambda variables: variables["params"]
+    )
 
 
 class NNXNet(nnx.Module):
@@ -130,7 +138,10 @@ def test_nnx_split_into_states_with_plain_optax():
         updates, opt_state = ADAM.update(gradient, opt_state, params)
         return (optax.apply_updates(params, updates), rest), opt_state, loss
 
-    assert_trains_on_alike(apply, step, (params, rest), trained=lambda states: states[0])
+    def loss_of(states, inputs, targets):
+        return nnx_loss(nnx.merge(graph, *states), inputs, targets)
+
+    assert_trains_on_alike(apply, step, (params, rest), loss_of, trained=lambda states: states[0])
 
 
 def test_nnx_with_its_own_optimizer():
@@ -161,6 +172,7 @@ def test_nnx_with_its_own_optimizer():
         optimizer=ADAM,
         opt_state=optimizer.opt_state,
         trained=lambda states: states[0],
+        loss_fn=lambda states: nnx_loss(nnx.merge(graph, *states), INPUTS[0], TARGETS[0]),
     )
     alone = nnx.merge(graph, *small.params)
     alone_optimizer = nnx.Optimizer(alone, ADAM, wrt=nnx.Param)
@@ -193,11 +205,14 @@ def test_parameters_in_trees_of_ones_own(kind):
         first, liveness, output = jax.tree.leaves(params)
         return jaxsize.liveness_gate(jnp.tanh(inputs @ first), liveness) @ output
 
+    def loss_of(params, inputs, targets):
+        return jnp.mean((apply(params, inputs) - targets) ** 2)
+
     @jax.jit
     def step(params, opt_state, inputs, targets):
-        loss, gradient = jax.value_and_grad(lambda params: jnp.mean((apply(params, inputs) - targets) ** 2))(params)
+        loss, gradient = jax.value_and_grad(loss_of)(params, inputs, targets)
         updates, opt_state = ADAM.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, loss
 
     arrays = {"first": normal(3, 5, WIDTH), "liveness": np.ones(WIDTH, np.float32), "output": normal(4, WIDTH, 3)}
-    assert_trains_on_alike(apply, step, kind(**jax.tree.map(jnp.asarray, arrays)))
+    assert_trains_on_alike(apply, step, kind(**jax.tree.map(jnp.asarray, arrays)), loss_of)

@@ -26,9 +26,14 @@ MOVE_AND_CUT = "broadcast_in_dim concatenate iota pad reshape slice split squeez
 # Of these, one axis or a few are fixed, those along which they work; all others pass through.
 ALONG_SOME_AXES = """
 argmax argmin bitcast_convert_type cholesky cumlogsumexp cummax cummin cumprod cumsum dynamic_slice dynamic_update_slice
-eig eigh fft gather hessenberg householder_product lu qr random_bits reduce reduce_window reduce_window_max
+eig eigh fft gather hessenberg householder_product lu qr reduce reduce_window reduce_window_max
 reduce_window_min reduce_window_sum rev scan scatter scatter-add scatter-max scatter-min scatter-mul scatter-sub schur
 select_and_gather_add select_and_scatter_add sort svd top_k triangular_solve tridiagonal unstack while
+"""
+# What is drawn is other numbers of the same law; along the axes that operands have, it is theirs.
+DRAWS = """
+random_bits random_clone random_fold_in random_gamma random_seed random_split random_unwrap random_wrap
+rng_bit_generator rng_uniform threefry2x32
 """
 OPENED_UP = """
 call checkpoint closed_call cond core_call custom_jvp_call custom_vjp_call custom_vmap_call jit pjit remat2
@@ -36,9 +41,8 @@ call checkpoint closed_call cond core_call custom_jvp_call custom_vjp_call custo
 FIX_ALL_AXES = """
 after_all all_gather all_gather_invariant all_gather_reduced all_to_all approx_top_k axis_index create_token
 custom_lin custom_linear_solve dce_sink empty empty2 eval_jaxpr get infeed outfeed pbroadcast pcast pmax pmin pmean
-ppermute psend precv psum psum_invariant psum_scatter pvary ragged_all_to_all random_clone random_fold_in random_gamma
-random_seed random_split random_unwrap random_wrap reduce_scatter reshard rng_bit_generator rng_uniform
-select_and_scatter shard_map stage swap threefry2x32 tridiagonal_solve unreduced_psum unreduced_reduce_scatter
+ppermute psend precv psum psum_invariant psum_scatter pvary ragged_all_to_all
+reduce_scatter reshard select_and_scatter shard_map stage swap tridiagonal_solve unreduced_psum unreduced_reduce_scatter
 """
 TABLE = {
     name: kind
@@ -47,6 +51,7 @@ TABLE = {
         "sums over units": SUM_OVER_UNITS,
         "moves and cuts": MOVE_AND_CUT,
         "along some axes": ALONG_SOME_AXES,
+        "draws": DRAWS,
         "opened up": OPENED_UP,
         "fixes all axes": FIX_ALL_AXES,
     }.items()
@@ -81,13 +86,10 @@ def gated(then):
 # What JAX does with units in ways that no rule follows, or not along units: none of it is a crash, or exact.
 KEY = jax.random.key(0)
 REFUSED = {
-    "gamma": lambda h: h * jax.random.gamma(KEY, h**2),
     "split keys": lambda h: h + jax.vmap(lambda key: jax.random.normal(key, (h.shape[1],)))(jax.random.split(KEY, 4)),
-    "bits of units": lambda h: h * jax.random.bits(KEY, h.shape).astype(float),
     "a permutation": lambda h: jax.random.permutation(KEY, h, axis=1),
     "categorical": lambda h: h * jax.random.categorical(KEY, h)[:, None],
     "truncated": lambda h: h + jax.random.truncated_normal(KEY, -1, 1, h.shape),
-    "an old key": lambda h: h * jax.random.uniform(jax.random.PRNGKey(1), h.shape),
     "a sort of units": lambda h: jnp.sort(h, 1),
     "the largest units": lambda h: h * jax.lax.top_k(h, 2)[0].sum(1, keepdims=True),
     "a solve": lambda h: jnp.linalg.solve(h.T @ h + jnp.eye(h.shape[1]), h.T).T,

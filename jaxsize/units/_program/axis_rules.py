@@ -2,12 +2,12 @@
 
 A rule returns the axes of the results, for each result a list, and unifies the axes of the operands that must agree. A
 primitive without a rule fixes every axis it touches: nothing is guessed. The names of primitives are those of
-`jax.lax`; the rules stand by kind in `contraction_rules`, `layout_rules` and `position_rules`.
+`jax.lax`; the rules stand by kind in `contraction_rules`, `layout_rules`, `position_rules` and `random_rules`.
 """
 
 from collections.abc import Callable
 
-from jaxsize.units._program import contraction_rules, layout_rules, position_rules
+from jaxsize.units._program import contraction_rules, layout_rules, position_rules, random_rules
 from jaxsize.units._program.axes import Axis, fix, unify
 from jaxsize.units._program.flatten import Program, Step, loop_counts
 from jaxsize.units._program.primitives import (
@@ -112,7 +112,17 @@ RULES: dict[str, Callable[[Step], list[Axes]]] = {
     "top_k": position_rules.along_one,
     "fft": position_rules.fft,
     "reduce": position_rules.reduce_by_function,
-    "random_bits": position_rules.random_bits,
+    "random_bits": random_rules.of_keys,
+    "random_split": random_rules.of_keys,
+    "random_seed": random_rules.seed,
+    "random_clone": random_rules.seed,
+    "random_wrap": random_rules.wrap,
+    "random_unwrap": random_rules.unwrap,
+    "random_fold_in": random_rules.side_by_side,
+    "random_gamma": random_rules.gamma,
+    "rng_bit_generator": random_rules.bit_generator,
+    "rng_uniform": random_rules.uniform,
+    "threefry2x32": random_rules.side_by_side,
     "bitcast_convert_type": position_rules.bitcast,
     "scan": _loop,
     "while": _loop,

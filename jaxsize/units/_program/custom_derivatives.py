@@ -13,6 +13,7 @@ from jax.extend.core import ClosedJaxpr
 
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.flatten import Line
+from jaxsize.units._program.primitives import CALLS
 
 Resized = Callable[[ClosedJaxpr, Sequence[Sequence[Axis]], Sequence[Sequence[Axis]]], Callable[..., list[Any]]]
 """Makes a jaxpr, with the axes of its arguments and of its results, a function at the other sizes."""
@@ -62,9 +63,11 @@ def custom_vjp(line: Line, inputs: Sequence[Any], function: Callable[..., list[A
     """
     (avals, floats), (outs, float_outs) = _floats(line.eqn.invars), _floats(line.eqn.outvars)
 
-    @jax.custom_vjp
-    def primal(*arguments: Any) -> list[Any]:
+    def named(*arguments: Any) -> list[Any]:
         return function(*arguments)
+
+    named.__name__ = _name_of(line) or named.__name__  # by which a fused gate is known
+    primal = jax.custom_vjp(named)
 
     def backward(arguments: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Any, ...]:
         def at_own_sizes(arguments: Sequence[Any], cotangents: Sequence[Any]) -> tuple[Any, ...]:
@@ -82,6 +85,13 @@ def custom_vjp(line: Line, inputs: Sequence[Any], function: Callable[..., list[A
 
     primal.defvjp(lambda *arguments: (function(*arguments), arguments), backward)
     return primal(*inputs)
+
+
+def _name_of(line: Line) -> str:
+    """Return the name of the function that an equation calls, or an empty text."""
+    called = line.eqn.params[CALLS[line.eqn.primitive.name]]
+    info = called.jaxpr.debug_info if isinstance(called, ClosedJaxpr) else called.debug_info
+    return "" if info is None else info.func_name
 
 
 def _floats(variables: Sequence[Any]) -> tuple[list[Any], list[int]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from jaxsize.trees import readable_name
 from jaxsize.units._program.axes import Axis, atoms
 from jaxsize.units._program.flatten import Value
 
@@ -21,7 +22,7 @@ class Gate(NamedTuple):
     """Whether values below 0 close a unit as well (a relu gate)."""
 
     def __str__(self) -> str:
-        return f"{self.leaf} {'<=' if self.closed_below else '=='} 0"
+        return f"{readable_name(self.leaf)} {'<=' if self.closed_below else '=='} 0"
 
 
 GateSets = frozenset[frozenset[Gate]]
@@ -67,6 +68,11 @@ def _follows(other: frozenset[Gate], gate_set: frozenset[Gate]) -> bool:
     return all(gate in gate_set or (gate.closed_below and Gate(gate.leaf) in gate_set) for gate in other)
 
 
+def closes(gate_sets: GateSets, closing: GateSets) -> bool:
+    """Tell whether some alternative of `gate_sets` holds wherever one of `closing` does."""
+    return all(any(_follows(other, gate_set) for other in gate_sets) for gate_set in closing)
+
+
 def _merged(gate_set: frozenset[Gate]) -> frozenset[Gate]:
     """Drop `a <= 0` where `a == 0` is asked for as well."""
     return frozenset(gate for gate in gate_set if not (gate.closed_below and Gate(gate.leaf) in gate_set))
@@ -92,6 +98,8 @@ class Fact(NamedTuple):
     """The path of the gate of which the value is a copy, with the same signs, or empty."""
     true_gate_sets: Mapping[Axis, GateSets] = MappingProxyType({})
     """For a boolean value, per atom: what makes all entries of a unit True."""
+    is_zero: bool = False
+    """Whether the value is a number, of no axes, that is 0 whatever the gates."""
 
 
 class Operand:
@@ -110,7 +118,11 @@ class Operand:
         self.stretched = stretched
         # Padding is 0 at the units that it adds, and only there: a value is 0 where it is so for all of its atoms.
         known = self.fact.gate_sets
-        self.is_zero = value.is_zero or (bool(known) and all(known.get(atom) == ALWAYS for atom in self.atoms))
+        self.is_zero = (
+            value.is_zero
+            or self.fact.is_zero
+            or (bool(known) and all(known.get(atom) == ALWAYS for atom in self.atoms))
+        )
 
     def gate_sets(self, atom: Axis) -> GateSets:
         """Return what makes all entries of a unit of `atom` 0."""

@@ -130,12 +130,6 @@ def reduce_by_function(step: Step) -> list[Axes]:
     return [list(kept) for _ in step.outputs]
 
 
-def random_bits(step: Step) -> list[Axes]:
-    """Keep the axes of the keys; bits of other shapes are other bits, which `retrace` says."""
-    keys, bits = step.inputs[0], step.outputs[0]
-    return [[*keys.axes, *(Axis(size) for size in bits.shape[len(keys.shape) :])]]
-
-
 def bitcast(step: Step) -> list[Axes]:
     """Keep all axes but the one that holds the parts of a number of another width."""
     operand, output = step.inputs[0], step.outputs[0]

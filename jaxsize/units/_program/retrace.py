@@ -99,6 +99,11 @@ _PARAMS_THAT_FOLLOW_FROM_SHAPES = {
     "gather": ("slice_sizes",),
     "dynamic_slice": ("slice_sizes",),
     "conv_general_dilated": ("feature_group_count",),
+    # Other numbers of the same law: see `random_rules`.
+    "random_bits": ("shape",),
+    "random_split": ("shape",),
+    "rng_bit_generator": ("shape",),
+    "rng_uniform": ("shape",),
     "scan": ("jaxpr",),
     "while": ("cond_jaxpr", "body_jaxpr"),
 }
@@ -179,10 +184,7 @@ def _of_params(x: Step, y: Step) -> Iterator[Finding]:
         follows = name in _PARAMS_THAT_FOLLOW_FROM_SHAPES.get(x.name, ())
         if follows or before is after or (text := _text(before)) == (other := _text(after)):
             continue
-        if (x.name, name) == ("random_bits", "shape"):
-            difference = f"{x.where} draws other random numbers for another number of units"
-        else:
-            difference = f"the {name} of {x.where} is computed from the number of units: {text:.60} becomes {other:.60}"
+        difference = f"the {name} of {x.where} is computed from the number of units: {text:.60} becomes {other:.60}"
         yield Finding(Difference(changes=difference), x, _numbers(text, other))
 
 

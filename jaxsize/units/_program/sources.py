@@ -44,6 +44,16 @@ def steps_of(program: Program) -> Iterator[Step]:
             yield from steps_of(step.body)
 
 
+def needed(program: Program) -> Program:
+    """Leave out the steps of a program that its results do not depend on. Bodies of loops stay whole."""
+    wanted, steps = set(program.outputs), []
+    for step in reversed(program.steps):
+        if not wanted.isdisjoint(step.outputs):
+            wanted.update(step.inputs)
+            steps.append(step)
+    return Program(program.inputs, program.outputs, steps[::-1])
+
+
 def read_places(program: Program, leaves: Mapping[str, Value], gates: frozenset[str]) -> frozenset[tuple[str, int]]:
     """Find where weights read units: (path, axis) of parameters whose axis a contraction with data sums over.
 

@@ -11,9 +11,12 @@ from typing import NamedTuple
 from jaxsize.units._program.axes import Axis, atoms, find, times_in
 from jaxsize.units._program.contraction_rules import CONTRACTIONS, contracted
 from jaxsize.units._program.flatten import Program, Step, Value, loop_counts
-from jaxsize.units._program.gate_sets import NEVER, Fact, Gate, GateSets, Operand, atoms_of, both, either, fold
+from jaxsize.units._program.gate_sets import ALWAYS, NEVER, Fact, Gate, GateSets, Operand, atoms_of, both, either, fold
 from jaxsize.units._program.primitives import ELEMENTWISE, REDUCTIONS, SIDE_BY_SIDE
 from jaxsize.units._program.zero_rules import keeps_signs, true_gate_sets, zero_gate_sets
+
+_NO_ATOM = Axis(1)
+"""An atom of no value: what is 0 at it is 0 everywhere."""
 
 
 class Consumer(NamedTuple):
@@ -55,9 +58,19 @@ def find_consumers(program: Program, given: Mapping[Value, Fact]) -> list[Consum
         program: a program with its axes tied.
         given: what is known of the inputs of the program.
     """
-    consumers: list[Consumer] = []
-    _walk(program, dict(given), consumers)
-    return consumers
+    return find_facts(program, given)[1]
+
+
+def find_facts(program: Program, given: Mapping[Value, Fact]) -> tuple[dict[Value, Fact], list[Consumer]]:
+    """Find what is known of every value of a program, and what `find_consumers` lists.
+
+    Args:
+        program: a program with its axes tied.
+        given: what is known of the inputs of the program.
+    """
+    facts, consumers = dict(given), []
+    _walk(program, facts, consumers)
+    return facts, consumers
 
 
 def _walk(program: Program, facts: dict[Value, Fact], consumers: list[Consumer]) -> None:
@@ -129,7 +142,8 @@ def _fact(step: Step, operands: list[Operand], output: Value) -> Fact:
         if not to_0[atom]:
             sources[atom] = _open_source(atom, operands)
     copy_of = operands[0].fact.copy_of if keeps_signs(step) else ""
-    return Fact(_without_never(to_0), sources, copy_of, _without_never(to_true))
+    is_zero = output.shape == () and zero_gate_sets(step, operands, _NO_ATOM) == ALWAYS
+    return Fact(_without_never(to_0), sources, copy_of, _without_never(to_true), is_zero)
 
 
 def _without_never(gate_sets: Mapping[Axis, GateSets]) -> dict[Axis, GateSets]:
