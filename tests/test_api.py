@@ -60,7 +60,7 @@ DOORS = {
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
     "units": "Compacted Group Per Place UnitGroups activations are_signed compact input_gates network_sizes pad_units"
-    " prune_by_magnitude reorder_units require_closing_gates unit_groups unit_prices",
+    " prune_by_magnitude reorder_units require_closing_gates resizable unit_groups unit_prices",
     "widths": "LearnedWidths learn_widths",
 }
 
