@@ -122,11 +122,11 @@ def output_changes(masked: ArmView, learned: ArmView) -> dict[str, np.ndarray]:
         `training` with removal instead of masks.
     """
     data, (width,), changes = masked.data, masked.values("start_width"), []
-    rows, apply = jax.numpy.asarray(data.as_inputs(data.test.inputs[:1000])), compress_networks(data)([width]).apply
+    rows, network = jax.numpy.asarray(data.as_inputs(data.test.inputs[:1000])), compress_networks(data)([width])
+    groups, apply = unit_groups(network.apply, network.shapes(), rows), jax.jit(network.apply)
     for penalty, twins in masked.by("penalty").items():
         for twin, trained in zip(twins.networks, learned.at(penalty=penalty, start_width=width).networks, strict=True):
-            groups, expected = unit_groups(apply, twin, rows), np.asarray(apply(twin, rows))
-            small = compact(groups, twin, groups.live(twin)).params
+            expected, small = np.asarray(apply(twin, rows)), compact(groups, twin, groups.live(twin)).params
             moved = [np.abs(np.asarray(apply(other, rows)) - expected) for other in (small, fold_gates(small), trained)]
             changes.append([float(of.max() / np.abs(expected).max()) for of in moved])
     return dict(zip(("removal", "folding", "training"), np.array(changes).T, strict=True))

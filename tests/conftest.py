@@ -9,7 +9,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from helpers.compiling import FOR_USERS, compile_quickly
+from helpers.compiling import compile_quickly
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that tests start, inherit it
     # What one test has compiled no other compiles again: most of the time of the suite is XLA's.
@@ -18,6 +18,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers, and the processes that t
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
     os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"  # programs need not know which lines they came from
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # every core has a worker of its own
     compile_quickly()
 
 import jax
@@ -40,14 +41,6 @@ def save_every_epoch():
         patch.setattr(loop, "SAVE_SECONDS", 0.0)
         patch.setattr(progress, "PIPED_SECONDS", float("inf"))  # a slow machine says no more than a fast one
         yield
-
-
-@pytest.fixture
-def compiled_for_users(monkeypatch):
-    """Programs of batches are compiled as they are for users; see `helpers.compiling`."""
-    from jaxsize.programs import run_axis
-
-    monkeypatch.setattr(run_axis, "COMPILER_OPTIONS", FOR_USERS)
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ the program of the gradient, as the groups are read off the program of the netwo
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Tree, named_leaves, with_leaves
+from jaxsize.trees import Tree, named_leaves, readable_name, with_leaves
 from jaxsize.units._program.axes import Axis, atoms, find, unify
 from jaxsize.units._program.axis_rules import tie_axes
 from jaxsize.units._program.flatten import Program, Value, flatten
@@ -24,10 +24,11 @@ from jaxsize.units._program.gate_sets import Fact, GateSets, Operand, closes
 from jaxsize.units._program.other_sizes import changes_at_other_sizes
 from jaxsize.units._program.random_rules import drawn_atoms
 from jaxsize.units._program.sources import needed
-from jaxsize.units._program.zeros import facts_of, find_facts
+from jaxsize.units._program.zeros import Consumer, facts_of, find_consumers, find_facts
 from jaxsize.units.groups import UnitGroups
 
 _FACTOR = jax.ShapeDtypeStruct((), jnp.float32)
+"""By how much what a loss returns changes what is minimised: a number of which nothing is known."""
 
 
 class Gradients(NamedTuple):
@@ -41,6 +42,8 @@ class Gradients(NamedTuple):
     """group: why the gradients of live units change when dead ones are removed."""
     drawn: Mapping[str, str]
     """group: what draws random numbers for its units in the loss or its gradient, as dropout does."""
+    value: Mapping[str, str]
+    """group: what in the loss, or in its gradient, reads dead units, so that the value of the loss changes."""
 
 
 def gradients_of(loss_fn: Callable[[Tree], Any], params: Tree, groups: UnitGroups) -> Gradients:
@@ -74,33 +77,30 @@ def _gradients_of(loss_fn: Callable[[Tree], Any], leaves: tuple, structure: Any,
     """
     params = jax.tree.unflatten(structure, [leaf for _, leaf in leaves])
     trained = [name for name, leaf in leaves if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    program, gradient = _traced(loss_fn, params, trained)
+    whole, gradient = _traced(loss_fn, params, trained)
+    program = needed(whole)
     tied = groups.resized({})  # a copy of the axes, to be tied further
-    values = dict(zip((name for name, _ in leaves), program.inputs, strict=False))
-    for value in program.inputs:
-        value.axes = [Axis(size) for size in value.shape]
-    for name, value in values.items():
-        value.axes = list(tied.axes[name])
-    tie_axes(program)
-    results = dict(zip(trained, program.outputs, strict=True))
-    for name, result in results.items():
-        for axis, of_parameter in zip(result.axes, values[name].axes, strict=False):  # a constant has no axes
-            unify(axis, of_parameter, f"the gradient of {name}")
+    values, results = _tie(whole, tied, [name for name, _ in leaves], trained)
 
     closing = {name: group.gates for name, group in groups.groups.items() if group.gates and group.exact}
     gates = {gate.leaf for gate_sets in closing.values() for gate_set in gate_sets for gate in gate_set}
     facts, consumers = find_facts(program, facts_of(values, gates))
     atom_of = {name: find(tied.atoms[name]) for name in closing}
+
+    def reader_of_dead(consumers: list[Consumer], name: str) -> str:
+        readers = (one for one in consumers if find(one.atom) is atom_of[name])
+        opened = next((one for one in readers if not closes(one.gate_sets, closing[name])), None)
+        through = f" {readable_name(opened.open_source)} of" if opened and opened.open_source else ""
+        return f"{opened.where} reads{through} dead units of {name}" if opened else ""
+
     changes: dict[str, str] = {}
     for name, atom in atom_of.items():
-        readers = [one for one in consumers if find(one.atom) is atom and not closes(one.gate_sets, closing[name])]
         if reasons := [part.fixed for part in atoms(atom) if part.fixed]:
             changes[name] = reasons[0]
         elif atom.kind != "atom" or list(atom_of.values()).count(atom) > 1 or atom.ordered != groups[name].ordered:
             changes[name] = f"it does not keep the units of {name} side by side"
-        elif readers:
-            through = f" {readers[0].open_source}" if readers[0].open_source else ""
-            changes[name] = f"{readers[0].where} reads{through} of dead units of {name}"
+        elif reason := reader_of_dead(consumers, name):
+            changes[name] = reason
     rest = {atom: name for name, atom in atom_of.items() if name not in changes}
     axes = {name: tuple(value.axes) for name, value in values.items()}
     others = changes_at_other_sizes(
@@ -117,7 +117,33 @@ def _gradients_of(loss_fn: Callable[[Tree], Any], leaves: tuple, structure: Any,
                 opened[leaf, name] = _opened_by(program, results[leaf], facts, atom, closing[name])
     draws = drawn_atoms(program)
     drawn = {name: draws[atom] for name, atom in atom_of.items() if atom in draws}
-    return Gradients(frozenset(zero), opened, changes, drawn)
+    of_value = find_consumers(whole, facts_of(values, gates))
+    value = {name: reason for name in closing if (reason := reader_of_dead(of_value, name))}
+    return Gradients(frozenset(zero), opened, changes, drawn, value)
+
+
+def _tie(
+    program: Program, groups: UnitGroups, leaves: Sequence[str], trained: Sequence[str]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Tie the axes of a gradient's program to those of unit groups; return parameters and gradients, by path.
+
+    Args:
+        program: the program, whose inputs are the parameters and a factor, and whose results are the gradients.
+        groups: unit groups whose axes may be tied further.
+        leaves: the paths of the parameters.
+        trained: the paths of those that have a gradient.
+    """
+    values = dict(zip(leaves, program.inputs, strict=False))
+    results = dict(zip(trained, program.outputs, strict=True))
+    for value in program.inputs:
+        value.axes = [Axis(size) for size in value.shape]
+    for name, value in values.items():
+        value.axes = list(groups.axes[name])
+    tie_axes(program)
+    for name, result in results.items():
+        for axis, of_parameter in zip(result.axes, values[name].axes, strict=False):  # a constant has no axes
+            unify(axis, of_parameter, f"the gradient of {name}")
+    return values, results
 
 
 def _traced(
@@ -131,8 +157,8 @@ def _traced(
         trained: the paths of those that have a gradient.
 
     Returns:
-        The program, and the function, of parameters and of a number of which nothing is known: by how much what
-        `loss_fn` returns changes what is minimised.
+        The program, in which the loss itself is computed on the way; and the function, of parameters and of a number of
+        which nothing is known: by how much what `loss_fn` returns changes what is minimised.
     """
 
     def gradient(params: Tree, factor: jax.Array) -> list[jax.Array]:
@@ -146,7 +172,7 @@ def _traced(
         return pull_back([jnp.broadcast_to(factor, leaf.shape).astype(leaf.dtype) for leaf in results])[0]
 
     try:
-        return needed(flatten(gradient, params, _FACTOR)), gradient
+        return flatten(gradient, params, _FACTOR), gradient
     except Exception as error:  # the user's function may raise anything
         reason = f"{type(error).__name__}: {' '.join(str(error).split()):.160}"
         expected = "expected a function of the parameters alone that has a gradient"

@@ -17,9 +17,8 @@ from typing import Any
 import jax
 
 from jaxsize.errors import InputError
-from jaxsize.trees import Tree, named_leaves
+from jaxsize.trees import Tree, named_leaves, readable_name
 from jaxsize.units._gradients import Gradients
-from jaxsize.units._optimizer_states import error_text, map_parameter_like, new_state
 from jaxsize.units._program.axes import Axis, atoms, find, unify
 from jaxsize.units._program.axis_rules import tie_axes
 from jaxsize.units._program.flatten import Program, Value, flatten
@@ -27,6 +26,7 @@ from jaxsize.units._program.gate_sets import Fact, Gate
 from jaxsize.units._program.other_sizes import changes_at_other_sizes
 from jaxsize.units._program.random_rules import drawn_atoms
 from jaxsize.units._program.zeros import find_consumers
+from jaxsize.units._state_owners import Owner, error_text, is_pair, new_state, owners_of
 from jaxsize.units.groups import UnitGroups
 
 _CHANGES = "compact: this optimiser's next steps would change when units are removed"
@@ -57,30 +57,46 @@ def require_per_unit(
         for name, leaf in zip(jax.tree.leaves(names), jax.tree.leaves(params), strict=True)
     ]
     mixed_by = functools.partial(_mixed_units, optimizer, first, tuple(leaves), jax.tree.structure(params))
-    mixed = mixed_by(frozenset())
-    if not (summed := sorted(cut & set(mixed))):
-        return
-    at_best = mixed_by(
-        frozenset(
-            (place.leaf, name)
-            for name, group in first.groups.items()
-            for place in group.places
-            if not _is_signed_gate(place.leaf, first)
-        )
-    )
-    known = at_best if gradients is None else mixed_by(gradients.zero)
+    mixed, reads_loss = mixed_by(frozenset())
+    summed = sorted(cut & set(mixed))
+    at_best = mixed_by(_zero_at_best(first))[0] if summed else {}
     for name in summed:
         if name in at_best:
             raise InputError(f"{_CHANGES}: {at_best[name]}")
-        if gradients is None:
-            raise InputError(
-                "compact: this optimiser's next steps stay the same only if dead units have no gradient "
-                f"({mixed[name]}): expected `loss_fn`, the loss as a function of the parameters, to see that, got None"
-            )
-        if name in known:
-            leaf, where = next((leaf, where) for (leaf, of), where in gradients.open.items() if of == name)
-            of_dead = f"of which dead ones have gradients: {leaf} through {where}"
-            raise InputError(f"{_CHANGES}: {known[name]}, {of_dead}; {_mend(leaf, first)}")
+    if reads_loss and cut:
+        _require_same_loss(cut, gradients)
+    if summed and gradients is None:
+        raise InputError(
+            "compact: this optimiser's next steps stay the same only if dead units have no gradient "
+            f"({mixed[summed[0]]}): expected `loss_fn`, the loss as a function of the parameters, to see that, got None"
+        )
+    known = mixed_by(gradients.zero)[0] if summed and gradients is not None else {}
+    for name in sorted(cut & set(known)):
+        assert gradients is not None
+        leaf, where = next((leaf, where) for (leaf, of), where in gradients.open.items() if of == name)
+        of_dead = f"of which dead ones have gradients: {readable_name(leaf)} through {where}"
+        raise InputError(f"{_CHANGES}: {known[name]}, {of_dead}; {_mend(leaf, first)}")
+
+
+def _zero_at_best(groups: UnitGroups) -> frozenset[tuple[str, str]]:
+    """List (path, group) of the gradients that are 0 at dead units, where the loss depends on the network alone."""
+    return frozenset(
+        (place.leaf, name)
+        for name, group in groups.groups.items()
+        for place in group.places
+        if not _is_signed_gate(place.leaf, groups)
+    )
+
+
+def _require_same_loss(cut: frozenset[str], gradients: Gradients | None) -> None:
+    """Refuse an optimiser that reads the value of the loss, unless dead units do not change it."""
+    if gradients is None:
+        raise InputError(
+            "compact: this optimiser's next steps stay the same only if dead units do not change the value of the loss "
+            "(which it reads): expected `loss_fn`, the loss as a function of the parameters, to see that, got None"
+        )
+    for name in sorted(cut & set(gradients.value)):
+        raise InputError(f"{_CHANGES}: it reads the value of the loss, and {gradients.value[name]}")
 
 
 def _mend(leaf: str, groups: UnitGroups) -> str:
@@ -94,8 +110,8 @@ def _mend(leaf: str, groups: UnitGroups) -> str:
 @functools.lru_cache(maxsize=16)
 def _mixed_units(
     optimizer: Any, groups: UnitGroups, leaves: tuple, structure: Any, zero: frozenset[tuple[str, str]]
-) -> dict[str, str]:
-    """Find the groups whose units an optimiser mixes, and what mixes them, as text.
+) -> tuple[dict[str, str], bool]:
+    """Find the groups whose units an optimiser mixes, with what mixes them, as text; and whether it reads the loss.
 
     Args:
         optimizer: the optax transformation.
@@ -105,31 +121,32 @@ def _mixed_units(
         zero: (path, group) of the parameters whose gradient is 0 at dead units of the group.
     """
     names, params = (jax.tree.unflatten(structure, column) for column in zip(*leaves, strict=True))
-    state = new_state(optimizer, params)
-    state_names = map_parameter_like(optimizer, lambda _, name: name, state, names, others=lambda _: "")
+    state, of_state = new_state(optimizer, params), owners_of(optimizer, params, names)
+    own = jax.tree.map(lambda name: Owner((name,)), names)
     value_of_loss = jax.ShapeDtypeStruct((), jax.numpy.result_type(float))
-    given = {"gradient": params, "parameter": params, "state": state, "value": value_of_loss}
-    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`; it maps to its parameter's path.
-    parameter_of = named_leaves({"gradient": names, "parameter": names, "state": state_names, "value": ""})
-    program, step = _step(optimizer, given)
-    values = dict(zip(parameter_of, program.inputs, strict=True))
+    fast, own_fast = (tree.fast if is_pair(params) else tree for tree in (params, own))  # which have gradients
+    given = {"gradient": fast, "parameter": params, "state": state, "value": value_of_loss}
+    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`.
+    owner_of = named_leaves({"gradient": own_fast, "parameter": own, "state": of_state, "value": Owner()})
+    program, step, reads_loss = _step(optimizer, given)
+    values = dict(zip(owner_of, program.inputs, strict=True))
 
     tied = groups.resized({})  # a copy of the axes, to be tied further
     removable = {name: atom for name, atom in tied.atoms.items() if not atom.fixed}
-    for role, leaf in parameter_of.items():
-        shape = values[role].shape
-        of_parameter = leaf and shape == tuple(axis.size for axis in tied.axes[leaf])
-        values[role].axes = list(tied.axes[leaf]) if of_parameter else [Axis(size) for size in shape]
+    for role, owner in owner_of.items():
+        shape, axes = values[role].shape, owner.axes(tied.axes)
+        values[role].axes = axes if shape == tuple(axis.size for axis in axes) else [Axis(size) for size in shape]
     tie_axes(program)
-    renewed = [role for role in values if role.split(".")[0] in ("gradient", "state")]
+    renewed = [role for role in values if role.split(".")[0] in ("parameter", "state")]
     for role, value in zip(renewed, program.outputs, strict=True):
         for new_axis, axis in zip(value.axes, values[role].axes, strict=False):  # a constant result has no axes
             unify(new_axis, axis, f"the new {role}")
 
     facts: dict[Value, Fact] = {}
     atom_of = {name: find(atom) for name, atom in removable.items()}
-    for role, leaf in parameter_of.items():
-        closed = [name for name in atom_of if role.split(".")[0] == "gradient" and (leaf, name) in zero]
+    for role, owner in owner_of.items():
+        of_gradient = [(leaf, name) for leaf in owner.names for name in atom_of if role.startswith("gradient.")]
+        closed = [name for leaf, name in of_gradient if (leaf, name) in zero]
         facts[values[role]] = Fact({atom_of[name]: _DEAD for name in closed}, {})
     consumers = find_consumers(program, facts)
     mixed: dict[str, str] = {}
@@ -148,29 +165,31 @@ def _mixed_units(
     axes = {role: tuple(value.axes) for role, value in values.items()}
     without_outputs = Program(program.inputs, [], program.steps)
     changes = changes_at_other_sizes(step, given, (), without_outputs, axes, list(rest))
-    return mixed | {
+    mixed |= {
         rest[atom]: f"{rest[atom]}: {change.fails or change.changes}" for atom, change in changes.items() if any(change)
     }
+    return mixed, reads_loss
 
 
-def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[dict[str, Tree]], tuple]]:
+def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[dict[str, Tree]], tuple], bool]:
     """Trace a step of an optimiser.
 
     Args:
         optimizer: the optax transformation.
-        given: shapes of the `gradient`, the `parameter`s and the `state`, and the `value` of the loss for optimisers
-            that ask for it, such as `optax.contrib.reduce_on_plateau`.
+        given: shapes of the `gradient`, the `parameter`s (with optax.lookahead those of fast and slow ones) and the
+            `state`, and the `value` of the loss for optimisers that ask for it, such as
+            `optax.contrib.reduce_on_plateau`.
 
     Returns:
-        The program of the step, whose results are the updates and the new state; and the step as a function of such a
-        dict, without results.
+        The program of the step, whose results are the updates and the new state; the step as a function of such a dict,
+        without results; and whether it asks for the value of the loss.
     """
 
     def update(given: dict[str, Tree], **extra: Any) -> tuple[Tree, Tree]:
-        before = given["gradient"], given["state"]
-        after = optimizer.update(*before, given["parameter"], **extra)
+        after = optimizer.update(given["gradient"], given["state"], given["parameter"], **extra)
+        before = given["parameter"], given["state"]
         if jax.tree.map(jax.numpy.shape, after) != jax.tree.map(jax.numpy.shape, before):
-            raise InputError("its updates or its new state have other shapes than its gradient and state")
+            raise InputError("its updates or its new state have other shapes than its parameters and state")
         return after
 
     def update_with_value(given: dict[str, Tree]) -> tuple[Tree, Tree]:
@@ -180,10 +199,10 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
         return flatten(update, given), lambda given: (update(given), ())[1]
 
     try:
-        return traced(update)
+        return *traced(update), False
     except Exception as error:
         try:
-            return traced(update_with_value)
+            return *traced(update_with_value), True
         except Exception:
             reason = f"its update cannot be traced ({error_text(error)})"
             raise InputError(f"compact: cannot tell how this optimiser goes on: {reason}") from error

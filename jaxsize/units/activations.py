@@ -11,6 +11,7 @@ from jax.extend.core import ClosedJaxpr
 
 from jaxsize.errors import InputError
 from jaxsize.trees import Tree
+from jaxsize.units._group import INPUTS
 from jaxsize.units._naming import group_of, is_folded
 from jaxsize.units._program.axes import Axis, atoms, find
 from jaxsize.units._program.axis_rules import tie_axes
@@ -21,7 +22,7 @@ from jaxsize.units._program.primitives import REDUCTIONS
 from jaxsize.units._program.sources import DATA, sources_of
 from jaxsize.units._program.taps import tapped
 from jaxsize.units.groups import UnitGroups
-from jaxsize.units.reading import INPUTS, unit_groups
+from jaxsize.units.reading import unit_groups
 
 
 def activations(

@@ -39,8 +39,10 @@ def require_closing_gates(groups: UnitGroups, gates: Sequence[str]) -> None:
         if gate in of_inputs or is_single_unit(groups, gate):
             continue
         group = groups[group_of(groups, gate, where="gates")]
-        closing = {gate_name(one.leaf) for gate_set in group.gates for one in gate_set}
-        reason = group.fixed or group.inexact or ("" if gate in closing else "the network does not read it so")
+        closing = {gate_name(one.leaf) for gate_set in group.gates for one in gate_set if not group.recognised}
+        unread = "" if gate in closing else "the network does not read it so"
+        own_size = group.own_size and f"{group.own_size}; `units.resizable` makes a function of any size of it"
+        reason = group.fixed or own_size or group.inexact or unread
         if reason:
             raise InputError(f"expected a gate that closes its units, but {reason}", field=gate)
 
@@ -63,7 +65,8 @@ def are_signed(groups: UnitGroups, gates: Sequence[str]) -> bool:
         >>> are_signed(groups, ["hidden.0"])
         True
     """
-    sets = [one for group in groups.groups.values() for gate_set in group.gates for one in gate_set]
+    named = [group for group in groups.groups.values() if not group.recognised]  # the others' have no names
+    sets = [one for group in named for gate_set in group.gates for one in gate_set]
     kinds = {one.closed_below: gate_name(one.leaf) for one in sets if gate_name(one.leaf) in gates}
     if len(kinds) > 1:
         raise InputError(f"expected gates of one kind, got {kinds[False]!r}, a signed one, beside {kinds[True]!r}")

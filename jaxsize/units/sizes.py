@@ -141,8 +141,8 @@ def _owner(groups: UnitGroups, name: str) -> Group:
 
 
 def _gates_of(group: Group) -> set[str]:
-    """Return the names of all gates that take part in closing a group."""
-    return {gate_name(gate.leaf) for gate_set in group.gates for gate in gate_set}
+    """Return the names of all gates that take part in closing a group; those known by what they do have none."""
+    return {gate_name(gate.leaf) for gate_set in group.gates for gate in gate_set if not group.recognised}
 
 
 def _shared_text(name: str, group: Group, others: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import jax
 import jax.numpy as jnp
 import matplotlib.image
 import numpy as np
@@ -88,7 +89,7 @@ def test_smoke_gives_a_person_everything(command, tmp_path):
     test = load("digits").test
     for run, row in compressed.items():
         network = load_network(out / "networks" / f"run_{run}")
-        right = np.asarray(network.outputs(test.inputs)).argmax(1) == test.targets
+        right = np.asarray(jax.jit(network.outputs)(test.inputs)).argmax(1) == test.targets
         assert right.mean() == pytest.approx(best[run]["test_accuracy"], abs=1e-6)
         assert (
             network.description["extra"]["epoch"] == best[run]["epoch"]

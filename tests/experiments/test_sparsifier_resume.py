@@ -60,7 +60,7 @@ def test_rows_that_do_not_fit_the_checkpoint_are_refused(command, tmp_path, monk
 
 def test_other_rows_are_not_continued(command, tmp_path, monkeypatch):
     out = tmp_path / "r"
-    assert command("--smoke", "--epochs", "1", "--out", str(out))[0] == 0
+    assert command(*SMALL, "--epochs", "1", "--out", str(out))[0] == 0
     load = data.load
 
     def shuffled(*given, **named):
@@ -71,7 +71,7 @@ def test_other_rows_are_not_continued(command, tmp_path, monkeypatch):
         return dataclasses.replace(dataset, train=train)
 
     monkeypatch.setattr(data, "load", shuffled)
-    status, _, error = command("--smoke", "--epochs", "1", "--out", str(out), "--resume")
+    status, _, error = command(*SMALL, "--epochs", "1", "--out", str(out), "--resume")
     assert status == 2 and error.count("\n") == 1 and "data.digits.train" in error
 
 
@@ -104,7 +104,7 @@ def test_killed_at_random_and_resumed_a_run_ends_with_the_same_numbers(tmp_path)
     assert start(whole).communicate()[1] == ""
     expected = rows_of(whole)
     chance, kills = random.Random(0), 0
-    for progress in (0.02, 0.2, 0.45, 0.7):
+    for progress in (0.02, 0.45):
         process = start(killed, "--resume")
         while process.poll() is None and num_lines(killed) < progress * len(expected):
             time.sleep(0.002)
@@ -112,7 +112,7 @@ def test_killed_at_random_and_resumed_a_run_ends_with_the_same_numbers(tmp_path)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
-    assert kills == 4 and not (killed / "summary.json").exists()
+    assert kills == 2 and not (killed / "summary.json").exists()
     assert start(killed, "--resume").communicate()[1] == ""
     assert rows_of(killed) == expected
     assert json.loads((killed / "summary.json").read_text()) == json.loads((whole / "summary.json").read_text())

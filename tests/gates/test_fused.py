@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers.compiling import jit_for_users
 
 from jaxsize.gates.fused import gated_conv, gated_matmul
 from jaxsize.gates.liveness import liveness_gate, relu
@@ -103,9 +104,8 @@ def compiled_bytes(widths, batch_size, gated, activation):
 
     images = jax.ShapeDtypeStruct((batch_size, widths[0]), jnp.float32)
     labels = jax.ShapeDtypeStruct((batch_size,), jnp.int32)
-    report = (
-        jax.jit(jax.value_and_grad(loss, (0, 1))).lower(layers, liveness, images, labels).compile().memory_analysis()
-    )
+    gradient = jit_for_users(jax.value_and_grad(loss, (0, 1)))
+    report = gradient.lower(layers, liveness, images, labels).compile().memory_analysis()
     assert report is not None
     return report.temp_size_in_bytes
 

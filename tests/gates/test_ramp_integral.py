@@ -1,12 +1,14 @@
 """ramp.py: the size penalty and its derivatives of every order against mpmath and closed forms."""
 
 import contextlib
+import functools
 
 import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from helpers.compiling import jit_for_users
 from helpers.size_penalty_reference import (
     DIGITS,
     edge_points,
@@ -28,14 +30,20 @@ def precision(dtype):
 value_and_gradient = jax.value_and_grad(size_penalty, argnums=(0, 1, 2))
 
 
-@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
-@pytest.mark.parametrize(("dtype", "num"), [("float32", 1500), ("float64", 300)])
-def test_size_penalty_and_its_gradient_match_mpmath(wrap, dtype, num):
+@functools.cache
+def points_and_exact_values(dtype, num):
     points = np.concatenate([random_points(num, seed=0), edge_points()]).astype(dtype)
     with mpmath.workdps(DIGITS[dtype]):
-        wanted = [exact(*point) for point in points]
-        with precision(dtype):
-            value, gradient = wrap(jax.vmap(value_and_gradient))(*map(jnp.asarray, points.T))
+        return points, [exact(*point) for point in points]
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jit_for_users], ids=["eager", "jit"])
+@pytest.mark.parametrize(("dtype", "num"), [("float32", 1500), ("float64", 300)])
+def test_size_penalty_and_its_gradient_match_mpmath(wrap, dtype, num):
+    points, wanted = points_and_exact_values(dtype, num)
+    with precision(dtype):
+        value, gradient = wrap(jax.vmap(value_and_gradient))(*map(jnp.asarray, points.T))
+    with mpmath.workdps(DIGITS[dtype]):
         for got, target in zip((value, *gradient), zip(*wanted, strict=True), strict=True):
             assert got.dtype == dtype
             assert np.isfinite(got).all()
@@ -54,7 +62,7 @@ def test_the_textbook_difference_of_softplus_is_wrong_where_size_penalty_is_righ
         wanted = exact(*arguments)[:3]
         errors = []
         for function in (textbook, size_penalty):
-            value, gradient = jax.jit(jax.value_and_grad(function, argnums=(0, 1)))(*arguments)
+            value, gradient = jit_for_users(jax.value_and_grad(function, argnums=(0, 1)))(*arguments)
             got = (value, *gradient)
             errors.append([largest_relative_error([a], [b], "float32") for a, b in zip(got, wanted, strict=True)])
     assert max(errors[0]) > 1e-5
@@ -80,7 +88,7 @@ def test_second_derivatives_match_numeric_ones():
     corner = rng.uniform(-20, 20, num) / slope
     size = np.choose(rng.integers(0, 4, num), [corner, width + corner, width * rng.uniform(0, 1, num), width / 2])
     points = np.stack([size, slope, width], axis=1).astype(np.float32)
-    forward, reverse = jax.jit(jax.vmap(second_derivatives))(*map(jnp.asarray, points.T))
+    forward, reverse = jit_for_users(jax.vmap(second_derivatives))(*map(jnp.asarray, points.T))
     np.testing.assert_allclose(forward, reverse, rtol=1e-5, atol=1e-30)
     with mpmath.workdps(60):
         for point, got in zip(points, np.asarray(forward), strict=True):
@@ -96,7 +104,7 @@ def test_second_derivatives_match_numeric_ones():
 
 def test_second_derivatives_at_slope_zero_and_at_extremes():
     points = edge_points().astype(np.float32)
-    for part in jax.jit(jax.vmap(second_derivatives))(*map(jnp.asarray, points.T)):
+    for part in jit_for_users(jax.vmap(second_derivatives))(*map(jnp.asarray, points.T)):
         assert np.isfinite(part).all()
         flat = points[:, 1] == 0
         _, _, width = points[flat].T
@@ -112,7 +120,7 @@ def test_gradient_of_the_squared_penalty_differentiates_the_value_too():
     def square(size):
         return size_penalty(size, slope, width) ** 2
 
-    @jax.jit
+    @jit_for_users
     def everything(size):
         value, first = jax.value_and_grad(size_penalty)(size, slope, width)
         second = jax.grad(jax.grad(size_penalty))(size, slope, width)
@@ -134,7 +142,7 @@ def test_third_derivatives_are_those_of_the_sigmoid():
         return s * (1 - s) * (1 - 2 * s)
 
     third = jax.grad(jax.grad(jax.grad(lambda size: size_penalty(size, slope, width))))
-    got = jax.jit(jax.vmap(third))(sizes)
+    got = jit_for_users(jax.vmap(third))(sizes)
     np.testing.assert_allclose(got, slope**2 * (bend(slope * sizes) - bend(slope * (sizes - width))), atol=2e-6)
 
 
@@ -144,7 +152,7 @@ def test_size_penalty_keeps_dtypes_and_rounds_only_at_the_end(dtype):
         dtype = jnp.dtype(dtype)
         size, slope = jnp.asarray(700.25, dtype), jnp.asarray(0.01, dtype)
         width = 1023  # not a bfloat16
-        value, gradient = jax.jit(jax.value_and_grad(lambda x, k: size_penalty(x, k, width), (0, 1)))(size, slope)
+        value, gradient = jit_for_users(jax.value_and_grad(lambda x, k: size_penalty(x, k, width), (0, 1)))(size, slope)
         assert [part.dtype for part in (value, *gradient)] == [dtype] * 3
         with mpmath.workdps(100):
             for got, wanted in zip((value, *gradient), exact(size, slope, width), strict=False):

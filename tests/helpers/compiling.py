@@ -2,11 +2,13 @@
 
 What the library does with its runs is the same however they are compiled, and so is what equals an independent answer.
 Tests of numbers that rest on how machine code is made (rounding in fused loops, memory, runs that are the same to the
-last bit in programs of different shapes) ask for XLA's own choices: `jit_for_users`, or the fixture
-`compiled_for_users` for programs of batches.
+last bit in programs of different shapes) ask for XLA's own choices: `jit_for_users`, or `programs_for_users` for
+programs of batches.
 """
 
+import contextlib
 import os
+from unittest import mock
 
 QUICKLY = {
     "xla_backend_optimization_level": 0,
@@ -36,3 +38,12 @@ def jit_for_users(function):
     import jax
 
     return jax.jit(function, compiler_options=FOR_USERS)
+
+
+@contextlib.contextmanager
+def programs_for_users():
+    """Within it, programs of batches are compiled with the choices of XLA that users have."""
+    from jaxsize.programs import run_axis
+
+    with mock.patch.object(run_axis, "COMPILER_OPTIONS", FOR_USERS):
+        yield

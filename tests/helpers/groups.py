@@ -77,8 +77,9 @@ def closed(groups, params, name, units, gate_set):
 def scrambled(groups, params, name, units, seed, scale=100.0):
     """`params` with everything that these units have, except gates, replaced by random numbers."""
     leaves = {k: np.array(v) for k, v in named_leaves(params).items()}
+    gates = {gate.leaf for gate_set in groups[name].gates for gate in gate_set}  # whatever their names
     for number, leaf in enumerate(leaves):
-        if "liveness" in leaf or not np.issubdtype(leaves[leaf].dtype, np.floating):
+        if "liveness" in leaf or leaf in gates or not np.issubdtype(leaves[leaf].dtype, np.floating):
             continue
         for dim, mask in enumerate(entries(groups, name, leaf, units)):
             lines = np.moveaxis(leaves[leaf], dim, 0)

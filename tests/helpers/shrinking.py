@@ -1,6 +1,7 @@
 """Small batches that are trained with and without removing dead units, and what they leave."""
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ TEACHER = load("teacher", seed=0, num_rows=60, num_inputs=3, width=2, num_classe
 WIDTHS, NUM_EPOCHS = (3, 8, 6, 3), 5
 SETTINGS = [(penalty, seed) for penalty in (0.0, 0.03, 1.0) for seed in (0, 1)]
 EAGER = Shrinking(program_cost=0, multiple=1, factor=4, hysteresis=0, ahead=False)  # widths 1, 4 and what there is
+FEW_WIDTHS = dataclasses.replace(EAGER, min_width=4)  # 4 and what there is, so that few programs are compiled
 GATED = mlp(WIDTHS, liveness="uniform")
 
 

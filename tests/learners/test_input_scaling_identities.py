@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
+from helpers.compiling import programs_for_users
 from helpers.shrinking import Counter, folder_in
 
 from experiments.input_scaling.recipes import RECIPES, first_steps, first_steps_of, predicted_changes, setting_of
@@ -66,7 +67,8 @@ def trained(tmp_path_factory):
         settings[f"{name} at 255"] = setting_of(name, 255.0, RATE, DECAY)
         settings[f"twin of {name} at 255"] = twin_by_hand(name, lambda power: 255.0**power)
     folder = folder_in(tmp_path_factory.mktemp("identities"))
-    result = training.train(batch_of([{**setting, "seed": 3} for setting in settings.values()]), folder, Counter())
+    with programs_for_users():
+        result = training.train(batch_of([{**setting, "seed": 3} for setting in settings.values()]), folder, Counter())
     (event,) = [event for event in folder.events.read() if event["event"] == "programs"]
     assert event["compiled"] == 1
     steps = {key: np.load(folder.path / "steps" / f"x.{key}.npy") for key in ("loss", "dead_share_0", "zero_outputs")}

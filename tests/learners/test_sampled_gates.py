@@ -125,15 +125,14 @@ def test_gray_zones_are_drawn_between_the_bounds_asked_and_evaluation_uses_the_s
 
 def draws(params, inputs, key):
     """Which units were on, [B, U] by layer: what comes out of a network that copies them to its outputs."""
+    outputs = jax.jit(lambda params: sampled_outputs(TWO.apply, params, inputs, jax.random.clone(key), "none")[0])
     masks = []
     for index, layer in enumerate(params["hidden"]):
         width = len(layer["bias"])
         ones = [(other, np.ones_like(other["bias"])) for other in params["hidden"][: index + 1]]
         shown = [other | {"kernel": 0 * other["kernel"], "bias": bias} for other, bias in ones]
         output = {"kernel": np.eye(width, dtype="f4"), "bias": np.zeros(width, "f4")}
-        masks.append(
-            np.asarray(sampled_outputs(TWO.apply, {"hidden": shown, "output": output}, inputs, key, "none")[0])
-        )
+        masks.append(np.asarray(outputs({"hidden": shown, "output": output})))
     return masks
 
 

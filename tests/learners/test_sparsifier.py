@@ -40,9 +40,9 @@ def test_the_objective_is_the_mean_loss_and_the_price_of_open_gates():
     inputs, targets = np.asarray(data.rows.inputs), np.asarray(data.rows.targets)
     learner = make_learner(network, CLASSIFICATION, FORMS["corrected"])
     arguments = (jnp.asarray(inputs), jnp.asarray(targets), jnp.asarray(weights, jnp.float32), HPARAMS)
-    whole, recorded = learner.objective(params, *arguments)
+    whole, recorded = jax.jit(learner.objective)(params, *arguments)
     loss = recorded["loss"]
-    probabilities = scipy.special.softmax(np.asarray(network.apply(params, arguments[0]), float), axis=1)
+    probabilities = scipy.special.softmax(np.asarray(jax.jit(network.apply)(params, arguments[0]), float), axis=1)
     expected = sklearn.metrics.log_loss(targets[weights], probabilities[weights], labels=range(K))
     price = sum(np.maximum(layer["liveness"].astype(float), 0).sum() for layer in gates)
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
@@ -160,7 +160,8 @@ def test_weights_of_dead_units_get_no_gradient(form):
         layer["liveness"] = jnp.where(shut, closed, 0.5)
     learner = make_learner(network, CLASSIFICATION, FORMS[form])
     inputs, targets = jnp.asarray(data.rows.inputs), jnp.asarray(data.rows.targets)
-    gradient = jax.grad(lambda p: learner.objective(p, inputs, targets, jnp.ones(ROWS), HPARAMS)[0])(params)
+    objective = jax.jit(jax.grad(lambda p: learner.objective(p, inputs, targets, jnp.ones(ROWS), HPARAMS)[0]))
+    gradient = jax.device_get(objective(params))
     first, second = gradient["hidden"]
     dead = [first["kernel"][:, shut], first["bias"][shut], first["liveness"][shut], second["kernel"][shut]]
     dead += [second["kernel"][:, shut], second["bias"][shut], second["liveness"][shut]]

@@ -149,7 +149,8 @@ def test_units_of_every_layer_cost_what_they_are_said_to(config):
 
     def whole(unit_prices):
         learner = make_learner(network, CLASSIFICATION, config, unit_prices=unit_prices)
-        (value, recorded), gradient = jax.value_and_grad(learner.objective, has_aux=True)(params, *arguments)
+        of_all = jax.jit(jax.value_and_grad(learner.objective, has_aux=True))
+        (value, recorded), gradient = of_all(params, *arguments)
         loss = recorded["loss"]
         return value - loss, read_liveness(gradient)
 

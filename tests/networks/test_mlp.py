@@ -65,7 +65,7 @@ def test_outputs_are_those_of_the_network_written_out(widths, gate, gate_inputs,
     else:
         params = perturbed(params, 4)
     inputs = normal(5, 6, widths[0])
-    outputs = network.apply(params, jnp.asarray(inputs))
+    outputs = jax.jit(network.apply)(params, jnp.asarray(inputs))
     chex.assert_shape(outputs, (6, widths[-1]))
     expected = numpy_mlp(as_float64(params), inputs.astype(float), signed=gate == "signed")
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=2e-5)
@@ -117,8 +117,9 @@ def test_sizes_are_read_off_the_parameters(data, widths, bias, seed):
         cut["hidden"].append({"kernel": layer["kernel"][before][:, own], **vectors})
     cut["output"] = params["output"] | {"kernel": params["output"]["kernel"][alive[-1]]}
     inputs = normal(seed, 4, widths[0])
-    outputs = network.apply(cut, jnp.asarray(inputs[:, alive[0]]))
-    np.testing.assert_allclose(outputs, network.apply(params, jnp.asarray(inputs)), rtol=1e-5, atol=1e-6)
+    apply = jax.jit(network.apply)
+    outputs, expected = apply(cut, jnp.asarray(inputs[:, alive[0]])), apply(params, jnp.asarray(inputs))
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("gate", ["liveness", "signed", "size", None])
@@ -132,7 +133,7 @@ def test_gradients_are_the_finite_differences_of_the_network_written_out(gate):
     def loss(params):
         return jnp.sum(jnp.tanh(network.apply(params, jnp.asarray(inputs))) * weights)
 
-    gradients = jax.tree.leaves(jax.grad(loss)(params))
+    gradients = jax.tree.leaves(jax.jit(jax.grad(loss))(params))
     leaves, tree = jax.tree.flatten(as_float64(params))
     for place, gradient in enumerate(gradients):
         expected, step = np.zeros(np.shape(leaves[place])), 1e-6

@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 from helpers.shrinking import (
-    EAGER,
+    FEW_WIDTHS,
     NUM_EPOCHS,
     Counter,
     Stopped,
@@ -66,7 +66,7 @@ def assert_each_is_as_alone(result, steps, equally_long, shrinking, **changes):
             assert (np.isnan(left) if left.dtype.kind == "f" else left == -1).all()
 
 
-@pytest.mark.parametrize("shrinking", [EAGER, None], ids=["removed", "masked"])
+@pytest.mark.parametrize("shrinking", [FEW_WIDTHS, None], ids=["removed", "masked"])
 @pytest.mark.parametrize("select", [None, "validation_accuracy"])
 def test_a_run_ends_as_it_would_alone(tmp_path, equally_long, shrinking, select):
     folder, batch = folder_in(tmp_path), batch_of(shrinking, select=select)
@@ -76,7 +76,7 @@ def test_a_run_ends_as_it_would_alone(tmp_path, equally_long, shrinking, select)
 
 @pytest.mark.parametrize(
     ("shrinking", "epochs"),
-    [(EAGER, 1), (EAGER, 2), (EAGER, 3), (EAGER, 4), (None, 2)],
+    [(FEW_WIDTHS, 1), (FEW_WIDTHS, 2), (FEW_WIDTHS, 3), (FEW_WIDTHS, 4), (None, 2)],
     ids=["1-removed", "2-removed", "3-removed", "4-removed", "2-masked"],
 )
 def test_a_stop_between_epochs_changes_nothing(tmp_path, equally_long, shrinking, epochs):
@@ -101,13 +101,13 @@ def test_a_split_batch_ends_the_same(tmp_path, monkeypatch, equally_long):
 
 def test_a_split_batch_that_chooses_goes_on_where_it_was_stopped(tmp_path, monkeypatch, equally_long):
     monkeypatch.setattr(training, "_plan", lambda *args: ([3, 3], None))
-    batch = batch_of(EAGER, select="validation_accuracy")
+    batch = batch_of(FEW_WIDTHS, select="validation_accuracy")
     for stop in (2, 6):  # in the first part, and in the second
         with pytest.raises(Stopped):
             training.train(batch, folder_in(tmp_path), Counter(stop), devices=DEVICES)
     result = training.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
     steps = steps_of(folder_in(tmp_path), batch)
-    assert_each_is_as_alone(result, steps, equally_long, EAGER, select="validation_accuracy")
+    assert_each_is_as_alone(result, steps, equally_long, FEW_WIDTHS, select="validation_accuracy")
 
 
 def test_runs_that_have_ended_are_not_trained(tmp_path, programs):

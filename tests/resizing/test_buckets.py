@@ -35,14 +35,14 @@ def test_a_bucket_holds_the_width_and_no_smaller_one_does(width, factor, multipl
 @hypothesis.given(factor=FACTORS, multiple=st.sampled_from([1, 3, 16]))
 def test_buckets_grow_by_the_factor_and_not_much_more(factor, multiple):
     sizes = [multiple]
-    while sizes[-1] < 2000:
+    while sizes[-1] < 600:
         sizes.append(bucket(sizes[-1] + 1, factor=factor, multiple=multiple))
     for small, large in itertools.pairwise(sizes):
         assert large >= factor * small * (1 - 1e-9)
         assert large <= max(small + multiple, factor * small + multiple)
     if factor > 1:
         first = multiple / (factor - 1)  # from there on the factor, not the multiple, sets the step
-        assert len(sizes) <= first / multiple + 3 + math.log(max(2000 / first, 1), factor) + 1
+        assert len(sizes) <= first / multiple + 3 + math.log(max(600 / first, 1), factor) + 1
 
 
 def test_options_that_make_no_sense_are_told():

@@ -93,19 +93,18 @@ def test_sigkill_while_saving_leaves_a_complete_checkpoint(tmp_path):
     def start():
         return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
 
-    for _ in range(2):
-        with contextlib.ExitStack() as stack:
-            children = [stack.enter_context(start()) for _ in range(4)]  # they start up together, then take turns
-            for child in children:
-                assert child.stdin is not None and child.stdout is not None and child.stderr is not None
-                child.stdin.write(b"\n")
-                child.stdin.flush()
-                first = child.stdout.readline()
-                time.sleep(rng.uniform(0.0, 0.15))
-                child.send_signal(signal.SIGKILL)
-                lines = (first + child.stdout.read()).split(b"\n")[:-1]
-                assert child.stderr.read() == b"" and lines
-                step = latest(tmp_path)
-                assert step in (int(lines[-1]), int(lines[-1]) + 1)
-                restored = restore(tmp_path, template, manifest={"a": 1})
-                assert_same(restored, [np.full((64, 64), step + i, np.float32) for i in range(8)])
+    with contextlib.ExitStack() as stack:
+        children = [stack.enter_context(start()) for _ in range(5)]  # they start up together, then take turns
+        for child in children:
+            assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            first = child.stdout.readline()
+            time.sleep(rng.uniform(0.0, 0.15))
+            child.send_signal(signal.SIGKILL)
+            lines = (first + child.stdout.read()).split(b"\n")[:-1]
+            assert child.stderr.read() == b"" and lines
+            step = latest(tmp_path)
+            assert step in (int(lines[-1]), int(lines[-1]) + 1)
+            restored = restore(tmp_path, template, manifest={"a": 1})
+            assert_same(restored, [np.full((64, 64), step + i, np.float32) for i in range(8)])

@@ -12,16 +12,26 @@ import numpy as np
 import pytest
 from helpers.experiments import SMALL
 
+from experiments import sparsifier
 from jaxsize.studies import Command, Flags
 from jaxsize.studies import study as studies
 from jaxsize.training import Progress
 
 
-def test_results_folder_is_never_mixed_up(command, tmp_path):
-    out = tmp_path / "r"
-    assert command("--smoke", "--epochs", "1", "--out", str(out))[0] == 0
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The results folder of a study that is done; each test has a copy of its own."""
+    out = tmp_path_factory.mktemp("finished") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_NUM_CPU_DEVICES", "4")
+        assert sparsifier.COMMAND.main([*SMALL, "--epochs", "1", "--out", str(out)]) == 0
+    return out
+
+
+def test_results_folder_is_never_mixed_up(command, tmp_path, finished):
+    out = shutil.copytree(finished, tmp_path / "r")
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    status, _, error = command("--smoke", "--epochs", "2", "--out", str(out), "--resume")
+    status, _, error = command(*SMALL, "--epochs", "2", "--out", str(out), "--resume")
     assert status == 2 and error.count("\n") == 1 and "epochs" in error
     status, _, error = command("--smoke", "--out", str(out / "config.json"))
     assert status == 2 and "is a file" in error
@@ -70,12 +80,11 @@ def test_a_results_folder_deleted_on_the_way_is_not_said_to_be_kept(command, tmp
     assert status == 1 and error.count("\n") == 1 and f"nothing is kept in {tmp_path / 'r'}" in error
 
 
-def test_a_summary_of_another_form_is_one_line(command, tmp_path):
-    out = tmp_path / "r"
-    assert command("--smoke", "--epochs", "1", "--out", str(out))[0] == 0
+def test_a_summary_of_another_form_is_one_line(command, tmp_path, finished):
+    out = shutil.copytree(finished, tmp_path / "r")
     for summary in ("[]", "{}", '{"results": 3}', '"text"', "null", "[" * 9000):
         (out / "summary.json").write_text(summary)
-        status, _, error = command("--smoke", "--epochs", "1", "--out", str(out))
+        status, _, error = command(*SMALL, "--epochs", "1", "--out", str(out))
         assert status == 2 and error.count("\n") == 1 and "summary.json is" in error
 
 
@@ -83,7 +92,7 @@ def test_error_of_a_library_is_not_taken_for_wrong_input(command, tmp_path, monk
     """It is a bug, and its traceback is worth more than one line."""
     monkeypatch.setattr(studies, "draw_all", lambda *_: np.stack([np.zeros(2), np.zeros(3)]))
     with pytest.raises(ValueError, match="same shape"):
-        command("--smoke", "--epochs", "1", "--out", str(tmp_path / "r"))
+        command(*SMALL, "--epochs", "1", "--out", str(tmp_path / "r"))
 
 
 def test_platform_that_is_not_there_is_one_line():

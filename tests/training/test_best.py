@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 from helpers.shrinking import (
-    EAGER,
+    FEW_WIDTHS,
     NUM_EPOCHS,
     Counter,
     Stopped,
@@ -43,7 +43,7 @@ def train(tmp_path_factory, programs):
         key = str((small, changes))
         if key not in known:
             folder = folder_in(tmp_path_factory.mktemp("out"))
-            batch = make_batch(EAGER if small else None, runs=RUNS, **changes)
+            batch = make_batch(FEW_WIDTHS if small else None, runs=RUNS, **changes)
             known[key] = folder, training.train(batch, folder, Counter(), devices=DEVICES)
         return known[key]
 
@@ -83,7 +83,7 @@ def test_the_network_chosen_is_that_of_a_training_stopped_there(train, small, se
 
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_a_stop_between_epochs_changes_no_choice(tmp_path, train, epochs):
-    batch = make_batch(EAGER, runs=RUNS, select="validation_accuracy")
+    batch = make_batch(FEW_WIDTHS, runs=RUNS, select="validation_accuracy")
     with pytest.raises(Stopped):
         training.train(batch, folder_in(tmp_path), Counter(epochs), devices=DEVICES)
     resumed = training.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
@@ -97,7 +97,7 @@ def test_a_stop_between_epochs_changes_no_choice(tmp_path, train, epochs):
 
 
 def test_a_run_that_diverges_keeps_what_it_was_before(tmp_path, train):
-    batch = make_batch(EAGER, runs=RUNS, select="train_loss", num_epochs=3)
+    batch = make_batch(FEW_WIDTHS, runs=RUNS, select="train_loss", num_epochs=3)
     batch.hparams.learning_rate[0] = 1e30
     result = training.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
     known = [row["train_loss"] for row in result.rows if row["run"] == 10]
@@ -130,7 +130,7 @@ def test_of_equal_scores_the_first_counts_and_nan_never():
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path):
-    batch = make_batch(EAGER, runs=RUNS, select="validation_error")
+    batch = make_batch(FEW_WIDTHS, runs=RUNS, select="validation_error")
     with pytest.raises(ValueError, match=r"select: expected one of .*validation_accuracy.* got 'validation_error'"):
         training.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
 
@@ -143,7 +143,7 @@ def stops(folder):
 def test_no_epoch_starts_after_the_time_and_none_is_added_when_resumed(tmp_path, monkeypatch, train, limit):
     ticks = itertools.count()  # every look at the clock takes a second
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
-    batch = make_batch(EAGER, runs=RUNS, time_limit=limit)
+    batch = make_batch(FEW_WIDTHS, runs=RUNS, time_limit=limit)
     result = training.train(batch, folder_in(tmp_path), Counter(), devices=DEVICES)
     seconds = sorted({(row["epoch"], row["seconds"]) for row in result.rows})
     last = seconds[-1][0]

@@ -25,10 +25,15 @@ def groups_of(model):
     return jaxsize.unit_groups(model.apply, model.params, model.inputs)
 
 
+@functools.cache
+def model_and_groups(**settings):
+    model = mlp_model(**settings)
+    return model, groups_of(model)
+
+
 def dead_mlp(live=LIVE, seed=0, **settings):
     """(groups, parameters with the gates closed where `live` says so, their function, inputs)."""
-    model = mlp_model(seed=seed, **settings)
-    groups = groups_of(model)
+    model, groups = model_and_groups(seed=seed, **settings)
     return groups, killed(groups, model.params, live)[0], model
 
 

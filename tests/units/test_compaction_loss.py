@@ -166,6 +166,23 @@ def test_an_optimiser_that_sums_over_gradients_asks_for_the_loss():
         cut(lambda params: network(params, X.astype(np.float32)), optax.novograd(1e-2))
 
 
+def test_an_optimiser_that_reads_the_value_of_the_loss_asks_for_it():
+    """A plateau is one of the value, to which the squares of dead units' weights belong though nothing sums them."""
+    plateau = optax.chain(ADAM, optax.contrib.reduce_on_plateau())
+    with pytest.raises(
+        ValueError, match=r"only if dead units do not change the value of the loss \(which it reads\): expected"
+    ):
+        cut(None, plateau)
+
+    def loss(params):
+        return jnp.mean(network(params, X.astype(np.float32)) ** 2)
+
+    cut(loss, plateau)
+    cut(lambda params: loss(params) + jnp.sum(params["a"] ** 2), ADAM)
+    with pytest.raises(ValueError, match=r"it reads the value of the loss, and reduce_sum at .* reads a of dead units"):
+        cut(lambda params: loss(params) + jnp.sum(params["a"] ** 2), plateau)
+
+
 def test_values_that_the_loss_follows_from_will_do():
     """The outputs are not known to lead to any loss in particular, and need not be numbers only."""
     cut(lambda params: network(params, X.astype(np.float32)))

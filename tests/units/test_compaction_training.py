@@ -39,14 +39,21 @@ MORE_OPTIMIZERS = {
 }
 
 
+# Gates of either sign have gradients while they are dead: one optimiser of every kind of state that these could reach.
+SIGNED_OPTIMIZERS = ("sgd", "nesterov", "adamw", "lion", "adagrad", "partition", "masked", "schedule_free_adamw")
+
+
 @functools.cache
 def of_all_optimizers(gate):
     with jax.enable_x64(True):
-        tried = optimizers(gate == "signed", np.float64) | (MORE_OPTIMIZERS if gate == "liveness" else {})
+        known = optimizers(gate == "signed", np.float64)
+        tried = {name: known[name] for name in SIGNED_OPTIMIZERS} if gate == "signed" else known | MORE_OPTIMIZERS
         return differences(mlp_model((4, 7, 3), gate), tried, dtype=np.float64)
 
 
-@pytest.mark.parametrize(("gate", "name"), [(gate, name) for gate in GATES for name in optimizers(gate == "signed")])
+@pytest.mark.parametrize(
+    ("gate", "name"), [("liveness", name) for name in optimizers()] + [("signed", name) for name in SIGNED_OPTIMIZERS]
+)
 def test_every_optimiser_goes_on_as_the_masked_network(gate, name):
     assert of_all_optimizers(gate)[name] <= TOLERANCE[np.dtype(np.float64)]
 

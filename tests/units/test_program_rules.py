@@ -190,6 +190,12 @@ NOT_EXACT = {
         network(lambda h, g, p: jax.lax.while_loop(lambda c: c.sum() > 1, lambda c: c * g, h)),
         PAST,  # it may take no turn
     ),
+    "while, a gate inside, turns counted elsewhere": (
+        network(
+            lambda h, g, p: jax.lax.while_loop(lambda c: c[0] < p["turns"], lambda c: (c[0] + 1, c[1] * g), (0.0, h))[1]
+        ),
+        PAST,  # it may take no turn, and no other step reads the units open
+    ),
     "while, another value": (
         network(lambda h, g, p: jax.lax.while_loop(lambda c: c.sum() < 0, lambda c: c + 1, h * g)),
         PAST,
@@ -204,7 +210,7 @@ NOT_EXACT = {
 @pytest.mark.parametrize("name", NOT_EXACT)
 def test_what_is_not_exact_is_told(name):
     apply, reason = NOT_EXACT[name]
-    groups = unit_groups(apply, PARAMS, normal(2, *X))
+    groups = unit_groups(apply, PARAMS | {"turns": shape()}, normal(2, *X))
     (group,) = [group for group in groups.groups.values() if any(p.leaf == "liveness" for p in group.places)]
     assert not group.exact and not group.fixed and re.search(reason, group.inexact), str(group)
 

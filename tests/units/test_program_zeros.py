@@ -25,6 +25,7 @@ def is_closed(gate_sets, values):
     )
 
 
+@hypothesis.settings(deadline=None)  # on a busy machine, a first example may take long
 @hypothesis.given(a=GATE_SETS, b=GATE_SETS)
 def test_either_and_both_are_or_and_and(a, b):
     for values in VALUES:

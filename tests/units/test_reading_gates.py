@@ -37,7 +37,7 @@ TAKEN = {
     "relu": (lambda h, g, o: h * jax.nn.relu(g), {"alive <= 0"}),
     "jaxsize's relu": (lambda h, g, o: jnp.tanh(h) * jaxsize.relu(g), {"alive <= 0"}),
     "maximum with zeros": (lambda h, g, o: h * jnp.maximum(g, jnp.zeros_like(g)), {"alive <= 0"}),
-    "clipped": (lambda h, g, o: h * jnp.clip(g, 0, 1), {"alive == 0"}),
+    "clipped": (lambda h, g, o: h * jnp.clip(g, 0, 1), {"alive <= 0"}),
     "squared": (lambda h, g, o: h * g**2, {"alive == 0"}),
     "a mask": (lambda h, g, o: jnp.where(g > 0, jnp.cos(h), 0), {"alive <= 0"}),
     "twice": (lambda h, g, o: jnp.tanh(h * g) * jax.nn.relu(g), {"alive <= 0"}),
@@ -117,6 +117,25 @@ def test_a_gate_by_what_it_does_counts_as_a_parameter_and_has_bookkeeping_by_its
     assert small.bookkeeping["layer.alive"].tolist() == [1, 2, 3, 4, 5] and small.bookkeeping["layer"].size == 2
 
 
+def test_a_scale_is_not_mistaken_for_the_gate_beside_it():
+    """A layer with a gate of its units, and a scale of its inputs, which are units of the layer before."""
+
+    def apply(params, x):
+        layer = params["layer"]
+        inputs = jnp.tanh(x @ params["first"]) * row(layer["scale"])
+        return jnp.tanh(inputs @ layer["kernel"]) * row(jax.nn.relu(layer["liveness"])) @ params["last"]
+
+    layer = {"kernel": shape(7, 6), "liveness": shape(6), "scale": shape(7)}
+    groups = jaxsize.unit_groups(apply, {"first": shape(4, 7), "layer": layer, "last": shape(6, 3)}, X)
+    assert groups["layer"].size == 6 and groups["layer.scale"].recognised == {"layer.scale"}
+    live = np.arange(6) > 1
+    (by_gate,) = groups.live_by_gate({"layer": live}).items()
+    assert by_gate[0] == "layer" and by_gate[1].tolist() == live.tolist()
+    assert jaxsize.units.network_sizes(groups, {"layer": 2})["parameters"] == 4 * 7 + 7 + 7 * 2 + 2 * 3
+    assert not jaxsize.units.are_signed(groups, ["layer"])
+    jaxsize.units.require_closing_gates(groups, ["layer"])
+
+
 # Names
 
 ARRAYS = [shape(4, UNITS), shape(UNITS), shape(UNITS, 3)]
@@ -177,7 +196,7 @@ def test_names_of_nnx_leave_out_what_it_adds():
     graph, state = nnx.split(Net())
     groups = jaxsize.unit_groups(lambda p, x: nnx.merge(graph, p)(x), state, X)
     assert list(groups.groups) == ["first.kernel[1]", "first.kernel[0]", "second.kernel[1]"]
-    assert ".value" not in str(groups) and "reads first.bias past every gate" in str(groups)
+    assert ".value" not in str(groups) and "reads first.kernel past every gate" in str(groups)
     assert set(places(groups["first.kernel[1]"])) == {"first.bias.value", "first.kernel.value", "second.kernel.value"}
 
 
