@@ -27,7 +27,7 @@ DOORS = {
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images as_pixels flattened from_arrays"
     " from_image_folder from_npz from_table hold_out_batches load noise_like sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
-    "export": "ACTIVATIONS RestoredNetwork SavedNetwork fold_gates load_network save_network",
+    "export": "ACTIVATIONS Exported RestoredNetwork SavedNetwork export_network fold_gates load_network save_network",
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",
@@ -38,9 +38,9 @@ DOORS = {
     " batch_moments dead_units directions error_curve exponential_normal_mixture leave_one_out likelihood_dimension"
     " merge_moments outputs_by_components participation_ratio principal_components shapiro_w streamed_spread"
     " two_gamma_mixture two_nn_dimension",
-    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers conv dense init_bias"
-    " init_conv init_dense init_gate init_kernel init_liveness mlp num_mlp_multiply_adds num_mlp_parameters unit_gates"
-    " with_gates",
+    "networks": "BiasInitializer Gate Initializer Network Params autoencoder autoencoder_layers"
+    " autoencoder_weights conv dense init_bias init_conv init_dense init_gate init_kernel init_liveness mlp"
+    " num_mlp_multiply_adds num_mlp_parameters unit_gates with_gates",
     "plots": "Look STYLE band bands colors curves ends grid legend legend_beside log_axis looks points save style"
     " subplots zoom_axis",
     "programs": "Batch Config Data Device Execution Rows RunAxis TrainState describe_devices init_state make_epoch"
@@ -60,7 +60,7 @@ DOORS = {
     " random_widths save_networks setting_sweep size_sweep sizes",
     "training": "FinalNetwork Progress Trained epoch_times require_room train",
     "units": "Compacted Group Per Place UnitGroups activations are_signed compact input_gates network_sizes pad_units"
-    " prune_by_magnitude reorder_units require_closing_gates unit_groups unit_prices",
+    " prune_by_magnitude reorder_units require_closing_gates resizable unit_groups unit_prices",
     "widths": "LearnedWidths learn_widths",
 }
 

@@ -127,8 +127,9 @@ def answer(arms: Arms) -> Iterator[str]:
         left = middle(one.end(EXCESS))
         yield f"{dataset}: the search ended at {units} ReLUs and {latent} latent units, excess {left:.3g}."
         for penalty, view in here["learned"].by("penalty").items():
-            decoder, encoder, latent = (f"{middle(live(view, layer)):g}" for layer in LAYERS)
-            sizes = f"{encoder} ReLUs of the encoder, {latent} latent units and {decoder} ReLUs of the decoder"
+            units = {layer: f"{middle(live(view, layer)):g}" for layer in LAYERS}
+            relus = f"{units['encoder.0']} ReLUs of the encoder, {units['decoder.0']} of the decoder"
+            sizes = f"{relus} and {units['latent']} latent units"
             excess = f"an excess of {middle(view.end(EXCESS)):.3g}"
             yield f"{dataset}: a price of {penalty:g} nats per unit left {sizes}, with {excess} (medians over seeds)."
 

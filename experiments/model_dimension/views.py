@@ -4,13 +4,14 @@ import jax
 import numpy as np
 
 from experiments.common.pixels import EXCESS, floor
+from experiments.common.structures import gated_layers
 from jaxsize.networks import autoencoder
 from jaxsize.resizing import converged_epoch
 from jaxsize.resizing.convergence import Reading
 from jaxsize.statistics import Break, fit_break
 from jaxsize.studies import ArmView
 
-LAYERS = ("decoder", "encoder", "latent")
+LAYERS = gated_layers(1, 1)
 """The gated layers in the order of the column `live_units_per_layer`."""
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from experiments.overfit.start import Spectrum, components_of, decoder_widths, informed
 from jaxsize.data import Dataset, as_pixels
 from jaxsize.learners import reconstruction
-from jaxsize.networks import Network, autoencoder
+from jaxsize.networks import Network, autoencoder, autoencoder_weights
 from jaxsize.studies import Setup
 
 PIECES = 24
@@ -124,17 +124,14 @@ def one_by_one(dataset: Dataset, spectrum: Spectrum, components: int, knots: int
 
     def init(seed: int) -> Any:
         params = jax.tree.map(np.zeros_like, network.init(seed))
-        (encoder,), latent, (linear, relus), output = (
-            params[name] for name in ("encoder", "latent", "decoder", "output")
-        )
-        encoder["kernel"][:] = np.tile(axes.T, knots)
-        encoder["bias"][:] = (-places[:-1] - axes @ mean).ravel()
-        latent["kernel"][: 2 * components, :-1] = np.concatenate([np.eye(components), -np.eye(components)])
-        latent["kernel"][:, -1] = changes.ravel()
-        linear["kernel"][:] = np.eye(components + 1)
-        relus["kernel"][:-1], relus["kernel"][-1] = 4 * z.T / lead, -2 / lead  # a unit is 1 at its own image
-        relus["bias"][:] = -2 * middle / lead
-        output["kernel"][:], output["bias"][:] = np.clip(level, DARK, -DARK) - DARK, DARK
+        encoder, latent, linear, relus, output = autoencoder_weights(params)
+        encoder[0][:], encoder[1][:] = np.tile(axes.T, knots), (-places[:-1] - axes @ mean).ravel()
+        latent[0][: 2 * components, :-1] = np.concatenate([np.eye(components), -np.eye(components)])
+        latent[0][:, -1] = changes.ravel()
+        linear[0][:] = np.eye(components + 1)
+        relus[0][:-1], relus[0][-1] = 4 * z.T / lead, -2 / lead  # a unit is 1 at its own image
+        relus[1][:] = -2 * middle / lead
+        output[0][:], output[1][:] = np.clip(level, DARK, -DARK) - DARK, DARK
         return params
 
     return network._replace(init=init)

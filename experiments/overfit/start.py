@@ -16,7 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from jaxsize.data import Dataset
 from jaxsize.learners import reconstruction
-from jaxsize.networks import Network
+from jaxsize.networks import Network, autoencoder_weights
 from jaxsize.trees import Tree
 
 _BINS = 2000
@@ -149,18 +149,18 @@ def informed(network: Network, dataset: Dataset, latent: int, pieces: int, *, ex
 
     def init(seed: int) -> Tree:
         params = network.init(seed)
-        encoder, middle, (first, second), output = (params[name] for name in ("encoder", "latent", "decoder", "output"))
-        encoder[0]["kernel"][:, :size], encoder[0]["bias"][:size] = np.eye(size), 0
-        middle["kernel"][:size], middle["kernel"][size:] = components.T, 0
-        middle["bias"][:] = -components @ mean
-        first["kernel"][:], first["bias"][:] = components, mean
-        second["kernel"][:], output["kernel"][:] = 0, 0
+        encoder, middle, first, second, output = autoencoder_weights(params)
+        encoder[0][:, :size], encoder[1][:size] = np.eye(size), 0
+        middle[0][:size], middle[0][size:] = components.T, 0
+        middle[1][:] = -components @ mean
+        first[0][:], first[1][:] = components, mean
+        second[0][:], output[0][:] = 0, 0
         for number, (knot, slope) in enumerate(zip(curve.knots, curve.slopes, strict=True)):
             units = number * len(used) + np.arange(len(used))
             scale = max(1.0, abs(slope) ** 0.5)  # weights before and after a unit are equally large
-            second["kernel"][used, units], second["bias"][units] = scale, -scale * knot
-            output["kernel"][units, used] = slope / scale
-        output["bias"][:] = curve.level
+            second[0][used, units], second[1][units] = scale, -scale * knot
+            output[0][units, used] = slope / scale
+        output[1][:] = curve.level
         return params
 
     return network._replace(init=init)

@@ -42,7 +42,7 @@ TASK = reconstruction("cross_entropy")
 LEARNED = "Networks that learned their widths: the smallest that reproduced every pixel of its images"
 TOGETHER = "Networks that were put together, not trained, and reproduce every pixel of their images"
 UNITS = {
-    "encoder": "ReLUs of the encoder",
+    "encoder.0": "ReLUs of the encoder",
     "latent": "latent units",
     "decoder.0": "linear units of the decoder",
     "decoder.1": "ReLUs of the decoder",

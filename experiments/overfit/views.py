@@ -3,9 +3,10 @@
 import numpy as np
 
 from experiments.common.pixels import EXCESS
+from experiments.common.structures import gated_layers
 from jaxsize.studies import ArmView
 
-LAYERS = ("decoder.0", "decoder.1", "encoder", "latent")
+LAYERS = gated_layers(1, 2)
 """The gated layers in the order of the column `live_units_per_layer`."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.common.widths import widths_of
 from experiments.size_prediction.layers import MEASURES, UNITS, read_sizes
 from experiments.size_prediction.teachers import WIDTHS
-from jaxsize.statistics import Estimate, bootstrap_interval, describe, median_interval, rank_agreement, trend
+from jaxsize.statistics import Estimate, bootstrap_interval, describe, rank_agreement, trend
 from jaxsize.studies import Arms, ArmView
 
 ENOUGH = 0.99
@@ -70,11 +70,6 @@ def follows_own_width(numbers: dict[str, np.ndarray], widths: np.ndarray, measur
     return trend(widths[known], says[:, known], direction="positive")
 
 
-def ratio_to(truth: np.ndarray, says: np.ndarray) -> Estimate:
-    """Estimate the size that is named over the one that is needed."""
-    return median_interval(says / truth)
-
-
 def over_seeds(values: np.ndarray) -> dict[str, Any]:
     """Describe the deviation over seeds of the same task, as a share of the mean: values [tasks, seeds]."""
     if values.shape[1] < 2:
@@ -122,12 +117,12 @@ def _rows(arm: ArmView) -> Iterator[dict[str, Any]]:
         if measure in MEASURES:
             row |= {"own_width": follows_own_width(numbers, widths, measure).as_dict()}
         if teachers and (measure in UNITS or measure in TRUTHS):
-            row |= {"over_teacher": ratio_to(truths["teacher"], _says(numbers, widths, measure)).as_dict()}
+            row |= {"over_teacher": describe(_says(numbers, widths, measure) / truths["teacher"])}
         if teachers and measure in UNITS:
             row |= {"too_large_right": verdicts_right(numbers, widths, measure).as_dict()}
         if not teachers and measure in UNITS:
             of_seeds = numbers[measure][0, :, -1]
-            row |= {f"over_{name}": ratio_to(truth, of_seeds).as_dict() for name, truth in truths.items()}
+            row |= {f"over_{name}": describe(of_seeds / truth) for name, truth in truths.items()}
         if measure in MEASURES:
             row |= {"over_seeds": over_seeds(numbers[measure][:, :, -1])}
         elif measure == "learned":
@@ -146,5 +141,5 @@ def says_table(arm: ArmView) -> list[dict[str, Any]]:
             cells = {f"teacher_of_{width:g}": describe(says[teachers == width]) for width in np.unique(teachers)}
         else:
             cells = {f"width_{width}": describe(of) for width, of in zip(widths, numbers[measure][0].T, strict=True)}
-        rows.append({"dataset": arm.dataset, "measure": words, **cells})
+        rows.append({"measure": words, **cells})
     return rows

@@ -72,13 +72,13 @@ def order(arms: Arms) -> Any:
     chosen = [arm for arm in arms.like("static") if read_sizes(arm)[WIDTHS].size]
     if not chosen:
         return None
-    figure, panels = plots.subplots(1, len(chosen), width=5.4, height=5.0)
+    figure, panels = plots.subplots(1, len(chosen), width=6.6, height=5.0)
     names = [*MEASURES, "curve", "learned"]
     for axes, arm in zip(panels[0], chosen, strict=True):
         numbers, widths = read_sizes(arm), widths_of(arm)
         found = {measure: agrees(numbers, widths, measure) for measure in names}
         for number, (look, truth) in enumerate(zip(plots.looks(len(TRUTHS)), TRUTHS, strict=True)):
-            label = TRUTHS[truth]
+            axes.plot([], [], linestyle="", label=TRUTHS[truth], **look.marks)  # also where nothing has an order
             for place, measure in enumerate(names):
                 one = found[measure].get(truth)
                 if one is None or one.estimate is None:
@@ -86,11 +86,10 @@ def order(arms: Arms) -> Any:
                 height = place + 0.2 * (number - 1.5)
                 if one.low is not None and one.high is not None:
                     axes.plot([one.low, one.high], [height, height], color=look.color, linewidth=1)
-                axes.plot([one.estimate], [height], linestyle="", markersize=4, label=label, **look.marks)
-                label = "_"
+                axes.plot([one.estimate], [height], linestyle="", markersize=4, **look.marks)
         axes.axvline(0, color="0.3", linewidth=1)
         axes.axhline(len(MEASURES) - 0.5, color="0.3", linewidth=1)
-        axes.set(xlim=(-1.05, 1.05), ylim=(len(names) - 0.4, -0.6), xlabel="Kendall's tau", title=arm.dataset)
+        axes.set(xlim=(-1.05, 1.08), ylim=(len(names) - 0.4, -0.6), xlabel="Kendall's tau", title=arm.dataset)
         axes.set_yticks(range(len(names)), [SHORT[name] for name in names])
     plots.legend_beside(panels[0, -1], "order of")
     return figure

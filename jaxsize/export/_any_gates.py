@@ -72,7 +72,7 @@ def _folded(
 def _require_same(groups: UnitGroups, params: Tree, folded_by: Mapping[str, Mapping[str, bool]]) -> None:
     """Run the function with gates that are powers of two, and refuse gates that give other outputs when folded."""
     assert groups.function is not None
-    apply = jax.jit(groups.function.apply)
+    apply = jax.jit(groups.apply)
 
     def differs(of_groups: Mapping[str, Mapping[str, bool]]) -> bool:
         for trial in range(_NUM_TRIALS):

@@ -1,6 +1,7 @@
 """A network of any kind, read back beside the function that runs it."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,11 @@ class RestoredNetwork(NamedTuple):
     """Per group the original index of every unit that is left: int64 [U], ascending."""
     description: dict[str, Any]
     """The whole content of network.json."""
+
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """The function for these parameters: see `UnitGroups.apply`."""
+        return self.groups.apply
 
 
 def restore(

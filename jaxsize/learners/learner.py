@@ -50,7 +50,8 @@ class Learner(NamedTuple):
     """The settings that a run of this learner has, by name, with the values of those that are not given."""
     outputs: Any = None
     """(params, inputs [B, ...]) -> outputs: the function that must not change when units are removed or added, from
-    which the unit groups are read. None for a learner whose units stay."""
+    which the unit groups are read. None for a learner whose units stay. Where the objective draws a random number for
+    every unit, as dropout does, a run whose dead units are removed goes on by the same law, with other numbers."""
     after_step: Callable[[Tree, Tree, Hparams], tuple[Tree, Tree]] = lambda params, bookkeeping, hparams: (
         params,
         bookkeeping,

@@ -151,6 +151,27 @@ def autoencoder_layers(params: Tree) -> list[Tree]:
     return [*params["encoder"], params["latent"], *params["decoder"], params["output"]]
 
 
+def autoencoder_weights(params: Tree) -> list[tuple[Any, Any]]:
+    """List the kernels and biases of an autoencoder in the order in which they are applied.
+
+    They are the arrays of `params` themselves: those that `Network.init` returns are NumPy arrays, and may be written
+    to.
+
+    Args:
+        params: its parameters; a layer without a bias has None.
+
+    Returns:
+        (kernel [D, U], bias [U]) of each layer.
+
+    Example:
+        >>> from jaxsize.networks import autoencoder, autoencoder_weights
+        >>> params = autoencoder((6, 5), latent=2).init(0)
+        >>> [(kernel.shape, bias.shape) for kernel, bias in autoencoder_weights(params)]
+        [((6, 5), (5,)), ((5, 2), (2,)), ((2, 5), (5,)), ((5, 6), (6,))]
+    """
+    return [(layer["kernel"], layer.get("bias")) for layer in autoencoder_layers(params)]
+
+
 def _require_counts(field: str, expected: str, counts: Sequence[int], got: Any = None, *, some: bool = True) -> None:
     if (some and not len(counts)) or any(not isinstance(count, numbers.Integral) or count < 1 for count in counts):
         raise InputError(f"autoencoder: expected {field} {expected}, got {tuple(counts) if got is None else got}")

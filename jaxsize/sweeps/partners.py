@@ -143,7 +143,7 @@ def partner_batches(
 
 def _by_group(groups: UnitGroups, widths: Sequence[int]) -> dict[str, int]:
     """Give widths by name of the group of units, for the groups that can have others."""
-    names = in_order(name for name, group in groups.groups.items() if not group.fixed)
+    names = in_order(name for name, group in groups.groups.items() if not (group.fixed or group.own_size))
     if len(names) != len(widths):
         raise InputError(f"expected {len(names)} widths, one for each of {', '.join(names)}, got {list(widths)}")
     return dict(zip(names, widths, strict=True))

@@ -11,6 +11,7 @@ from jaxsize.units.pruning import prune_by_magnitude
 from jaxsize.units.reading import unit_groups
 from jaxsize.units.reordering import reorder_units
 from jaxsize.units.requirements import are_signed, require_closing_gates
+from jaxsize.units.resizable import resizable
 from jaxsize.units.sizes import input_gates, network_sizes
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "prune_by_magnitude",
     "reorder_units",
     "require_closing_gates",
+    "resizable",
     "unit_groups",
     "unit_prices",
 ]

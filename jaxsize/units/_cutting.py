@@ -10,7 +10,9 @@ from jax.tree_util import tree_leaves_with_path, tree_map_with_path
 from jaxsize.errors import InputError
 from jaxsize.gates._names import gate_name, is_gate
 from jaxsize.trees import Array, Tree, leaf_name, path_parts
-from jaxsize.units._optimizer_states import CANNOT_BE_CUT, NotCuttableError, map_parameter_like
+from jaxsize.units._program.axes import Axis
+from jaxsize.units._program.entries import kept_of
+from jaxsize.units._state_owners import CANNOT_BE_CUT, NotCuttableError, Owner, map_state, new_state
 from jaxsize.units.groups import UnitGroups
 
 Kept = Sequence[np.ndarray | None]
@@ -49,39 +51,41 @@ def _take(array: np.ndarray, plan: Kept) -> np.ndarray:
 def cut_opt_state(
     optimizer: Any,
     opt_state: Tree,
+    params: Tree,
+    smaller: Tree,
     names: Tree,
-    leaves: Mapping[str, Array],
-    plans: Mapping[str, Kept],
-    before: Tree,
-    after: Tree,
+    groups: UnitGroups,
+    kept: Mapping[Axis, Any],
     num_runs: int | None,
 ) -> Tree:
-    """Cut every leaf of an optimiser's state that is shaped like a parameter, as this parameter is cut.
+    """Cut every leaf of an optimiser's state that belongs to parameters, as these are cut.
 
     Args:
         optimizer: the optax transformation that made the state.
         opt_state: the state; its arrays may be in wrappers, as in that of `flax.nnx.Optimizer`.
-        names: the parameters that the optimiser trains, as a tree of their paths.
-        leaves: all parameters by path, before they are cut.
-        plans: by path, which entries of the parameter stay.
-        before: a new state for one run of the parameters as they were, as shapes.
-        after: a new state for one run of the smaller parameters, as shapes.
+        params: the parameters that the optimiser trains, of one run, as shapes.
+        smaller: what is left of them, likewise.
+        names: the same tree, with the path of each parameter in its place.
+        groups: the unit groups, at the size of `params`.
+        kept: by axis of a group, the entries that stay.
         num_runs: R for a batch of runs, or None for one run.
 
     Raises:
-        NotCuttableError: when the state has other shapes than a new one, before or after, or optax does not find the
-            parameters in it.
+        NotCuttableError: when the state has other shapes than a new one, before or after, or it cannot be told which
+            of its leaves belong to parameters.
     """
+    before, after = new_state(optimizer, params), new_state(optimizer, smaller)
     _require_shapes("the state given has", opt_state, before, num_runs)
 
-    def cut(leaf: Array, name: str) -> Array:
-        if np.shape(leaf) != np.shape(leaves[name]):
-            kept, shape = list(np.shape(leaf)), list(np.shape(leaves[name]))
-            raise NotCuttableError(f"{CANNOT_BE_CUT}: for {name} {shape} it keeps {kept}")
-        return gather(leaf, plans[name], num_runs)
+    def cut(leaf: Array, owner: Owner) -> Array:
+        axes = owner.axes(groups.axes)
+        shape = [*(() if num_runs is None else (num_runs,)), *(axis.size for axis in axes)]
+        if owner.names and list(np.shape(leaf)) != shape:
+            raise NotCuttableError(f"{CANNOT_BE_CUT}: for {owner.names[0]} {shape} it keeps {list(np.shape(leaf))}")
+        return gather(leaf, [kept_of(axis, kept) for axis in axes], num_runs)
 
     plain = jax.tree.unflatten(jax.tree.structure(before), jax.tree.leaves(opt_state))
-    result = map_parameter_like(optimizer, cut, plain, names)
+    result = map_state(optimizer, cut, plain, params, names)
     _require_shapes("cut, it would have", result, after, num_runs)
     return jax.tree.unflatten(jax.tree.structure(opt_state), jax.tree.leaves(result))
 

@@ -9,7 +9,7 @@ the program of the gradient, as the groups are read off the program of the netwo
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +28,7 @@ from jaxsize.units._program.zeros import Consumer, facts_of, find_consumers, fin
 from jaxsize.units.groups import UnitGroups
 
 _FACTOR = jax.ShapeDtypeStruct((), jnp.float32)
+"""By how much what a loss returns changes what is minimised: a number of which nothing is known."""
 
 
 class Gradients(NamedTuple):
@@ -79,16 +80,7 @@ def _gradients_of(loss_fn: Callable[[Tree], Any], leaves: tuple, structure: Any,
     whole, gradient = _traced(loss_fn, params, trained)
     program = needed(whole)
     tied = groups.resized({})  # a copy of the axes, to be tied further
-    values = dict(zip((name for name, _ in leaves), program.inputs, strict=False))
-    for value in program.inputs:
-        value.axes = [Axis(size) for size in value.shape]
-    for name, value in values.items():
-        value.axes = list(tied.axes[name])
-    tie_axes(whole)
-    results = dict(zip(trained, program.outputs, strict=True))
-    for name, result in results.items():
-        for axis, of_parameter in zip(result.axes, values[name].axes, strict=False):  # a constant has no axes
-            unify(axis, of_parameter, f"the gradient of {name}")
+    values, results = _tie(whole, tied, [name for name, _ in leaves], trained)
 
     closing = {name: group.gates for name, group in groups.groups.items() if group.gates and group.exact}
     gates = {gate.leaf for gate_sets in closing.values() for gate_set in gate_sets for gate in gate_set}
@@ -128,6 +120,30 @@ def _gradients_of(loss_fn: Callable[[Tree], Any], leaves: tuple, structure: Any,
     of_value = find_consumers(whole, facts_of(values, gates))
     value = {name: reason for name in closing if (reason := reader_of_dead(of_value, name))}
     return Gradients(frozenset(zero), opened, changes, drawn, value)
+
+
+def _tie(
+    program: Program, groups: UnitGroups, leaves: Sequence[str], trained: Sequence[str]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """Tie the axes of a gradient's program to those of unit groups; return parameters and gradients, by path.
+
+    Args:
+        program: the program, whose inputs are the parameters and a factor, and whose results are the gradients.
+        groups: unit groups whose axes may be tied further.
+        leaves: the paths of the parameters.
+        trained: the paths of those that have a gradient.
+    """
+    values = dict(zip(leaves, program.inputs, strict=False))
+    results = dict(zip(trained, program.outputs, strict=True))
+    for value in program.inputs:
+        value.axes = [Axis(size) for size in value.shape]
+    for name, value in values.items():
+        value.axes = list(groups.axes[name])
+    tie_axes(program)
+    for name, result in results.items():
+        for axis, of_parameter in zip(result.axes, values[name].axes, strict=False):  # a constant has no axes
+            unify(axis, of_parameter, f"the gradient of {name}")
+    return values, results
 
 
 def _traced(

@@ -59,6 +59,8 @@ class Group:
     the network without dead units and its masked twin have the same law, but not the same numbers."""
     recognised: frozenset[str] = frozenset()
     """Paths of those of its gates that are not named as gates, but close its units and only multiply."""
+    own_size: str = ""
+    """Why the function itself does not run with fewer units, though `UnitGroups.apply` does, or empty."""
 
     @property
     def exact(self) -> bool:
@@ -78,6 +80,8 @@ class Group:
             lines.append(f"equal in law only: {self.in_law} draws other numbers for fewer units")
         if self.ordered and not self.fixed:
             lines.append(f"only the last units can be removed: {self.ordered}")
+        if self.own_size and not self.fixed:
+            lines.append("the function fixes this size itself: with fewer units, `apply` of the groups runs it")
         return "\n".join([*lines, format_table(["parameter", "axis", "stride", "layout"], rows)])
 
 

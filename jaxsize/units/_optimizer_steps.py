@@ -19,7 +19,6 @@ import jax
 from jaxsize.errors import InputError
 from jaxsize.trees import Tree, named_leaves, readable_name
 from jaxsize.units._gradients import Gradients
-from jaxsize.units._optimizer_states import error_text, map_parameter_like, new_state
 from jaxsize.units._program.axes import Axis, atoms, find, unify
 from jaxsize.units._program.axis_rules import tie_axes
 from jaxsize.units._program.flatten import Program, Value, flatten
@@ -27,6 +26,7 @@ from jaxsize.units._program.gate_sets import Fact, Gate
 from jaxsize.units._program.other_sizes import changes_at_other_sizes
 from jaxsize.units._program.random_rules import drawn_atoms
 from jaxsize.units._program.zeros import find_consumers
+from jaxsize.units._state_owners import Owner, error_text, is_pair, new_state, owners_of
 from jaxsize.units.groups import UnitGroups
 
 _CHANGES = "compact: this optimiser's next steps would change when units are removed"
@@ -121,31 +121,32 @@ def _mixed_units(
         zero: (path, group) of the parameters whose gradient is 0 at dead units of the group.
     """
     names, params = (jax.tree.unflatten(structure, column) for column in zip(*leaves, strict=True))
-    state = new_state(optimizer, params)
-    state_names = map_parameter_like(optimizer, lambda _, name: name, state, names, others=lambda _: "")
+    state, of_state = new_state(optimizer, params), owners_of(optimizer, params, names)
+    own = jax.tree.map(lambda name: Owner((name,)), names)
     value_of_loss = jax.ShapeDtypeStruct((), jax.numpy.result_type(float))
-    given = {"gradient": params, "parameter": params, "state": state, "value": value_of_loss}
-    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`; it maps to its parameter's path.
-    parameter_of = named_leaves({"gradient": names, "parameter": names, "state": state_names, "value": ""})
+    fast, own_fast = (tree.fast if is_pair(params) else tree for tree in (params, own))  # which have gradients
+    given = {"gradient": fast, "parameter": params, "state": state, "value": value_of_loss}
+    # A role is the name of an input of the step, such as `gradient.hidden.0.bias`.
+    owner_of = named_leaves({"gradient": own_fast, "parameter": own, "state": of_state, "value": Owner()})
     program, step, reads_loss = _step(optimizer, given)
-    values = dict(zip(parameter_of, program.inputs, strict=True))
+    values = dict(zip(owner_of, program.inputs, strict=True))
 
     tied = groups.resized({})  # a copy of the axes, to be tied further
     removable = {name: atom for name, atom in tied.atoms.items() if not atom.fixed}
-    for role, leaf in parameter_of.items():
-        shape = values[role].shape
-        of_parameter = leaf and shape == tuple(axis.size for axis in tied.axes[leaf])
-        values[role].axes = list(tied.axes[leaf]) if of_parameter else [Axis(size) for size in shape]
+    for role, owner in owner_of.items():
+        shape, axes = values[role].shape, owner.axes(tied.axes)
+        values[role].axes = axes if shape == tuple(axis.size for axis in axes) else [Axis(size) for size in shape]
     tie_axes(program)
-    renewed = [role for role in values if role.split(".")[0] in ("gradient", "state")]
+    renewed = [role for role in values if role.split(".")[0] in ("parameter", "state")]
     for role, value in zip(renewed, program.outputs, strict=True):
         for new_axis, axis in zip(value.axes, values[role].axes, strict=False):  # a constant result has no axes
             unify(new_axis, axis, f"the new {role}")
 
     facts: dict[Value, Fact] = {}
     atom_of = {name: find(atom) for name, atom in removable.items()}
-    for role, leaf in parameter_of.items():
-        closed = [name for name in atom_of if role.split(".")[0] == "gradient" and (leaf, name) in zero]
+    for role, owner in owner_of.items():
+        of_gradient = [(leaf, name) for leaf in owner.names for name in atom_of if role.startswith("gradient.")]
+        closed = [name for leaf, name in of_gradient if (leaf, name) in zero]
         facts[values[role]] = Fact({atom_of[name]: _DEAD for name in closed}, {})
     consumers = find_consumers(program, facts)
     mixed: dict[str, str] = {}
@@ -175,8 +176,9 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
 
     Args:
         optimizer: the optax transformation.
-        given: shapes of the `gradient`, the `parameter`s and the `state`, and the `value` of the loss for optimisers
-            that ask for it, such as `optax.contrib.reduce_on_plateau`.
+        given: shapes of the `gradient`, the `parameter`s (with optax.lookahead those of fast and slow ones) and the
+            `state`, and the `value` of the loss for optimisers that ask for it, such as
+            `optax.contrib.reduce_on_plateau`.
 
     Returns:
         The program of the step, whose results are the updates and the new state; the step as a function of such a dict,
@@ -184,10 +186,10 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
     """
 
     def update(given: dict[str, Tree], **extra: Any) -> tuple[Tree, Tree]:
-        before = given["gradient"], given["state"]
-        after = optimizer.update(*before, given["parameter"], **extra)
+        after = optimizer.update(given["gradient"], given["state"], given["parameter"], **extra)
+        before = given["parameter"], given["state"]
         if jax.tree.map(jax.numpy.shape, after) != jax.tree.map(jax.numpy.shape, before):
-            raise InputError("its updates or its new state have other shapes than its gradient and state")
+            raise InputError("its updates or its new state have other shapes than its parameters and state")
         return after
 
     def update_with_value(given: dict[str, Tree]) -> tuple[Tree, Tree]:

@@ -14,12 +14,12 @@ import numpy as np
 from jaxsize.errors import InputError
 from jaxsize.trees import Array, Tree, named_leaves, with_leaves
 from jaxsize.units._cutting import cut_bookkeeping, cut_opt_state, gather, one_run
-from jaxsize.units._gradients import Gradients, gradients_of
-from jaxsize.units._group import Group
-from jaxsize.units._optimizer_states import new_state
+from jaxsize.units._gradients import gradients_of
 from jaxsize.units._optimizer_steps import require_per_unit
 from jaxsize.units._program.axes import Axis
 from jaxsize.units._program.entries import kept_of
+from jaxsize.units._refusals import require_closed, require_removable, require_same_gradients, warn_if_it_runs
+from jaxsize.units._state_owners import is_pair
 from jaxsize.units._staying import all_units, as_mask, checked_survivors, filled
 from jaxsize.units.groups import UnitGroups
 
@@ -44,10 +44,17 @@ class Compacted(NamedTuple):
     """What is left of the optimiser's state; None if none was given."""
     bookkeeping: Tree
     """What is left of the bookkeeping; None if none was given."""
+    averages: Tree
+    """What is left of the averages; None if none were given."""
     groups: UnitGroups
     """The same groups, at their new sizes."""
     survivors: dict[str, np.ndarray]
     """Per group the original index of every unit that is left, ascending: int [U], or [R, U] for a batch of runs."""
+
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """The function for the parameters that are left, however it was written: see `UnitGroups.apply`."""
+        return self.groups.apply
 
 
 def compact(
@@ -59,6 +66,7 @@ def compact(
     opt_state: Tree = None,
     trained: Callable[[Tree], Tree] = lambda params: params,
     bookkeeping: Tree = None,
+    averages: Tree = None,
     survivors: Mapping[str, Array] | None = None,
     widths: Mapping[str, int] | None = None,
     loss_fn: Callable[[Tree], Any] | None = None,
@@ -77,7 +85,9 @@ def compact(
 
     Args:
         groups: unit groups of the function that `params` belong to, at their present size.
-        params: the parameters, of one run or of a batch of runs.
+        params: the parameters, of one run or of a batch of runs; or `optax.LookaheadParams`, two trees of them, of
+            which the fast ones are those of the function. A unit that goes then has to be closed in both, since the
+            slow gate comes to stand for the fast one when they are synchronised.
         live: per group which units stay, either bool [U] or their indices, int [n] (for a batch of runs bool [R, U] or
             int [R, n]). Groups that are not named stay whole; if none is, a warning says why nothing can be removed.
         optimizer: the optax transformation that made `opt_state`.
@@ -86,15 +96,19 @@ def compact(
             `lambda variables: variables["params"]`.
         bookkeeping: arrays of the shape of a gate, each below a dict key that is the gate's name, as death rules keep
             them.
+        averages: one tree like the parameters, or several in a tuple or list: running averages, as `optax.ema` keeps
+            them of parameters. They are cut alike. An averaged gate lags behind that of the network and may be open
+            still; what its unit adds to the averaged network goes with it. Who wants to wait gives only those units as
+            dead that are so in `groups.live(averages)` as well.
         survivors: the `survivors` of an earlier compaction, whose original indices are carried on.
         widths: how many units to keep per group of `live`, by default the live ones (for a batch of runs:
             the largest number of live units of any run). Where a run has fewer live units, its first dead units fill
             the width up, so that runs share their shapes. At least one unit stays.
         loss_fn: (params) -> the loss [] that is trained, with data of any kind in it; or values from which the loss
-            follows. Of its program, which must take its sizes from the parameters, the gradients are read. It must be
-            given if the optimiser sums over the gradients of units, as clipping by a global norm does: dead units must
-            have none then, neither of an L2 penalty nor of a gate such as jnp.maximum(gate, 0), whose derivative at 0
-            is one half.
+            follows. Of its program, which must take its sizes from the parameters (`units.resizable` makes a network
+            do so), the gradients are read. It must be given if the optimiser sums over the gradients of units, as
+            clipping by a global norm does: dead units must have none then, neither of an L2 penalty nor of a gate such
+            as jnp.maximum(gate, 0), whose derivative at 0 is one half.
         exact: whether to refuse what would change the network's outputs, or how it goes on training.
 
     Returns:
@@ -124,6 +138,8 @@ def compact(
         warnings.warn(
             f"compact: `live` names no group, so that nothing is removed: {'; '.join(obstacles)}", stacklevel=2
         )
+    together = type(params)  # of fast and slow parameters, where they are such a pair
+    params, slow = params if is_pair(params) else (params, None)
     leaves = named_leaves(params)
     num_runs = _num_runs(groups, leaves)
     kept: dict[Axis, np.ndarray] = {}
@@ -132,34 +148,50 @@ def compact(
         group = groups[name]
         mask = as_mask(group, given, num_runs)
         width = (widths or {}).get(name, max(1, int(mask.sum(-1).max())))
-        _require_removable(group, width, exact)
+        require_removable(group, width, exact)
         staying[name] = kept[groups.atoms[name]] = filled(group, mask, width)
     if unknown := set(widths or {}) - set(live):
         raise InputError(f"compact: expected widths of groups in `live` ({', '.join(live)}), got {min(unknown)!r}")
     cut = frozenset(name for name, index in staying.items() if index.shape[-1] < groups[name].size)
     gradients = None
     if exact:
-        _require_closed(groups, params, staying)
+        require_closed(groups, params, staying)
+        if slow is not None:
+            require_closed(groups, slow, staying, "slow ")
         if loss_fn is not None and cut:
             gradients = gradients_of(loss_fn, one_run(params, num_runs), groups)
-            _require_same_gradients(groups, gradients, cut)
+            require_same_gradients(groups, gradients, cut)
 
-    leaf_names = with_leaves(params, {leaf: leaf for leaf in leaves})
     plans = {leaf: tuple(kept_of(axis, kept) for axis in axes) for leaf, axes in groups.axes.items()}
-    smaller = with_leaves(params, {leaf: gather(value, plans[leaf], num_runs) for leaf, value in leaves.items()})
+
+    def without_units(tree: Tree) -> Tree:
+        of_tree = named_leaves(tree)
+        if _num_runs(groups, of_tree) != num_runs:
+            raise InputError("compact: expected as many runs in all trees of parameters, got different numbers")
+        return with_leaves(tree, {leaf: gather(value, plans[leaf], num_runs) for leaf, value in of_tree.items()})
+
+    smaller = without_units(params)
     if opt_state is not None:
         if optimizer is None:
             raise InputError("compact: expected the optimizer that made `opt_state`, got None")
+
+        def for_optimizer(tree: Tree) -> Tree:
+            return trained(tree) if slow is None else together(trained(tree), trained(tree))
+
+        names = for_optimizer(with_leaves(params, {leaf: leaf for leaf in leaves}))
+        before, after = (one_run(for_optimizer(tree), num_runs) for tree in (params, smaller))
         if exact:
-            require_per_unit(optimizer, one_run(trained(params), num_runs), trained(leaf_names), groups, cut, gradients)
-        before, after = (new_state(optimizer, one_run(trained(tree), num_runs)) for tree in (params, smaller))
-        opt_state = cut_opt_state(optimizer, opt_state, trained(leaf_names), leaves, plans, before, after, num_runs)
+            require_per_unit(optimizer, before, names, groups, cut, gradients)
+        opt_state = cut_opt_state(optimizer, opt_state, before, after, names, groups, kept, num_runs)
+    if any(groups[name].own_size for name in cut):
+        warn_if_it_runs(groups, one_run(smaller, num_runs))
     original = {name: all_units(group, num_runs) for name, group in groups.groups.items()}
     original |= {name: checked_survivors(groups[name], ids, num_runs) for name, ids in (survivors or {}).items()}
     return Compacted(
-        smaller,
+        smaller if slow is None else together(smaller, without_units(slow)),
         opt_state,
         cut_bookkeeping(groups, bookkeeping, plans, num_runs),
+        _cut_averages(averages, without_units),
         groups.resized({name: index.shape[-1] for name, index in staying.items()}),
         {
             name: np.take_along_axis(ids, staying[name], -1) if name in staying else ids
@@ -183,38 +215,9 @@ def _num_runs(groups: UnitGroups, leaves: Mapping[str, Array]) -> int | None:
     return leading[0] if leading else None
 
 
-def _require_removable(group: Group, width: int, exact: bool) -> None:
-    """Refuse to cut a group that can lose no units, or not exactly."""
-    if width == group.size:
-        return
-    why = group.fixed or (group.inexact if exact else "")
-    if why:
-        raise InputError(f"compact: {group.name} ({group.places[0].leaf}) cannot lose units: {why}")
-
-
-def _require_closed(groups: UnitGroups, params: Tree, staying: Mapping[str, np.ndarray]) -> None:
-    """Refuse to remove a unit that has an open gate. staying: the units that stay, per group."""
-    live = groups.live(params, quiet=True)
-    for name, index in staying.items():
-        if index.shape[-1] == groups[name].size:
-            continue
-        gone = np.ones_like(live[name])
-        np.put_along_axis(gone, index, False, -1)
-        if (opened := np.argwhere(gone & live[name])).size:
-            *run, unit = opened[0].tolist()
-            unit_text = f"unit {unit}" + (f" of run {run[0]}" if run else "")
-            gates = " or ".join(sorted(" and ".join(map(str, gate_set)) for gate_set in groups[name].gates))
-            raise InputError(f"compact: {name}: {unit_text} is to be removed but its gate is open, expected {gates}")
-
-
-def _require_same_gradients(groups: UnitGroups, gradients: Gradients, cut: frozenset[str]) -> None:
-    """Refuse a loss whose gradients change, or are other draws, when units of the groups `cut` are removed."""
-    for name in sorted(cut):
-        if reason := gradients.changes.get(name):
-            raise InputError(f"compact: the gradients of this loss would change when units are removed: {reason}")
-        if name in gradients.drawn and not groups[name].in_law:
-            reason = (
-                f"{gradients.drawn[name]} draws other numbers for fewer units, so that later steps have the same law"
-            )
-            expected = "expected unit groups read off the function that is trained, which say so"
-            raise InputError(f"compact: {name}: {reason} only: {expected}")
+def _cut_averages(averages: Tree, cut: Callable[[Tree], Tree]) -> Tree:
+    """Cut one average, or each of several in a tuple or list."""
+    if averages is None:
+        return None
+    several = type(averages) in (tuple, list)
+    return type(averages)(map(cut, averages)) if several else cut(averages)

@@ -3,6 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -76,8 +77,8 @@ class UnitGroups:
             >>> import jax, jaxsize
             >>> network = jaxsize.mlp((4, 3, 2), gate=None)
             >>> groups = jaxsize.unit_groups(network.apply, network.init(0), jax.numpy.ones((1, 4)))
-            >>> groups.obstacles()[0], groups.obstacles()[1][:37]
-            ('no parameter is a gate', 'hidden.0.kernel[1]: dot_general at ml')
+            >>> groups.obstacles()[0], groups.obstacles()[1][:31]
+            ('no parameter is a gate', 'hidden.0.kernel[1]: dot_general')
         """
         return obstacles(self.groups, self.gates)
 
@@ -197,6 +198,45 @@ class UnitGroups:
             InputError: when there is no group of a name in `sizes`.
         """
         return total(self.costs, self._by_atom(sizes))
+
+    def apply(self, params: Tree, *inputs: Any) -> Any:
+        """Run the function with parameters of the sizes of these groups.
+
+        That is the function itself where it takes its sizes from its parameters. Where it fixes a size that has been
+        cut (`Group.own_size`), its program is run at the new sizes: it is traced with parameters of its own sizes, and
+        the sizes in its equations are rewritten. Outputs and gradients are those of the function with the dead units
+        held at 0; a number that it computes from a size, such as the n of a mean, stays that of the function.
+
+        Args:
+            params: the parameters, of one run.
+            inputs: the further arguments of the function, of any shapes that it takes.
+
+        Returns:
+            What the function returns.
+
+        Raises:
+            InputError: when the parameters have other sizes than the groups, or a derivative of the function's own
+                cannot be taken with fewer units.
+
+        Example:
+            >>> import jax.numpy as jnp, numpy as np
+            >>> import jaxsize
+            >>> def apply(params, inputs):  # its width, 3, is written out
+            ...     units = jnp.tanh(inputs @ params["in"].reshape(4, 3)) * jaxsize.relu(params["liveness"])
+            ...     return units @ params["out"]
+            >>> params = {"in": np.ones((4, 3)), "liveness": np.array([1.0, 0.0, 0.5]), "out": np.ones((3, 2))}
+            >>> groups = jaxsize.unit_groups(apply, params, np.ones((1, 4)))
+            >>> small = jaxsize.compact(groups, params, groups.live(params))
+            >>> small.params["in"].shape, small.apply(small.params, np.ones((7, 4))).shape
+            ((4, 2), (7, 2))
+        """
+        if self.function is None:
+            raise InputError("expected groups as `unit_groups` returns them, got some without a function")
+        first = self.origin or self
+        sizes = {first.atoms[name]: group.size for name, group in self.groups.items() if group.size != first[name].size}
+        fixes = any(group.own_size and group.size != first[name].size for name, group in self.groups.items())
+        run = self.function.at_other_sizes(sizes) if fixes else self.function.apply
+        return run(params, *inputs)
 
     def _by_atom(self, sizes: Mapping[str, int] | None) -> dict[Axis, int]:
         """Give sizes by the atom of a group in place of its name."""

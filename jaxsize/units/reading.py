@@ -3,8 +3,8 @@
 The units of a group live and die together: a unit of a dense layer is a column of its kernel, an entry of its bias and
 of its gate, and a row of the next kernel; a residual sum ties the channels of all layers that write to it.
 `unit_groups` walks once over the jaxpr of any pure function and finds the groups (`axis_rules`) and the gates that
-close them (`zeros`). Then it traces the function again at other sizes, to see that the function takes all its sizes
-from its parameters and computes no constant from them.
+close them (`zeros`). Then it traces the function again at other sizes, to see whether the function takes all its sizes
+from its parameters and computes no constant from them; where it does not, its program is run there instead (`replay`).
 """
 
 import collections
@@ -17,7 +17,7 @@ import jax
 from jaxsize.gates._names import gate_name
 from jaxsize.gates._names import is_gate as is_named_liveness
 from jaxsize.trees import Tree, named_leaves, readable_name
-from jaxsize.units._function import Function
+from jaxsize.units._function import Function, at_other_sizes
 from jaxsize.units._group import INPUTS, Group
 from jaxsize.units._places import Place, places_of
 from jaxsize.units._program.axes import Axis, atoms, find, fix
@@ -44,9 +44,10 @@ def unit_groups(
     the others can be removed, and exactly if every step that sums over them reads 0 where their gates are closed. Each
     group says what stands in the way, with the line of the function. Where the function draws random numbers for every
     unit, as dropout does in training, groups say that their masked twin is one in law (`Group.in_law`); read them off
-    the function that is trained to be told so. The function must take its sizes from its
-    parameters, which is checked by tracing it again at other sizes of all groups, a few times in all. Only shapes are
-    read, and nothing is computed. Source for removal: seed `003_d2c286111c329776.txt`.
+    the function that is trained to be told so. The function is traced again at other sizes of all groups, a few times
+    in all, to see whether it takes its sizes from its parameters. Where it fixes a size itself, as modules with
+    written-out widths do, `UnitGroups.apply` runs its traced program at other sizes. Only shapes are read, and nothing
+    is computed. Source for removal: seed `003_d2c286111c329776.txt`.
 
     Args:
         apply: the function.
@@ -104,6 +105,10 @@ def unit_groups(
         recognised = _recognise(program, values, gates, still_open, readers)
     gated = {atom for atom in removable if _closing(readers, atom)}
     changes = changes_at_other_sizes(apply, params, inputs, program, axes, removable, first=gated)
+    run = at_other_sizes(apply, axes)
+    fixing = {atom: change.fails for atom, change in changes.items() if change.fails}  # sizes that the function fixes
+    changes |= dict.fromkeys(fixing, Difference())
+    changes |= changes_at_other_sizes(apply, params, inputs, program, axes, list(fixing), first=gated, at_sizes=run)
     read_at = read_places(program, values, gates | recognised)
     drawn = drawn_atoms(program)
     against_zeros = reasons_against_zeros(program, values, read_at)
@@ -116,14 +121,17 @@ def unit_groups(
     for atom in unit_atoms:
         change = changes.get(atom, Difference())
         group = _group(atom, leaves_of[atom], readers[atom], change, groups, recognised)
+        if atom in fixing:
+            own = f"the function fixes this size itself ({fixing[atom]})"
+            group = dataclasses.replace(group, **({"fixed": own, "inexact": ""} if change.fails else {"own_size": own}))
         not_inert = change.changes or against_zeros.get(atom, "")
         if not readers[atom]:
             not_inert = "no step sums over these units"
         places = frozenset((place.leaf, place.axis) for place in group.places)
         group = dataclasses.replace(group, read_at=read_at & places, not_inert=not_inert, in_law=drawn.get(atom, ""))
         groups[group.name], by_name[group.name] = group, atom
-    shapes = jax.eval_shape(lambda *arguments: arguments, params, inputs)
-    function = Function(apply, *shapes, fingerprint_of(program))
+    of_params, of_inputs = jax.eval_shape(lambda *arguments: arguments, params, inputs)
+    function = Function(apply, of_params, of_inputs, fingerprint_of(program), run)
     return UnitGroups(groups, axes, by_name, tuple(costs_of(program)), gates=gates | recognised, function=function)
 
 
@@ -197,7 +205,7 @@ def _group(
         inexact = inexact or "no step sums over these units"
     elif gate_sets == ALWAYS:
         gate_sets, inexact = NEVER, inexact or "they are multiplied by a constant 0, whatever the gates"
-    fixed = atom.fixed or (f"the function fixes this size itself ({change.fails})" if change.fails else "")
+    fixed = atom.fixed
     gates = sorted(gate.leaf for gate_set in gate_sets for gate in gate_set)
 
     def is_made_by(place: Place) -> tuple[bool, int]:  # units are the last axis of the kernel that makes them

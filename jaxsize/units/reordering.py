@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxsize.errors import InputError
 from jaxsize.trees import Tree, named_leaves, with_leaves
 from jaxsize.units._naming import group_of, is_single_unit
-from jaxsize.units._optimizer_states import map_parameter_like
 from jaxsize.units._program.axes import Axis, find
 from jaxsize.units._program.entries import kept_of
+from jaxsize.units._state_owners import Owner, map_state
 from jaxsize.units.groups import UnitGroups
 
 
@@ -67,15 +67,15 @@ def reorder_units(
         if jnp.shape(score) != (group.size,):
             raise InputError(f"reorder_units: expected scores [{group.size}], got {list(jnp.shape(score))}", field=name)
         by_atom[atom] = order[name]
-    plans = {leaf: [kept_of(axis, by_atom, jnp) for axis in axes] for leaf, axes in groups.axes.items()}
 
-    def moved(leaf: jax.Array, name: str) -> jax.Array:
-        for dim, entries in enumerate(plans[name]):
-            if entries is not None:
+    def moved(leaf: jax.Array, owner: Owner) -> jax.Array:
+        for dim, axis in enumerate(owner.axes(groups.axes)):
+            if (entries := kept_of(axis, by_atom, jnp)) is not None:
                 leaf = jnp.take(leaf, entries, axis=dim)
         return leaf
 
     leaves = named_leaves(params)
     names = with_leaves(params, {name: name for name in leaves})
-    params = with_leaves(params, {name: moved(leaf, name) for name, leaf in leaves.items()})
-    return params, map_parameter_like(optimizer, moved, opt_state, names), order
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), params)
+    params = with_leaves(params, {name: moved(leaf, Owner((name,))) for name, leaf in leaves.items()})
+    return params, map_state(optimizer, moved, opt_state, shapes, names), order

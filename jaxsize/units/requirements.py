@@ -40,7 +40,9 @@ def require_closing_gates(groups: UnitGroups, gates: Sequence[str]) -> None:
             continue
         group = groups[group_of(groups, gate, where="gates")]
         closing = {gate_name(one.leaf) for gate_set in group.gates for one in gate_set if not group.recognised}
-        reason = group.fixed or group.inexact or ("" if gate in closing else "the network does not read it so")
+        unread = "" if gate in closing else "the network does not read it so"
+        own_size = group.own_size and f"{group.own_size}; `units.resizable` makes a function of any size of it"
+        reason = group.fixed or own_size or group.inexact or unread
         if reason:
             raise InputError(f"expected a gate that closes its units, but {reason}", field=gate)
 

@@ -16,7 +16,7 @@ from jaxsize.gates.leaves import read_liveness
 from jaxsize.learners.tasks import Task, task_of
 from jaxsize.networks.network import Network
 from jaxsize.trees import Tree, named_leaves
-from jaxsize.units import are_signed, require_closing_gates, unit_groups
+from jaxsize.units import are_signed, require_closing_gates, resizable, unit_groups
 from jaxsize.widths._flags import WidthsFlags
 
 
@@ -86,6 +86,14 @@ def settings_of(settings: Mapping[str, Any], out: Any, network: str) -> WidthsFl
     flags = WidthsFlags(**{"num_seeds": 6, **given, "network": network, "out": None if out is None else Path(out)})
     flags.check()
     return flags
+
+
+def at_any_size(network: Network, params: Tree, dataset: Dataset) -> Network:
+    """Return the network with a function that runs with fewer units as well, where its own fixes its sizes itself."""
+    inputs = dataset.network_inputs(1)
+    expected = f"expected a function of parameters and inputs {list(inputs.shape)}"
+    apply = call(resizable, network.apply, params, inputs, expected=expected, field="apply")
+    return network._replace(apply=apply)
 
 
 def try_out(network: Network, params: Tree, dataset: Dataset, task: Task) -> tuple[bool, str]:

@@ -16,7 +16,7 @@ from jaxsize.results.folder import Folder
 from jaxsize.results.runs import Runs
 from jaxsize.studies.summary import as_text
 from jaxsize.trees import Tree
-from jaxsize.widths._arguments import draws, network_of, settings_of, start_of, task_for, try_out
+from jaxsize.widths._arguments import at_any_size, draws, network_of, settings_of, start_of, task_for, try_out
 from jaxsize.widths._saved import load_params
 from jaxsize.widths._study import make_study
 
@@ -128,6 +128,7 @@ def learn_widths(
             raise InputError("expected a Dataset, or inputs and targets, got something else", field="data")
         data = from_arrays(*data, name=name)
     like = start_of(network)
+    network = at_any_size(network, like, data)
     task = task_for(data, loss, scores)
     signed, traced = try_out(network, like, data, task)
     flags = settings_of(settings, out, traced)

@@ -7,8 +7,7 @@ from helpers.groups import shape
 from jax.extend.core import primitives
 
 from jaxsize.units._program.axis_rules import RULES
-from jaxsize.units._program.flatten import CALLS
-from jaxsize.units._program.primitives import ELEMENTWISE
+from jaxsize.units._program.primitives import CALLS, ELEMENTWISE
 from jaxsize.units.reading import unit_groups
 
 ENTRY_BY_ENTRY = """

@@ -47,6 +47,8 @@ def described_axes(groups):
             return "1"
         if by_atom[atom].fixed:
             return next(word for key, word in words.items() if key in by_atom[atom].fixed)
+        if by_atom[atom].own_size:
+            return "self"
         return names.setdefault(atom, "abc"[len(set(names.values()) - {"in", "out"})])
 
     return {
@@ -227,4 +229,4 @@ def test_embedding():
 def test_a_module_that_fixes_its_size_is_told():
     apply, params, x = linen_network(lambda p: nn.Dense(7), nn.Dense(7), DENSE)
     group = unit_groups(apply, params, x)["liveness"]
-    assert not group.exact and group.fixed.startswith("the function fixes this size itself (ScopeParamShapeError")
+    assert group.exact and group.own_size.startswith("the function fixes this size itself (ScopeParamShapeError")

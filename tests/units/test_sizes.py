@@ -86,14 +86,6 @@ def test_units_that_several_gates_close_live_while_one_is_open():
 
 
 def test_what_a_network_cannot_lose_is_refused_with_the_reason():
-    def fixed(params, x):  # 6 is written in the function
-        return liveness_gate(x @ params["w"], params["liveness"]).reshape(-1, 6) @ params["v"]
-
-    params = {"w": shape(4, 6), "liveness": shape(6), "v": shape(6, 2)}
-    groups = unit_groups(fixed, params, shape(1, 4))
-    assert network_sizes(groups, {"liveness": 6})["parameters"] == 36
-    with pytest.raises(InputError, match=r"^network_sizes: liveness cannot lose units: the function fixes this size"):
-        network_sizes(groups, {"liveness": 5})
     groups = groups_of_mlp((4, 8, 3))
     with pytest.raises(InputError, match=r"^network_sizes: output cannot lose units: reaches the outputs$"):
         network_sizes(groups, {"output": 2})

@@ -51,6 +51,19 @@ def test_units_die_and_the_network_comes_back_smaller(found, capsys):
     assert np.mean((outputs - wanted) ** 2) == pytest.approx(end["test_loss"], rel=1e-4)
 
 
+def test_a_network_with_its_width_written_out_trains_to_the_same_numbers(found, tmp_path, capsys):
+    def written_out(params, inputs):
+        block = params["block"]
+        units = jnp.maximum((inputs @ block["in"]).reshape(-1, 16) + block["shift"][None], 0)
+        return jaxsize.liveness_gate(units, block["liveness"]) @ block["out"]
+
+    data = from_arrays(INPUTS, TARGETS, name="kinks", seed=1)
+    again = jaxsize.learn_widths(written_out, init, data, out=tmp_path / "r", **FEW)
+    small, expected = (one.params(penalty=0.03, seed=1)["block"] for one in (again, found))
+    assert small["out"].shape == expected["out"].shape < (16, 1)
+    assert all(np.allclose(small[name], expected[name], atol=1e-5) for name in expected)
+
+
 def test_controls_have_the_width_that_was_found_from_fresh_weights_without_a_price(found):
     rows = [json.loads(line) for path in (found.folder / "rows").glob("*") for line in path.read_text().splitlines()]
     widths = {row["seed"]: row["live_units"] for row in rows if row["arm"] == "learned" and row["epoch"] == 30}

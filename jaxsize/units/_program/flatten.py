@@ -3,13 +3,10 @@
 `jit`, `checkpoint`, custom derivatives and calls are replaced by the steps of the function that they call, anew for
 every call, since JAX shares the body of a function among its callers. A `cond` is replaced by the steps of all its
 branches and a `select_n`, and a cast of a known number by the number. A `scan` or a `while` stays one step with a body;
-the condition of a `while` is computed in the body, at the start of every turn.
+the condition of a `while` is computed in the body, at the start of every turn. `Program.calls` keeps the jaxprs.
 """
 
 import dataclasses
-import os
-import sys
-import sysconfig
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,26 +16,11 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 from jaxsize.gates.fused import FUSED
 from jaxsize.units._program.axes import Axis
+from jaxsize.units._program.lines import line_of
+from jaxsize.units._program.primitives import CALLS
 
-CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "call": "call_jaxpr",
-    "custom_vmap_call": "call",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
 CONDITION = "condition of a loop"
 """Name of the step that reads whether a `while` takes another turn; no primitive has it."""
-_PATHS = [sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")] + [
-    sys.modules["jaxsize"].__path__[0]
-]
-_JAX = os.path.dirname(jax.__file__) + os.sep
-_LIBRARIES = tuple(path + os.sep for path in _PATHS)
 
 
 @dataclasses.dataclass(eq=False)
@@ -100,6 +82,32 @@ class Program:
     inputs: list[Value]
     outputs: list[Value]
     steps: list[Step]
+    calls: "list[Call]" = dataclasses.field(default_factory=list)
+    """The jaxpr that it comes from; of a `while` that of the condition, then that of the body."""
+
+
+@dataclasses.dataclass(eq=False)
+class Line:
+    """An equation of a jaxpr in one of the places where this jaxpr is called."""
+
+    eqn: JaxprEqn
+    inputs: list[Value]
+    outputs: list[Value]
+    step: Step | None
+    """The step that it is; None for a call, and where its result is known while tracing."""
+    inner: "list[Call]"
+    """The function that it calls, or the branches of a `cond`; empty for a fused gate."""
+
+
+@dataclasses.dataclass(eq=False)
+class Call:
+    """A jaxpr in one of the places where it is called, with the values that it reads and makes there."""
+
+    jaxpr: Jaxpr
+    consts: Sequence[Any]
+    inputs: list[Value]
+    outputs: list[Value]
+    lines: list[Line]
 
 
 def flatten(function: Callable, *arguments: Any) -> Program:
@@ -123,7 +131,8 @@ def program_of(closed: ClosedJaxpr) -> Program:
 def _program(closed: ClosedJaxpr, caller: str = "", path: tuple[int, ...] | None = None) -> Program:
     inputs = [Value(tuple(var.aval.shape)) for var in closed.jaxpr.invars]
     steps: list[Step] = []
-    return Program(inputs, _run(closed, inputs, steps, caller, path), steps)
+    call = _run(closed, inputs, steps, caller, path)
+    return Program(inputs, call.outputs, steps, [call])
 
 
 def _run(
@@ -132,8 +141,8 @@ def _run(
     steps: list[Step],
     caller: str = "",
     path: tuple[int, ...] | None = None,
-) -> list[Value]:
-    """Append the steps of a jaxpr to `steps`, and return its results.
+) -> Call:
+    """Append the steps of a jaxpr to `steps`, and return the call, with its results.
 
     Args:
         closed: the jaxpr.
@@ -149,34 +158,38 @@ def _run(
     def read(atom: Any) -> Value:
         return _constant(atom.val) if isinstance(atom, Literal) else values[atom]
 
+    lines = []
     for number, eqn in enumerate(jaxpr.eqns):
         here = None if path is None else (*path, number)
-        results = _step(eqn, [read(atom) for atom in eqn.invars], steps, caller, here)
+        lines.append(_line(eqn, [read(atom) for atom in eqn.invars], steps, caller, here))
+        results = lines[-1].outputs
         for position, value in enumerate(results if here else ()):
             value.origin = (*(here or ()), position)  # the outermost call whose result it is comes last, and stays
         values.update(zip(eqn.outvars, results, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    return Call(jaxpr, consts, list(inputs), [read(atom) for atom in jaxpr.outvars], lines)
 
 
-def _step(
-    eqn: JaxprEqn, inputs: list[Value], steps: list[Step], caller: str, path: tuple[int, ...] | None
-) -> list[Value]:
-    """Append what one equation of a jaxpr does to `steps`, and return its results."""
+def _line(eqn: JaxprEqn, inputs: list[Value], steps: list[Step], caller: str, path: tuple[int, ...] | None) -> Line:
+    """Append what one equation of a jaxpr does to `steps`, and return it with its results."""
     name, params = eqn.primitive.name, eqn.params
     line = line_of(eqn, caller)
     if name in CALLS and CALLS[name] in params:
         called = params[CALLS[name]]
-        return _gated(called, inputs, steps, line) if _is_gated(called) else _run(called, inputs, steps, line, path)
+        if _is_gated(called):
+            return Line(eqn, inputs, _gated(called, inputs, steps, line), None, [])
+        inner = [_run(called, inputs, steps, line, path)]
+        return Line(eqn, inputs, inner[0].outputs, None, inner)
     if name == "convert_element_type" and inputs[0].constant is not None and inputs[0].shape == ():
         with np.errstate(all="ignore"):
-            return [Value((), inputs[0].constant.astype(params["new_dtype"]))]
+            return Line(eqn, inputs, [Value((), inputs[0].constant.astype(params["new_dtype"]))], None, [])
     where = f"{name} at {line or 'an unknown line'}"
     if name == "cond":
         branches = [_run(branch, inputs[1:], steps, line) for branch in params["branches"]]
-        joined = [Value(values[0].shape) for values in zip(*branches, strict=True)]
-        for value, *choices in zip(joined, *branches, strict=True):
+        results = list(zip(*(branch.outputs for branch in branches), strict=True))
+        joined = [Value(choices[0].shape) for choices in results]
+        for value, choices in zip(joined, results, strict=True):
             steps.append(Step("select_n", {}, [inputs[0], *choices], [value], where))
-        return joined
+        return Line(eqn, inputs, joined, None, branches)
     outputs = [Value(tuple(getattr(var.aval, "shape", ()))) for var in eqn.outvars]
     body = None
     if name == "scan":
@@ -184,7 +197,7 @@ def _step(
     elif name == "while":
         body = _turn(params, inputs, line)
     steps.append(Step(name, params, inputs, outputs, where, body))
-    return outputs
+    return Line(eqn, inputs, outputs, steps[-1], [])
 
 
 def _turn(params: Mapping[str, Any], inputs: Sequence[Value], line: str) -> Program:
@@ -195,8 +208,9 @@ def _turn(params: Mapping[str, Any], inputs: Sequence[Value], line: str) -> Prog
     carried = values[first_carried:]
     steps: list[Step] = []
     goes_on = _run(params["cond_jaxpr"], values[:of_condition] + carried, steps, line)
-    steps.append(Step(CONDITION, {}, goes_on, [], f"{CONDITION} at {line or 'an unknown line'}"))
-    return Program(values, _run(params["body_jaxpr"], values[of_condition:], steps, line), steps)
+    steps.append(Step(CONDITION, {}, goes_on.outputs, [], f"{CONDITION} at {line or 'an unknown line'}"))
+    turn = _run(params["body_jaxpr"], values[of_condition:], steps, line)
+    return Program(values, turn.outputs, steps, [goes_on, turn])
 
 
 def _is_gated(called: ClosedJaxpr | Jaxpr) -> bool:
@@ -226,24 +240,3 @@ def _gated(called: ClosedJaxpr | Jaxpr, inputs: Sequence[Value], steps: list[Ste
 def _constant(value: Any) -> Value:
     known = not jax.numpy.issubdtype(jax.numpy.result_type(value), jax.dtypes.extended)  # not a typed random key
     return Value(tuple(np.shape(value)), np.asarray(value) if known else None)
-
-
-def line_of(eqn: JaxprEqn, caller: str) -> str:
-    """Find the line of the user's code that an equation comes from.
-
-    Args:
-        eqn: the equation.
-        caller: the line that calls the jaxpr of the equation, or empty. It is needed where JAX has traced a function
-            before: the equations of such a function do not know who calls it.
-
-    Returns:
-        The innermost line of code that is neither jaxsize's nor that of an installed package, as `model.py:12`;
-        otherwise the caller's line; otherwise the innermost line outside JAX; empty where there is none.
-    """
-    traceback = eqn.source_info.traceback
-    frames = [] if traceback is None else [frame for frame in traceback.frames if not frame.file_name.startswith("<")]
-    user_frames = [frame for frame in frames if not frame.file_name.startswith(_LIBRARIES)]
-    if not user_frames and caller:
-        return caller
-    frames = user_frames or [frame for frame in frames if not frame.file_name.startswith(_JAX)]
-    return f"{os.path.basename(frames[0].file_name)}:{frames[0].line_num}" if frames else ""

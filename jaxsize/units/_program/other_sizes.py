@@ -6,9 +6,9 @@ others are tried again. So the groups that can be cut are known to be so all tog
 does not grow with the depth of a network.
 """
 
-import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from jaxsize.trees import Tree
 from jaxsize.units._program.axes import Axis, atoms
@@ -30,6 +30,7 @@ def changes_at_other_sizes(
     axes: dict[str, tuple[Axis, ...]],
     cut: list[Axis],
     first: Collection[Axis] = (),
+    at_sizes: Callable[[Mapping[Axis, int]], Callable] | None = None,
     trace: Callable[..., Program] = flatten,
 ) -> dict[Axis, Difference]:
     """Find out which atoms can have another size without a change in what a function does.
@@ -42,6 +43,7 @@ def changes_at_other_sizes(
         axes: the axes of every parameter, by path.
         cut: the atoms to resize.
         first: those of them that matter most, and are tried before the others where not all can be resized.
+        at_sizes: the function to trace at given sizes, if it is not `apply` at all sizes.
         trace: makes the program of the function at other sizes, as `program` was made.
 
     Returns:
@@ -51,7 +53,11 @@ def changes_at_other_sizes(
     """
     if not cut:
         return {}
-    search = _Search(functools.partial(trace, apply), params, inputs, program, axes)
+
+    def program_at(sizes: Mapping[Axis, int], *arguments: Any) -> Program:
+        return trace(at_sizes(sizes) if at_sizes else apply, *arguments)
+
+    search = _Search(program_at, params, inputs, program, axes)
     much, little = _by_much(cut, program), _by_a_little(cut)
     parts = [part for part in ([a for a in cut if a in first], [a for a in cut if a not in first]) if part]
     free = list(cut) if len(parts) > 1 and not search.trace(much) else []
@@ -88,7 +94,7 @@ class _Search:
     """Traces a function at other sizes, and keeps what is found out about its atoms.
 
     Args:
-        program_of: (parameters, further arguments) -> the program of the function for them.
+        program_at: (sizes, parameters, further arguments) -> the program of the function for them.
         params: its parameters, as arrays or shapes.
         inputs: its further arguments.
         program: its program, with its axes tied.
@@ -96,9 +102,9 @@ class _Search:
     """
 
     def __init__(
-        self, program_of: Callable, params: Tree, inputs: tuple, program: Program, axes: Mapping[str, tuple[Axis, ...]]
+        self, program_at: Callable, params: Tree, inputs: tuple, program: Program, axes: Mapping[str, tuple[Axis, ...]]
     ):
-        self.program_of, self.params, self.inputs, self.program, self.axes = program_of, params, inputs, program, axes
+        self.program_at, self.params, self.inputs, self.program, self.axes = program_at, params, inputs, program, axes
         self.differences: dict[Axis, Difference] = {}
         self.num_traces = 0.0
         self.last: list[Finding] = []  # what was found when anything was
@@ -159,7 +165,7 @@ class _Search:
     def trace(self, sizes: Mapping[Axis, int]) -> list[Finding]:
         """Trace the function at other sizes, and list all differences; that it fails is one."""
         try:
-            other = self.program_of(shapes_with(self.params, self.axes, sizes), *self.inputs)
+            other = self.program_at(sizes, shapes_with(self.params, self.axes, sizes), *self.inputs)
         except Exception as error:  # the user's function may raise anything; the message becomes the reason
             message = " ".join(str(error).split())
             difference = Difference(fails=f"{type(error).__name__}: {message:.160}")

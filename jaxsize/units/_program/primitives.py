@@ -28,3 +28,16 @@ SCATTERS = _names("scatter scatter-add scatter-sub scatter-mul scatter-min scatt
 MATRIX_FUNCTIONS = _names(
     "cholesky eig eigh hessenberg householder_product lu qr schur svd triangular_solve tridiagonal"
 )
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "call": "call_jaxpr",
+    "custom_vmap_call": "call",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+"""Primitives that call a function, with the name of the parameter that holds it."""

@@ -74,10 +74,10 @@ def findings(a: Program, b: Program, sizes: Mapping[Axis, int]) -> Iterator[Find
         text = f"its outputs {before} become {after}"
         yield Finding(Difference(fails=text), None, message=text)
         return
-    yield from _of_steps(a, b, _Sizes(sizes))
+    yield from _of_steps(a, b, Sizes(sizes))
 
 
-class _Sizes(dict[Axis, int]):
+class Sizes(dict[Axis, int]):
     """The sizes of axes, computed once for each."""
 
     def __init__(self, sizes: Mapping[Axis, int]):
@@ -109,7 +109,7 @@ _PARAMS_THAT_FOLLOW_FROM_SHAPES = {
 }
 
 
-def _of_steps(a: Program, b: Program, sizes: _Sizes) -> Iterator[Finding]:
+def _of_steps(a: Program, b: Program, sizes: Sizes) -> Iterator[Finding]:
     partner = dict(zip(a.inputs, b.inputs, strict=True))  # for a value of `a`, the one of `b` that stands for it
     read = {value for step in a.steps for value in step.inputs}.union(a.outputs)
     misshapen: set[Value] = set()  # what is computed from an array of another shape than expected
@@ -161,9 +161,9 @@ def _other_shape(step: Step, before: Value, after: Value) -> Finding:
     return Finding(Difference(changes=text), step, _numbers(before.shape, after.shape))
 
 
-def _of_positions(x: Step, y: Step, sizes: _Sizes) -> Iterator[Finding]:
+def _of_positions(x: Step, y: Step, sizes: Sizes) -> Iterator[Finding]:
     """Yield the positions at which a step cuts other units at the other sizes."""
-    for name, expected in _positions(x, sizes).items():
+    for name, expected in positions_at(x, sizes).items():
         before, after = x.params[name], y.params[name]
         if tuple(after) == expected:
             continue
@@ -188,7 +188,7 @@ def _of_params(x: Step, y: Step) -> Iterator[Finding]:
         yield Finding(Difference(changes=difference), x, _numbers(text, other))
 
 
-def _positions(step: Step, sizes: _Sizes) -> dict[str, tuple]:
+def positions_at(step: Step, sizes: Sizes) -> dict[str, tuple]:
     """Compute the parameters by which a slice, a split or padding has to cut the same units at other sizes."""
     if step.name == "split":
         pieces = [piece for of_dim in step.pieces.values() for piece in of_dim]

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from jaxsize.units._program.flatten import CALLS
+from jaxsize.units._program.primitives import CALLS
 
 Path = tuple[int, ...]
 """Where a value is computed: see `flatten.Value.origin`."""

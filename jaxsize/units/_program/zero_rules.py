@@ -61,6 +61,8 @@ def zero_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
         return by_operand[0] if step.params["y"] > 0 else NEVER
     if step.name == "not":
         return operands[0].true_gate_sets(atom)
+    if step.name == "ne" and step.inputs[0] is step.inputs[1]:  # which is how NaN is looked for
+        return ALWAYS
     if step.name in ("gt", "lt", "ne"):
         gate, zero = compared = operands if step.name == "gt" else operands[::-1]
         not_positive = gate.not_positive(atom) if zero.is_zero and step.name != "ne" else NEVER
@@ -95,6 +97,8 @@ def true_gate_sets(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
         gate, zero = operands if step.name == "le" else operands[::-1]
         not_positive = gate.not_positive(atom) if zero.is_zero and step.name != "eq" else NEVER
         return either(not_positive, both(gate.gate_sets(atom), zero.gate_sets(atom)))
+    if step.name == "is_finite":
+        return ALWAYS
     if step.name == "not":
         return operands[0].gate_sets(atom)
     return operands[0].true_gate_sets(atom) if step.name in _SOME_ENTRIES else NEVER

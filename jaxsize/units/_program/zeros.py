@@ -114,8 +114,12 @@ def _consumed(step: Step, operands: list[Operand]) -> list[Consumer]:
     if step.name in REDUCTIONS:
         (operand,) = operands
         summed_atoms = [atom for dim in step.params["axes"] for atom in atoms(operand.value.axes[dim])]
-        is_sum = step.name == "reduce_sum"  # a maximum or a product feels a 0 as well
-        return [_consumer(step, atom, operand.gate_sets(atom) if is_sum else NEVER, operands) for atom in summed_atoms]
+        harmless = {  # a maximum or a product feels a 0 as well
+            "reduce_sum": operand.gate_sets,
+            "reduce_or": operand.gate_sets,
+            "reduce_and": operand.true_gate_sets,
+        }.get(step.name, lambda atom: NEVER)
+        return [_consumer(step, atom, harmless(atom), operands) for atom in summed_atoms]
     return []
 
 
