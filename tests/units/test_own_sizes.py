@@ -158,9 +158,7 @@ def test_what_cannot_be_run_with_fewer_units_is_told():
     assert np.allclose(small.apply(small.params, x), apply(params, x), atol=1e-6)
     with pytest.raises(jaxsize.InputError, match=r"a derivative .* cannot be run .* a constant array of the function"):
         jax.grad(lambda params: small.apply(params, x).sum())(small.params)
-    with pytest.raises(
-        jaxsize.InputError, match=r"^first: expected \[4, 3\], by the sizes of the groups, got \[4, 8\]"
-    ):
+    with pytest.raises(jaxsize.InputError, match=r"^first: expected \[4, 3\], by the sizes of the groups, got \[4, 8"):
         small.apply(params, x)
 
 
