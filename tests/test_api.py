@@ -27,7 +27,7 @@ DOORS = {
     "data": "Dataset DatasetNotFoundError Form NAMES Split Task as_images as_pixels flattened from_arrays"
     " from_image_folder from_npz from_table hold_out_batches load noise_like sets",
     "estimators": "FittedNetwork SizedClassifier SizedRegressor",
-    "export": "ACTIVATIONS RestoredNetwork SavedNetwork fold_gates load_network save_network",
+    "export": "ACTIVATIONS Exported RestoredNetwork SavedNetwork export_network fold_gates load_network save_network",
     "gates": "DeathRule SignMoments absorbing count_live gated_conv gated_matmul gray_zone group_norms hand_in"
     " liveness_gate liveness_penalty read_liveness read_sizes relu replace_liveness sign_variance size_gate size_gates"
     " size_penalty slope_of threshold units_beside with_sizes",

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar, Literal
 
-from experiments.autoencoder.spectra_flags import SpectraFlags
+from experiments.autoencoder.curvature.flags import SpectraFlags
 from experiments.common.structures import widths_of
 from jaxsize.errors import InputError
 from jaxsize.studies import DatasetFlags, TrainingFlags

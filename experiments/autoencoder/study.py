@@ -8,12 +8,13 @@ A report of 2017 (seed `002_2034385bae2412e3.txt`, S2) trained three autoencoder
 and Adam, at rates that it does not tell, once each. Here every optimiser gets the rate that is best on validation rows
 for every structure, in half decades; runs are paired over seeds; test loss is drawn against epochs, steps and seconds.
 Rates and batch sizes are varied jointly, where the report varied one at a time (E28). Hessian-free is a fourth
-contestant. Curvature is measured along training and along compression (`spectra.py`). Answers C48, C49 and C50. The
+contestant. Curvature is measured along training and along compression (`curvature/`). Answers C48, C49 and C50. The
 loss is half the squared error per image, whose floor is 0.
 """
 
-from experiments.autoencoder import claims, classes, grid, pictures, spectra
+from experiments.autoencoder import claims, classes, grid, pictures
 from experiments.autoencoder.answers import answer
+from experiments.autoencoder.curvature import arms as spectra
 from experiments.autoencoder.flags import PRESETS, AutoencoderFlags
 from experiments.autoencoder.plane import measure_planes
 from experiments.autoencoder.times import measure_times, run_seconds

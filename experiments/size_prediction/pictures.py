@@ -78,7 +78,7 @@ def order(arms: Arms) -> Any:
         numbers, widths = read_sizes(arm), widths_of(arm)
         found = {measure: agrees(numbers, widths, measure) for measure in names}
         for number, (look, truth) in enumerate(zip(plots.looks(len(TRUTHS)), TRUTHS, strict=True)):
-            label = TRUTHS[truth]
+            axes.plot([], [], linestyle="", label=TRUTHS[truth], **look.marks)  # also where nothing has an order
             for place, measure in enumerate(names):
                 one = found[measure].get(truth)
                 if one is None or one.estimate is None:
@@ -86,8 +86,7 @@ def order(arms: Arms) -> Any:
                 height = place + 0.2 * (number - 1.5)
                 if one.low is not None and one.high is not None:
                     axes.plot([one.low, one.high], [height, height], color=look.color, linewidth=1)
-                axes.plot([one.estimate], [height], linestyle="", markersize=4, label=label, **look.marks)
-                label = "_"
+                axes.plot([one.estimate], [height], linestyle="", markersize=4, **look.marks)
         axes.axvline(0, color="0.3", linewidth=1)
         axes.axhline(len(MEASURES) - 0.5, color="0.3", linewidth=1)
         axes.set(xlim=(-1.05, 1.08), ylim=(len(names) - 0.4, -0.6), xlabel="Kendall's tau", title=arm.dataset)

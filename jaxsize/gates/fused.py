@@ -25,9 +25,14 @@ def _raw_column(kernel: jax.Array, gate: jax.Array) -> jax.Array:
     return kernel * gate.astype(kernel.dtype).reshape((1,) * (kernel.ndim - 2) + (*gate.shape, 1))
 
 
+def _smaller_kernel(kernel: jax.Array, activations: jax.Array) -> bool:
+    """Tell whether the kernel is the smaller one; of a batch whose size is left open, as in `jax.export`, it is."""
+    return not isinstance(activations.size, int) or kernel.size <= activations.size
+
+
 def _folded(contract, activations, gate, kernel):
     """Return contract(activations * gate, kernel), with the gate multiplied onto the smaller of the two arrays."""
-    if kernel.size <= activations.size:
+    if _smaller_kernel(kernel, activations):
         return contract(activations, _raw_column(kernel, gate))
     return contract(raw_scale(activations, gate), kernel)
 
@@ -54,7 +59,7 @@ def _gated_fwd(contract, activations, gate, kernel):
 
 def _gated_bwd(contract, saved, ct):
     activations, gate, kernel = saved
-    small_kernel = kernel.size <= activations.size
+    small_kernel = _smaller_kernel(kernel, activations)
     # The gradient of the kernel comes first, behind a barrier, so that the memory it takes meanwhile is free again when
     # the gradient of the activations is computed.
     if small_kernel:  # one gradient, without the gate, serves gate and kernel

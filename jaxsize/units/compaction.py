@@ -105,10 +105,10 @@ def compact(
             the largest number of live units of any run). Where a run has fewer live units, its first dead units fill
             the width up, so that runs share their shapes. At least one unit stays.
         loss_fn: (params) -> the loss [] that is trained, with data of any kind in it; or values from which the loss
-            follows. Of its program, which must take its sizes from the parameters (`units.resizable` makes a network do
-            so), the gradients are read. It must be given if the optimiser sums over the gradients of units, as clipping
-            by a global norm does: dead units must have none then, neither of an L2 penalty nor of a gate such as
-            jnp.maximum(gate, 0), whose derivative at 0 is one half.
+            follows. Of its program, which must take its sizes from the parameters (`units.resizable` makes a network
+            do so), the gradients are read. It must be given if the optimiser sums over the gradients of units, as
+            clipping by a global norm does: dead units must have none then, neither of an L2 penalty nor of a gate such
+            as jnp.maximum(gate, 0), whose derivative at 0 is one half.
         exact: whether to refuse what would change the network's outputs, or how it goes on training.
 
     Returns:

@@ -77,8 +77,8 @@ class UnitGroups:
             >>> import jax, jaxsize
             >>> network = jaxsize.mlp((4, 3, 2), gate=None)
             >>> groups = jaxsize.unit_groups(network.apply, network.init(0), jax.numpy.ones((1, 4)))
-            >>> groups.obstacles()[0], groups.obstacles()[1][:37]
-            ('no parameter is a gate', 'hidden.0.kernel[1]: dot_general at ml')
+            >>> groups.obstacles()[0], groups.obstacles()[1][:31]
+            ('no parameter is a gate', 'hidden.0.kernel[1]: dot_general')
         """
         return obstacles(self.groups, self.gates)
 

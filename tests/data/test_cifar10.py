@@ -1,5 +1,6 @@
 """CIFAR-10 from its binary batches: what is read, how it is split and scaled, and what is refused."""
 
+import functools
 import lzma
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxsize.data import DatasetNotFoundError, Split, load
+from jaxsize.data.sets import cifar10
 
 FILES = (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin")
 REAL = Path(os.environ.get("JAXSIZE_DATA_DIR") or "no-data-dir")
@@ -194,7 +196,8 @@ def test_a_channel_of_equal_pixels_cannot_be_standardised(tmp_path, small_batche
 @pytest.mark.skipif(
     not all((REAL / "cifar10" / f"{file}.xz").is_file() for file in FILES), reason="JAXSIZE_DATA_DIR holds no cifar10"
 )
-def test_real_files():
+def test_real_files(monkeypatch):
+    monkeypatch.setattr(cifar10, "_read_batches", functools.cache(cifar10._read_batches))  # unpacked once for both
     original, corrected = (load("cifar10", data_dir=REAL, form=form) for form in ("original", "corrected"))
     per_batch = [
         [1005, 974, 1032, 1016, 999, 937, 1030, 1001, 1025, 981],

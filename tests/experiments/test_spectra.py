@@ -7,7 +7,7 @@ import matplotlib.image
 import pytest
 from helpers.experiments import rows_of
 
-from experiments.autoencoder import spectra
+from experiments.autoencoder.curvature import arms as spectra
 from experiments.common.pixels import load_images
 from jaxsize import studies
 from jaxsize.data import as_pixels

@@ -1,6 +1,7 @@
 """Networks that fix their sizes themselves are cut all the same: what `apply` of the groups runs is the masked twin."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +68,7 @@ def test_training_goes_on_as_the_masked_network_under_jit_and_over_runs():
                 updates, opt_state = optimizer.update(
                     jax.grad(lambda params: jnp.mean((apply(params, x) - 1) ** 2))(params), opt_state, params
                 )
-                params = optax.apply_updates(params, updates)
+                params: Any = optax.apply_updates(params, updates)
                 params["liveness"] = jnp.where(held, params["liveness"], jnp.minimum(params["liveness"], 0))
                 return (params, opt_state), apply(params, x)
 

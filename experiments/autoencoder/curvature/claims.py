@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.autoencoder.spectra_views import SHARES, from_the_start, last, products, shrunken
+from experiments.autoencoder.curvature.views import SHARES, from_the_start, last, products, shrunken
 from jaxsize.statistics import Estimate, Part, Verdict, median_interval, paired_difference, trend
 from jaxsize.studies import Arms, ArmView, Claim, below, each, listed, trending
 from jaxsize.studies.choosing import Choice

@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.autoencoder.spectra_views import density, from_the_start, half_way, measured
+from experiments.autoencoder.curvature.views import density, from_the_start, half_way, measured
 from jaxsize import plots
 from jaxsize.curvature import density_curve
 from jaxsize.studies import Arms, ArmView, per

@@ -20,11 +20,11 @@ import jax.numpy as jnp
 import optax
 
 from experiments.autoencoder.contestants import TASK
+from experiments.autoencoder.curvature.claims import CLAIMS as CLAIMS
+from experiments.autoencoder.curvature.flags import SpectraFlags as SpectraFlags
+from experiments.autoencoder.curvature.pictures import PICTURES as PICTURES
+from experiments.autoencoder.curvature.views import AGREEMENT, MEASURED, first_rows, half_squares, network_of
 from experiments.autoencoder.grid import grid_structure
-from experiments.autoencoder.spectra_claims import CLAIMS as CLAIMS
-from experiments.autoencoder.spectra_flags import SpectraFlags as SpectraFlags
-from experiments.autoencoder.spectra_pictures import PICTURES as PICTURES
-from experiments.autoencoder.spectra_views import AGREEMENT, MEASURED, first_rows, half_squares, network_of
 from experiments.common.structures import widths_of
 from jaxsize.learners import Learner, cannot_close, supervised, with_curvature
 from jaxsize.learners.sparsifier import SparsifierConfig, make_learner

@@ -1,0 +1,1 @@
+"""The curvature of an autoencoder's loss along training and along compression; see `arms`."""
