@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers.compaction import killed, mlp_model, normal, of_survivors, residual_model
+from helpers.compaction import conv_model, killed, mlp_model, normal, of_survivors, residual_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,6 +147,17 @@ def test_a_batch_of_runs_is_compacted_run_by_run(kind):
         assert_equal(one, jax.device_get((*alone[:3], alone.survivors)))
     pairs = jaxsize.compact(groups, stacked[0], {"hidden.0": np.array([[2, 4], [0, 1], [8, 7]])}, exact=False)
     assert_equal(pairs.survivors["hidden.0"], np.array([[2, 4], [0, 1], [7, 8]]))
+
+
+def test_flattened_channels_of_a_batch_of_runs_are_cut_run_by_run():
+    model = conv_model()
+    groups = jaxsize.unit_groups(model.apply, model.params, model.inputs)
+    runs = [model.params, jax.tree.map(lambda leaf: leaf + 1, model.params)]
+    live = {"conv": np.array([[0, 2], [1, 5]]), "dense": np.array([[0, 1, 2], [2, 3, 4]])}
+    together = jaxsize.compact(groups, stack(runs), live, exact=False).params
+    for run, params in enumerate(runs):
+        alone = jaxsize.compact(groups, params, {name: of[run] for name, of in live.items()}, exact=False).params
+        assert_equal(jax.tree.map(lambda leaf, run=run: leaf[run], together), alone)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16, np.float32, np.float64])

@@ -1,6 +1,7 @@
 """Networks that fix their sizes themselves are cut all the same: what `apply` of the groups runs is the masked twin."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +68,7 @@ def test_training_goes_on_as_the_masked_network_under_jit_and_over_runs():
                 updates, opt_state = optimizer.update(
                     jax.grad(lambda params: jnp.mean((apply(params, x) - 1) ** 2))(params), opt_state, params
                 )
-                params = optax.apply_updates(params, updates)
+                params: Any = optax.apply_updates(params, updates)
                 params["liveness"] = jnp.where(held, params["liveness"], jnp.minimum(params["liveness"], 0))
                 return (params, opt_state), apply(params, x)
 
@@ -158,7 +159,7 @@ def test_what_cannot_be_run_with_fewer_units_is_told():
     assert np.allclose(small.apply(small.params, x), apply(params, x), atol=1e-6)
     with pytest.raises(jaxsize.InputError, match=r"a derivative .* cannot be run .* a constant array of the function"):
         jax.grad(lambda params: small.apply(params, x).sum())(small.params)
-    with pytest.raises(jaxsize.InputError, match=r"^first: expected \[4, 3\], the size of the groups, got \[4, 8\]"):
+    with pytest.raises(jaxsize.InputError, match=r"^first: expected \[4, 3\], by the sizes of the groups, got \[4, 8"):
         small.apply(params, x)
 
 

@@ -57,11 +57,11 @@ def kept_of(axis: Axis, kept: Mapping[Axis, Any], xp: Any = np) -> Any:
 
     Args:
         axis: the axis.
-        kept: per atom, those of its entries that are left, in their new order: int [n].
+        kept: per atom, those of its entries that are left, in their new order: int [n], or [R, n] for a batch of runs.
         xp: numpy, or jax.numpy where the entries are traced.
 
     Returns:
-        The entries of the axis that are left, in their new order, int [m]; None if all stay as they are.
+        The entries of the axis that are left, in their new order, int [m] or [R, m]; None if all stay as they are.
     """
     axis = find(axis)
     if axis.kind == "atom":
@@ -69,6 +69,9 @@ def kept_of(axis: Axis, kept: Mapping[Axis, Any], xp: Any = np) -> Any:
     parts = [kept_of(part, kept, xp) for part in axis.parts]
     if all(part is None for part in parts):
         return None
+    if num_runs := max((len(left) for left in parts if left is not None and left.ndim == 2), default=0):
+        of_runs = [{atom: left[run] for atom, left in kept.items()} for run in range(num_runs)]
+        return xp.stack([kept_of(axis, of_run, xp) for of_run in of_runs])
     entries = [xp.arange(part.size) if left is None else left for part, left in zip(axis.parts, parts, strict=True)]
     if axis.kind == "sum":
         starts = itertools.accumulate((part.size for part in axis.parts), initial=0)
