@@ -95,12 +95,12 @@ def metrics(arms: Arms) -> Any:
     }
     figure, panels = plots.subplots(1, 1, width=6.0, height=3.6)
     (axes,) = panels[0]
-    for (name, values), color in zip(lines.items(), plots.colors(len(lines)), strict=True):
-        axes.plot(widths_of(arm), values, color=color, marker=".", label=name)
+    for look, (name, values) in zip(plots.looks(len(lines)), lines.items(), strict=True):
+        axes.plot(widths_of(arm), values, label=name, **{**look.line, "markevery": 1})
     axes.axhline(LINE, color="0.3", linestyle=":")
     plots.log_axis(axes, "x")
     axes.set(xlabel="hidden units", ylabel="share, or scaled", ylim=(-0.05, 1.05))
-    axes.legend(fontsize=7)
+    plots.legend_beside(axes)
     figure.suptitle(arms.title)
     return figure
 

@@ -114,7 +114,9 @@ def one_by_one(dataset: Dataset, spectrum: Spectrum, components: int, knots: int
     z = sides[:, :components]
     places = np.linspace(0, sides.max(axis=0), knots + 1)
     changes = np.diff(places[:-1] + places[1:], axis=0, prepend=0)  # of the slopes of the chords of z^2
-    bowl = sum(np.maximum(sides - place, 0) @ change for place, change in zip(places[:-1], changes, strict=True))
+    bowl = np.zeros(len(z))
+    for place, change in zip(places[:-1], changes, strict=True):
+        bowl += np.maximum(sides - place, 0) @ change
     apart = leads(z, bowl, least=NEAR)
     if apart is None:
         return None

@@ -1,6 +1,6 @@
 """Does anything that is read off one trained layer predict how many units the layer needs?
 
-    python -m experiments.size_prediction                                 24 random teachers of 4 widths, two tasks
+    python -m experiments.size_prediction                                 24 teachers, 7 minutes (an estimate)
     python -m experiments.size_prediction --teacher-inputs 10                fewer inputs than the widest have units
     python -m experiments.size_prediction --dataset digits --num-seeds 6     a data set of which only the curve is known
 

@@ -71,9 +71,8 @@ def _folded(
 
 def _require_same(groups: UnitGroups, params: Tree, folded_by: Mapping[str, Mapping[str, bool]]) -> None:
     """Run the function with gates that are powers of two, and refuse gates that give other outputs when folded."""
-    function = groups.function
-    assert function is not None  # or `expected_leaves` had refused the groups
-    apply = jax.jit(groups.apply)
+    assert groups.function is not None
+    shapes, apply = groups.function.inputs, jax.jit(groups.apply)
 
     def differs(of_groups: Mapping[str, Mapping[str, bool]]) -> bool:
         for trial in range(_NUM_TRIALS):
@@ -83,7 +82,7 @@ def _require_same(groups: UnitGroups, params: Tree, folded_by: Mapping[str, Mapp
                 for gate in gates:
                     powers = 2.0 ** rng.integers(-2, 3, leaves[gate].shape)
                     leaves[gate] = (powers if name in of_groups else 1 + 0 * powers).astype(leaves[gate].dtype)
-            inputs = jax.tree.map(lambda leaf, rng=rng: _input(rng, leaf), function.inputs)
+            inputs = jax.tree.map(lambda leaf, rng=rng: _input(rng, leaf), shapes)
             one, other = (
                 jax.tree.leaves(apply(with_leaves(params, tried), *inputs))
                 for tried in (leaves, _folded(groups, leaves, of_groups))

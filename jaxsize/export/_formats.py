@@ -23,7 +23,7 @@ class Format(NamedTuple):
 
     write: Callable[[Callable[..., Any], Sequence[Any], bool], bytes]
     """(function of the inputs, their shapes and dtypes, whether the first axis of all is left open) -> content."""
-    read: Callable[[bytes], Callable[..., Sequence[np.ndarray]]]
+    read: Callable[[bytes], Callable[..., Sequence[Any]]]
     """content -> function of the inputs that returns the leaves of the outputs."""
 
 
@@ -59,7 +59,7 @@ def _write_onnx(function: Callable[..., Any], inputs: Sequence[Any], any_batch: 
     return model.SerializeToString()
 
 
-def _read_onnx(content: bytes) -> Callable[..., Sequence[np.ndarray]]:
+def _read_onnx(content: bytes) -> Callable[..., Sequence[Any]]:
     require_package("onnxruntime", "export")
     import onnxruntime
 

@@ -190,7 +190,7 @@ def _apart(expected: list[np.ndarray], actual: Any) -> float:
         a, b = one.astype(np.float64), np.asarray(other).astype(np.float64)
         if not np.array_equal(np.isnan(a), np.isnan(b)):
             return float("inf")
-        scale = max(float(np.nanmax(np.abs(a), initial=0.0)), np.finfo(np.float32).tiny)
+        scale = max(float(np.nanmax(np.abs(a), initial=0.0)), float(np.finfo(np.float32).tiny))
         worst = max(worst, float(np.nanmax(np.abs(a - b), initial=0.0)) / scale)
     return worst
 

@@ -145,8 +145,8 @@ def _mixed_units(
     facts: dict[Value, Fact] = {}
     atom_of = {name: find(atom) for name, atom in removable.items()}
     for role, owner in owner_of.items():
-        of_gradient = [(leaf, name) for leaf in owner.names for name in atom_of if role.startswith("gradient.")]
-        closed = [name for leaf, name in of_gradient if (leaf, name) in zero]
+        is_gradient = role.startswith("gradient.")
+        closed = [name for name in atom_of if is_gradient and _is_zero(owner, name, groups, zero)]
         facts[values[role]] = Fact({atom_of[name]: _DEAD for name in closed}, {})
     consumers = find_consumers(program, facts)
     mixed: dict[str, str] = {}
@@ -169,6 +169,12 @@ def _mixed_units(
         rest[atom]: f"{rest[atom]}: {change.fails or change.changes}" for atom, change in changes.items() if any(change)
     }
     return mixed, reads_loss
+
+
+def _is_zero(owner: Owner, name: str, groups: UnitGroups, zero: frozenset[tuple[str, str]]) -> bool:
+    """Tell whether the gradient of all parameters that are one array here is 0 at dead units of a group."""
+    of_group = {place.leaf for place in groups[name].places}.intersection(owner.names)
+    return bool(of_group) and all((leaf, name) in zero for leaf in of_group)
 
 
 def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[dict[str, Tree]], tuple], bool]:

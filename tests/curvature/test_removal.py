@@ -1,5 +1,7 @@
 """What the removal of dead units does to the spectrum of the loss: zeros leave it, and nothing else."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from jaxsize.curvature import ggn_vp, hvp
 from jaxsize.networks import autoencoder
 from jaxsize.trees import Tree
 
-ROWS = np.random.default_rng(0).uniform(size=(9, 6))
+ROWS: Any = np.random.default_rng(0).uniform(size=(9, 6))
 
 
 def half_squares(outputs: jax.Array, pixels: jax.Array) -> jax.Array:

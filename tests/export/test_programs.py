@@ -1,5 +1,7 @@
 """Networks as programs: what somebody else's library computes from the file, against NumPy; and what is not kept."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,7 @@ def test_the_file_computes_the_same_for_any_number_of_rows(tmp_path, format):
 @pytest.mark.parametrize("format", ["stablehlo", "onnx"])
 def test_a_gated_convolution_and_two_outputs(tmp_path, format):
     rng = np.random.default_rng(1)
-    params = {"conv": {"kernel": rng.normal(size=(3, 3, 2, 4)).astype("f4"), "bias": np.ones(4, "f4")}}
+    params: Any = {"conv": {"kernel": rng.normal(size=(3, 3, 2, 4)).astype("f4"), "bias": np.ones(4, "f4")}}
     params["gate"] = np.array([1, 0.5], "f4")
 
     def apply(params, images):

@@ -112,7 +112,7 @@ def read_safetensors(path):
 # Folding
 
 
-@settings(20)
+@settings(12)
 @hypothesis.given(kind=NETWORKS, activation=st.sampled_from(list(ACTIVATIONS)), seed=st.integers(0, 999))
 def test_a_folded_network_computes_the_same(kind, activation, seed):
     signed = kind["gate"] == "signed"
@@ -164,7 +164,7 @@ def test_folding_keeps_dtypes_and_takes_arrays_of_jax(dtype):
 # Saving and loading
 
 
-@settings(15)
+@settings(10)
 @hypothesis.given(
     kind=NETWORKS, activation=st.sampled_from(list(ACTIVATIONS)), fold=st.booleans(), seed=st.integers(0, 999)
 )

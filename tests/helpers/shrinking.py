@@ -106,10 +106,10 @@ def share_programs(patch):
             read[key] = read_groups(outputs, params, inputs)
         return read[key]
 
-    def removable(batch, learner, groups, params):
+    def removable(batch, learner, groups, params, loss_fn):
         key = (id(learner), shapes_of(params))
         if key not in tried:
-            tried[key] = learner, find_removable(batch, learner, groups, params)
+            tried[key] = learner, find_removable(batch, learner, groups, params, loss_fn)
         return tried[key][1]
 
     read_groups, find_removable = teams.unit_groups, teams.removable

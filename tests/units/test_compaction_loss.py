@@ -14,6 +14,7 @@ import optax
 import pytest
 from helpers.compaction import normal
 from helpers.compiling import QUICKLY
+from helpers.groups import conv
 
 import jaxsize
 from jaxsize.gates import liveness_penalty
@@ -23,6 +24,7 @@ X, Y = normal(1, 8, 4).astype(float), normal(2, 8, 3).astype(float)
 START = {"a": normal(3, 4, 6), "b": normal(4, 6), "liveness": np.abs(normal(5, 6)) + 1, "o": normal(6, 6, 3)}
 ADAM, SGD = optax.adam(1e-2), optax.sgd(0.1)
 CLIPPED = optax.chain(optax.clip_by_global_norm(0.05), SGD)
+FLAT = optax.flatten(CLIPPED)
 DECAYED = optax.chain(optax.clip_by_global_norm(0.05), optax.add_decayed_weights(0.1), SGD)
 
 
@@ -52,6 +54,10 @@ CASES = {
         sum_of_squares, jax.nn.relu, CLIPPED,
         "reduce_sum at .* mixes the units of liveness, of which dead ones have gradients: a through mul at "
         "test_compaction_loss.py:.*; leave terms of the weights to the optimiser",
+    ),
+    "clipped as one vector": (lambda p: 0.0, jax.nn.relu, FLAT, ""),
+    "clipped as one vector, L2 of some": (
+        lambda p: 0.2 * jnp.sum(p["a"] ** 2), jax.nn.relu, FLAT, ".*dead ones have gradients: a through mul at "
     ),
     "clipped, an open gate at 0": (
         lambda p: 0.0, at_once, CLIPPED,
@@ -162,7 +168,7 @@ def test_an_optimiser_that_sums_over_gradients_asks_for_the_loss():
     assert "expected `loss_fn`, the loss as a function of the parameters, to see that, got None" in str(caught.value)
     cut(None, ADAM)
     cut(None, exact=False)
-    cut(lambda params: network(params, X.astype(np.float32)), optax.novograd(1e-2))  # it keeps one norm for all units
+    cut(lambda params: network(params, X.astype(np.float32)), optax.novograd(1e-2))  # a norm per parameter
 
 
 def test_an_optimiser_that_reads_the_value_of_the_loss_asks_for_it():
@@ -202,6 +208,70 @@ def test_a_loss_that_does_not_fit(loss_fn, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         cut(loss_fn, ADAM)
     assert "\n" not in str(caught.value) and str(caught.value).startswith("compact: ")
+
+
+def pooled_depthwise(params, images):
+    """Convolution, depthwise convolution, gate, the largest of windows, dense."""
+    units = conv(images, params["first"])
+    units = conv(units, params["depthwise"], units.shape[-1]) * jax.nn.relu(params["liveness"])[None, None, None]
+    units = jax.lax.reduce_window(jnp.tanh(units), -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+    return units.mean((1, 2)) @ params["o"]
+
+
+def attention(params, x):
+    """Two heads, of which one is dead."""
+    queries, keys, values = (jnp.einsum("bti,ihd->bthd", x, params[name]) for name in ("q", "k", "v"))
+    weights = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", queries, keys))
+    heads = jnp.einsum("bhqk,bkhd->bqhd", weights, values) * jax.nn.relu(params["liveness"])[None, None, :, None]
+    return jnp.einsum("bqhd,hdo->bqo", heads, params["o"])
+
+
+def recurrent(params, x):
+    """A cell whose units are gated in every turn."""
+    gate = jax.nn.relu(params["liveness"])[None]
+
+    def turn(state, inputs):
+        return jnp.tanh(inputs @ params["in"] + state @ params["h"]) * gate, None
+
+    state, _ = jax.lax.scan(turn, jnp.zeros((x.shape[1], gate.shape[1])), x)
+    return state @ params["o"]
+
+
+UNITS = {"liveness": (6,)}
+# network, shapes of its parameters and inputs
+NETWORKS = {
+    "depthwise": (
+        pooled_depthwise, {"first": (3, 3, 2, 6), "depthwise": (3, 3, 1, 6), **UNITS, "o": (6, 3)}, (2, 4, 4, 2)
+    ),
+    "attention": (
+        attention, {"q": (4, 6, 5), "k": (4, 6, 5), "v": (4, 6, 5), **UNITS, "o": (6, 5, 3)}, (2, 7, 4)
+    ),
+    "recurrent": (recurrent, {"in": (4, 6), "h": (6, 6), **UNITS, "o": (6, 3)}, (5, 2, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_gradients_of_any_network_are_followed(name):
+    """Those of dead units are 0, and those of the others stay: so an optimiser that sums over them is accepted."""
+    apply, shapes, of_inputs = NETWORKS[name]
+    params = {leaf: normal((1, number), *sizes) for number, (leaf, sizes) in enumerate(shapes.items())}
+    params["liveness"] = np.where(np.isin(np.arange(6), DEAD), 0, 1 + abs(params["liveness"]))
+    inputs = normal(2, *of_inputs)
+
+    def loss(params):
+        return jnp.mean(apply(params, inputs) ** 2)
+
+    groups, state = jaxsize.unit_groups(apply, params, inputs), CLIPPED.init(params)
+    settings = {"optimizer": CLIPPED, "opt_state": state, "loss_fn": loss}
+    small = jaxsize.compact(groups, params, groups.live(params), **settings)
+    gradient, of_small = jax.device_get((jax.jit(jax.grad(loss))(params), jax.jit(jax.grad(loss))(small.params)))
+    for place in groups["liveness"].places:
+        assert not np.take(gradient[place.leaf], DEAD, place.axis).any()
+    for leaf, kept in of_small.items():
+        expected = gradient[leaf]
+        for place in groups["liveness"].places:
+            expected = np.take(expected, LIVE, place.axis) if place.leaf == leaf else expected
+        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_the_loss_of_one_run_serves_a_batch_and_is_read_once():

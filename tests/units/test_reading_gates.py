@@ -239,6 +239,12 @@ def test_what_is_left_out_is_told_with_the_reason():
 
 
 def test_a_fixed_size_is_told_as_well():
+    groups = jaxsize.unit_groups(gated(lambda h: jnp.sort(h, 1)), LAYERS, X)
+    (line,) = groups.obstacles()
+    assert line == f"b.liveness: {groups['b.kernel[1]'].fixed}" and "sorts its entries" in line
+
+
+def test_a_size_that_the_function_fixes_itself_is_told_as_well():
     groups = jaxsize.unit_groups(gated(lambda h: h.reshape(-1, 6)), LAYERS, X)
     assert groups.obstacles() == [] and "fixes this size itself" in groups["b"].own_size
     assert "the function fixes this size itself: with fewer units, `apply` of the groups runs it" in str(groups["b"])

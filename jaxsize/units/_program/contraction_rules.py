@@ -62,9 +62,7 @@ def ragged_dot_general(step: Step) -> list[Axes]:
 def conv(step: Step) -> list[Axes]:
     """Keep the axes of examples and units, sum over the features, and fix all other axes: windows slide along them."""
     lhs_spec, rhs_spec, out_spec = step.params["dimension_numbers"]
-    groups = step.params["feature_group_count"]
-    if step.params["batch_group_count"] != 1:
-        return unknown(step)
+    groups, batch_groups = step.params["feature_group_count"], step.params["batch_group_count"]
     lhs, rhs = (value.axes for value in step.inputs)
     batch, features = lhs[lhs_spec[0]], lhs[lhs_spec[1]]
     units, inputs = rhs[rhs_spec[0]], rhs[rhs_spec[1]]
@@ -76,6 +74,11 @@ def conv(step: Step) -> list[Axes]:
         group = Axis(groups)
         unify(features, product([group, inputs]), step.where)
         unify(units, product([group, Axis(units.size // groups)]), step.where)
+    if batch_groups > 1:  # as in the gradient of a grouped convolution: examples [groups, rest] share them with units
+        group, rest = Axis(batch_groups), Axis(batch.size // batch_groups)
+        unify(batch, product([group, rest]), step.where)
+        unify(units, product([group, Axis(units.size // batch_groups)]), step.where)
+        batch = rest
     axes: Axes = [Axis(1)] * len(out_spec)
     axes[out_spec[0]], axes[out_spec[1]] = batch, units
     for dim in out_spec[2:]:

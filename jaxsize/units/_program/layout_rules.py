@@ -20,13 +20,16 @@ def broadcast_in_dim(step: Step) -> list[Axes]:
 
 
 def reshape(step: Step) -> list[Axes]:
-    """Flatten axes into products, and split axes into factors, in the order in which they stand."""
+    """Flatten axes into products, and split axes into factors, in the order in which they stand.
+
+    A reshape may put the axes into another order first, as the gradient of a grouped convolution does.
+    """
     operand, output = step.inputs[0], step.outputs[0]
-    if step.params.get("dimensions") is not None:
-        return unknown(step)
     if 0 in operand.shape:
         return unknown(step)
-    factors = [axis for axis in operand.axes if axis.size != 1]
+    dimensions = step.params.get("dimensions")
+    order = range(len(operand.shape)) if dimensions is None else dimensions
+    factors = [operand.axes[dim] for dim in order if operand.shape[dim] != 1]
     axes: Axes = []
     for size in output.shape:
         parts: Axes = []

@@ -98,7 +98,7 @@ _PARAMS_THAT_FOLLOW_FROM_SHAPES = {
     "iota": ("shape",),
     "gather": ("slice_sizes",),
     "dynamic_slice": ("slice_sizes",),
-    "conv_general_dilated": ("feature_group_count",),
+    "conv_general_dilated": ("feature_group_count", "batch_group_count"),
     # Other numbers of the same law: see `random_rules`.
     "random_bits": ("shape",),
     "random_split": ("shape",),

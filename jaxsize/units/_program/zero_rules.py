@@ -18,7 +18,7 @@ _SOME_ENTRIES = frozenset(
 ) | {"dynamic_slice"}
 # Results that are 0 where the first operand is: other operands are factors, or lengths and positions. The bits of a 0
 # may be those of -0, which are not 0: `bitcast_convert_type` is not among these.
-_OF_THE_FIRST = _SOME_ENTRIES | (CUMULATIVE - {"cumlogsumexp"}) | {"fft", "scatter-mul"}
+_OF_THE_FIRST = _SOME_ENTRIES | (CUMULATIVE - {"cumlogsumexp"}) | {"fft", "scatter-mul", "select_and_scatter_add"}
 # Results with entries of the first operand and of the last, or sums of both, or the larger or the smaller of both.
 _OF_FIRST_AND_LAST = frozenset(("scatter", "scatter-add", "scatter-sub", "scatter-min", "scatter-max"))
 
@@ -123,17 +123,19 @@ def _contraction(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
 def _convolution(step: Step, operands: list[Operand], atom: Axis) -> GateSets:
     """Find what closes all axes of the result that have the atom.
 
-    The inputs close the axis of examples, the kernel closes that of units. Where a depthwise convolution keeps its
-    channels, the inputs close the units as well.
+    The inputs close the axis of examples, the kernel closes that of units. Where groups of units belong to groups of
+    features or of examples, as in a depthwise convolution and in its gradient, the inputs close the units too.
     """
-    lhs_spec, rhs_spec, _ = step.params["dimension_numbers"]
+    lhs_spec, rhs_spec, out_spec = step.params["dimension_numbers"]
     inputs, kernel = operands
     batch, features = (inputs.value.axes[dim] for dim in lhs_spec[:2])
     units, summed = (kernel.value.axes[dim] for dim in rhs_spec[:2])
-    by_axis = [inputs.gate_sets(atom)] if atom in atoms(batch) else []
+    rest = step.outputs[0].axes[out_spec[0]]  # of the examples
+    by_axis = [inputs.gate_sets(atom)] if atom in atoms(rest) else []
     if atom in atoms(units):
-        is_shared = step.params["feature_group_count"] > 1 and atom in atoms(features) and atom not in atoms(summed)
-        is_shared = is_shared and times_in(units, atom) == 1
+        of_features = step.params["feature_group_count"] > 1 and atom in atoms(features) and atom not in atoms(summed)
+        of_batch = step.params["batch_group_count"] > 1 and atom in atoms(batch) and atom not in atoms(rest)
+        is_shared = (of_features or of_batch) and times_in(units, atom) == 1
         by_kernel = kernel.gate_sets(atom)
         by_axis.append(either(inputs.gate_sets(atom), by_kernel) if is_shared else by_kernel)
     return fold(both, by_axis)
