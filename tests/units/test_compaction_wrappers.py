@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ def optimizer_of(name):
     return optax.lookahead(WRAPPERS[name], 3, 0.5) if name == "lookahead" else WRAPPERS[name]
 
 
-def fast(params):
+def fast(params) -> Any:
     return params.fast if isinstance(params, optax.LookaheadParams) else params
 
 
@@ -89,7 +90,7 @@ def outcomes():
         for name in WRAPPERS:
             of_name = optax.LookaheadParams.init_synced(params) if name == "lookahead" else params
             starts[name] = of_name, optimizer_of(name).init(of_name)
-            known = {"loss_fn": loss} if name == "a_norm_per_parameter" else {}
+            known: dict[str, Any] = {"loss_fn": loss} if name == "a_norm_per_parameter" else {}
             cut = jaxsize.compact(
                 groups, of_name, live, optimizer=optimizer_of(name), opt_state=starts[name][1], **known
             )
@@ -118,7 +119,7 @@ def dead():
 def test_averages_are_cut_as_the_parameters_are():
     groups, params, live = dead()
     optimizer = optax.ema(0.9, debias=False)
-    state = optimizer.update(params, optimizer.init(params))[1]
+    state: Any = optimizer.update(params, optimizer.init(params))[1]
     other = jax.tree.map(lambda leaf: leaf + 1, params)
     small = jaxsize.compact(groups, params, live, averages=(state.ema, other))
     for average, cut in zip((state.ema, other), small.averages, strict=True):
