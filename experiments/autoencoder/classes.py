@@ -42,10 +42,17 @@ def _counts(part: Part, view: ArmView) -> Part:
 def cluster(view: ArmView) -> Iterator[Part]:
     """Yield the mean silhouette over classes, and how many test images are named right by the nearest training ones."""
     silhouettes, named = read_plane(view, "silhouettes"), read_plane(view, "named")
-    yield _counts(above(median_interval(np.nanmean(silhouettes, axis=1)), of="mean silhouette of the classes"), view)
-    right = np.nanmean(np.diagonal(named, axis1=1, axis2=2), axis=1) - 1 / named.shape[1]
+    yield _counts(above(median_interval(_mean(silhouettes)), of="mean silhouette of the classes"), view)
+    right = _mean(np.diagonal(named, axis1=1, axis2=2)) - 1 / named.shape[1]
     part = above(median_interval(right), of="share of each class that its neighbours name right, less chance")
     yield listed(part, 'how many must be right to "cluster" is not said')
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Average over the classes that have a number, [num_seeds]; NaN for a run that has none, such as one that diverged."""
+    known = np.isfinite(values)
+    sums, counts = np.where(known, values, 0).sum(axis=1), known.sum(axis=1)
+    return np.where(counts, sums / np.maximum(counts, 1), np.nan)
 
 
 def overlap(view: ArmView) -> Iterator[Part]:
