@@ -49,7 +49,7 @@ def cluster(view: ArmView) -> Iterator[Part]:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Average over the classes that have a number, [num_seeds]; NaN for a run that has none, such as one that diverged."""
+    """Average over the classes that have a number, [num_seeds]; NaN for a run without any, as one that diverged."""
     known = np.isfinite(values)
     sums, counts = np.where(known, values, 0).sum(axis=1), known.sum(axis=1)
     return np.where(counts, sums / np.maximum(counts, 1), np.nan)
