@@ -58,7 +58,8 @@ def test_a_network_with_its_width_written_out_trains_to_the_same_numbers(found, 
         return jaxsize.liveness_gate(units, block["liveness"]) @ block["out"]
 
     data = from_arrays(INPUTS, TARGETS, name="kinks", seed=1)
-    again = jaxsize.learn_widths(written_out, init, data, out=tmp_path / "r", **FEW | {"num_seeds": 1})
+    few: Any = FEW | {"num_seeds": 1}
+    again = jaxsize.learn_widths(written_out, init, data, out=tmp_path / "r", **few)
     small, expected = (one.params(penalty=0.03, seed=0)["block"] for one in (again, found))
     assert small["out"].shape == expected["out"].shape < (16, 1)
     assert all(np.allclose(small[name], expected[name], atol=1e-5) for name in expected)
