@@ -70,7 +70,7 @@ def _folded(
 
 
 def _require_same(groups: UnitGroups, params: Tree, folded_by: Mapping[str, Mapping[str, bool]]) -> None:
-    """Run the function with gates that are powers of two, and refuse gates that give other outputs when folded."""
+    """Run the function with gates that are powers of two, of their own signs; refuse those that cannot be folded."""
     assert groups.function is not None
     shapes, apply = groups.function.inputs, jax.jit(groups.apply)
 
@@ -80,7 +80,7 @@ def _require_same(groups: UnitGroups, params: Tree, folded_by: Mapping[str, Mapp
             leaves = {name: _other_values(rng, np.asarray(leaf), trial) for name, leaf in named_leaves(params).items()}
             for name, gates in folded_by.items():
                 for gate in gates:
-                    powers = 2.0 ** rng.integers(-2, 3, leaves[gate].shape)
+                    powers = 2.0 ** rng.integers(-2, 3, leaves[gate].shape) * np.where(leaves[gate] < 0, -1, 1)
                     leaves[gate] = (powers if name in of_groups else 1 + 0 * powers).astype(leaves[gate].dtype)
             inputs = jax.tree.map(lambda leaf, rng=rng: _input(rng, leaf), shapes)
             one, other = (

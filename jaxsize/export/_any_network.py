@@ -49,7 +49,7 @@ def described(
         name = min(missing)
         problem = f"expected those of {name}, of which {widths[name]} of {before[name]} units are left, got none"
         raise InputError(problem, field="survivors")
-    kept = {name: _survivors(name, ids, widths[name], None) for name, ids in survivors.items()}
+    kept = {name: _survivors(name, ids, widths[name], before[name]) for name, ids in survivors.items()}
     description = {
         "format": FORMAT,
         "kind": KIND,
@@ -196,14 +196,15 @@ def _leaf(leaf: Any) -> dict[str, Any]:
     return {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
 
 
-def _survivors(name: str, given: Any, width: int, before: int | None) -> np.ndarray:
-    """Return survivors as int64 [U]; they are to be different, ascending, and below `before`, if it is known."""
+def _survivors(name: str, given: Any, width: int, before: int) -> np.ndarray:
+    """Return survivors as int64 [U]; they are to be different, ascending, and below `before` where units are lost."""
     try:
         ids = np.asarray(given)
     except (ValueError, OverflowError):  # ragged, or numbers beyond all types
         ids = np.asarray(None)
     fits = ids.dtype.kind in "iu" and ids.shape == (width,)
-    if not fits or (np.diff(ids.astype(np.int64), prepend=-1) < 1).any() or (before and ids[-1] >= before > width):
-        expected = f"{width} different indices, ascending, none negative" + (f", below {before}" if before else "")
+    limit = before if width < before else np.inf
+    if not fits or (np.diff(ids.astype(np.int64), prepend=-1) < 1).any() or (ids >= limit).any():
+        expected = f"{width} different indices, ascending, none negative" + f", below {limit}" * (width < before)
         raise InputError(f"expected {expected}, got {ids.tolist()!r:.60}", field=f"survivors.{name}")
     return ids.astype(np.int64)

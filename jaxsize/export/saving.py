@@ -101,7 +101,7 @@ def save_network(
     """
     folder = require_new(folder)
     if groups is not None:
-        if (activation, signed, input_scale, input_shift) != ("relu", False, None, None):
+        if activation != "relu" or signed or input_scale is not None or input_shift is not None:
             problem = "expected none of activation, signed, input_scale and input_shift, which are of an `mlp` alone"
             raise InputError(problem, field="groups")
         write_folder(folder, *described(groups, params, survivors or {}, extra))

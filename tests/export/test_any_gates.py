@@ -98,3 +98,17 @@ def test_a_gate_before_a_relu_can_be_folded():
     params = jax.tree.map(lambda leaf: leaf.astype(np.float32), params)
     folded = jaxsize.fold_gates(params, groups=jaxsize.unit_groups(relu_of_two, params, np.ones((2, 4), np.float32)))
     assert np.array_equal(folded["out"], params["out"] * np.maximum(params["liveness"], 0)[:, None])
+
+
+@pytest.mark.parametrize("of_gate", [jnp.abs, jax.nn.leaky_relu])
+def test_a_gate_that_is_itself_only_above_0_is_folded_only_there(of_gate):
+    def apply(params, x):
+        return (jnp.tanh(x @ params["in"]) * of_gate(params["liveness"])[None]) @ params["out"]
+
+    params = {"in": normal(4, 6), "liveness": abs(GATES), "out": normal(6, 3)}
+    params = jax.tree.map(lambda leaf: leaf.astype(np.float32), params)
+    groups = jaxsize.unit_groups(apply, params, np.ones((2, 4), np.float32))
+    folded = jaxsize.fold_gates(params, groups=groups)
+    assert np.array_equal(folded["out"], params["out"] * params["liveness"][:, None])
+    with pytest.raises(jaxsize.InputError, match="liveness: cannot be folded into out"):
+        jaxsize.fold_gates(params | {"liveness": GATES.astype(np.float32)}, groups=groups)

@@ -197,7 +197,9 @@ def test_sizes_are_refused_before_memory_is_taken(saved):
         ({"survivors": {}}, r"survivors: expected those of liveness, of which 3 of 6 units are left, got none"),
         ({"survivors": {"liveness": [0, 2]}}, r"survivors\.liveness: expected 3 different indices"),
         ({"survivors": LIVE | {"odd": [1]}}, r"survivors: expected names of groups"),
+        ({"survivors": {"liveness": [0, 2, 6]}}, r"survivors\.liveness: expected 3 different indices, .* below 6, got"),
         ({"activation": "tanh"}, r"groups: expected none of activation"),
+        ({"input_scale": np.ones(4)}, r"groups: expected none of activation"),
         ({"params": new_params()}, r"branches\.0: expected float32\[4, 3\], got float32\[4, 6\]"),
     ],
 )

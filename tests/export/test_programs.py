@@ -84,6 +84,19 @@ def test_a_file_with_other_outputs_is_not_kept(tmp_path, monkeypatch):
     assert export_network(tmp_path / "a", lambda params, x: x * params, 3.0, X, tolerance=0.01).error > 5e-4
 
 
+def test_outputs_that_are_not_finite_hide_no_others(tmp_path, monkeypatch):
+    def masked(params, x):
+        return jnp.where(x > 0, x * params, -jnp.inf)
+
+    assert export_network(tmp_path / "a", masked, 3.0, X).error < 1e-6
+    honest = _formats.FORMATS["stablehlo"]
+    for factor in (1.001, -1.0):
+        lying = honest._replace(read=lambda content, factor=factor: lambda *x: [honest.read(content)(*x)[0] * factor])
+        monkeypatch.setitem(_formats.FORMATS, "stablehlo", lying)
+        with pytest.raises(InputError, match="of the stablehlo file within"):
+            export_network(tmp_path / "b", masked, 3.0, X)
+
+
 def test_what_a_function_raises_is_raised(tmp_path):
     with pytest.raises(KeyError, match="kernel"):
         export_network(tmp_path / "a", lambda params, x: x @ params["kernel"], {}, X)
