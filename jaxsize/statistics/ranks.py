@@ -58,12 +58,14 @@ def rank_agreement(
     def agreement(index: np.ndarray, axis: int = -1) -> np.ndarray:
         """Compute the agreement of the things of these numbers, along an axis."""
         index = np.moveaxis(index, axis, -1).astype(int)
-        one, other = np.triu_indices(index.shape[-1], 1)
-        first, second = index[..., one], index[..., other]
-        steps = np.sign(truth[second] - truth[first])
-        ordered = (np.sign(values[second] - values[first]) * steps).sum(-1)
+        says, right = values[index], truth[index]
+        ordered = differ = 0
+        for apart in range(1, index.shape[-1]):  # not all pairs at once, which need n times the memory
+            steps = np.sign(right[..., apart:] - right[..., :-apart])
+            ordered = ordered + (np.sign(says[..., apart:] - says[..., :-apart]) * steps).sum(-1)
+            differ = differ + np.count_nonzero(steps, axis=-1)
         with np.errstate(invalid="ignore"):
-            return ordered / np.count_nonzero(steps, axis=-1)
+            return np.divide(ordered, differ)
 
     numbers = np.where(known, np.arange(values.size), np.nan)
     interval = bootstrap_interval(numbers, agreement, confidence=confidence, num_resamples=num_resamples, seed=seed)

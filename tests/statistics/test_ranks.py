@@ -34,6 +34,13 @@ def test_the_interval_covers_what_is_true():
     assert covered >= 33  # fewer have a probability of 1 % if the intervals cover 93 %
 
 
+def test_many_things_take_little_memory():
+    """Of 3000 things, all pairs of all resamples would be 9e9 numbers."""
+    truth = np.arange(3000.0)
+    agreement: Any = rank_agreement(truth + GENERATOR.normal(0, 900, 3000), truth, num_resamples=9)
+    assert 0 < agreement.low < agreement.high < 1
+
+
 def test_what_is_lost_could_be_anywhere():
     lost = rank_agreement([1, 2, np.nan, 4], [1, 2, 3, 4])
     assert (lost.estimate, lost.low, lost.p_value, lost.lost, lost.n) == (1.0, None, None, 1, 3)
