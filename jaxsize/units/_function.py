@@ -57,13 +57,13 @@ def at_other_sizes(
         shapes = with_leaves(params, full), jax.eval_shape(lambda *arguments: arguments, *inputs)
         leaves, structure = jax.tree.flatten(shapes)
         key = structure, tuple(leaves)
-        if key not in traces:
+        if (trace := traces.get(key)) is None:
             closed, results = jax.make_jaxpr(apply, return_shape=True)(shapes[0], *shapes[1])
             of_inputs = [axes[name] for name in full] + [None] * len(jax.tree.leaves(inputs))
-            while len(traces) >= _MOST_TRACES_KEPT:
-                del traces[next(iter(traces))]
-            traces[key] = *tied(closed, of_inputs), jax.tree.structure(results)
-        return traces[key]
+            for oldest in list(traces)[: 1 - _MOST_TRACES_KEPT]:
+                traces.pop(oldest, None)  # another thread, such as one that compiles ahead, may have dropped it
+            traces[key] = trace = *tied(closed, of_inputs), jax.tree.structure(results)
+        return trace
 
     def run(sizes: Mapping[Axis, int] | None, params: Tree, *inputs: Any) -> Any:
         shapes = {name: jnp.shape(leaf) for name, leaf in named_leaves(params).items()}

@@ -151,15 +151,15 @@ def _owners_by_size(optimizer: Any, params: Tree, names: Tree, state: Tree) -> T
         return Owner(tuple(paths[number] for number in owners))
 
     made = [shapes_of_state(shapes) for shapes in tried]
-    found = []
+    owners = []
     for at, (one, other) in enumerate(zip(*made, strict=True)):
         same = [path for path, *both in zip(paths, *tried, strict=True) if both == [one, other]]
         if one == other:
-            found.append(Owner())
+            owners.append(Owner())
         elif same or len(one) == 1:
-            found.append(Owner((same[0],)) if same else of_several(at))
+            owners.append(Owner((same[0],)) if same else of_several(at))
         else:
             owner = next((n for n, shape in enumerate(tried[0]) if set(shape) & set(one)), 0)
             kept = list(jax.tree.leaves(state)[at].shape)
             raise NotCuttableError(f"{CANNOT_BE_CUT}: for {paths[owner]} {list(leaves[owner].shape)} it keeps {kept}")
-    return jax.tree.unflatten(jax.tree.structure(state), found)
+    return jax.tree.unflatten(jax.tree.structure(state), owners)

@@ -137,6 +137,31 @@ def test_a_function_that_takes_its_sizes_from_its_parameters_is_run_itself():
     assert groups["liveness"].own_size == "" and calls[-1] == (4, 3)
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda key, size: jax.vmap(jax.random.uniform)(jax.random.split(key, size)),
+        lambda key, size: jax.lax.rng_bit_generator(jax.random.bits(key, (4,)), (size,), np.uint32)[1] / np.float32(2**32),
+    ],
+    ids=["keys of units", "bits of a generator"],
+)
+def test_draws_of_a_size_that_is_written_out_are_those_of_fewer_units(draw):
+    def network(size):
+        def apply(params, x, key):
+            units = (x @ params["first"]).reshape(-1, size) * draw(key, size)[None]
+            return gated(units, params) @ params["last"]
+
+        return apply
+
+    params, x = jax.tree.map(np.float32, drawn(PLAIN)), np.ones((2, 4), np.float32)
+    groups = jaxsize.unit_groups(network(U), params, x, jax.random.key(0))
+    assert groups["liveness"].own_size and groups["liveness"].in_law
+    params["liveness"] = np.float32([0, 1, 0, 0, 2, 0, 0, 1])
+    small = jaxsize.compact(groups, params, groups.live(params))
+    one, other = (run(small.params, x, jax.random.key(3)) for run in (small.apply, network(3)))
+    np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
 @jax.custom_jvp
 def weighted(x):
     return x

@@ -133,8 +133,10 @@ class Replay:
             return {"shape": shape}
         if name == "reshape":
             return {"new_sizes": shape}
-        if name == "random_bits":
+        if name in ("random_bits", "random_split"):
             return {"shape": shape[len(line.inputs[0].shape) :]}
+        if name in ("rng_bit_generator", "rng_uniform"):
+            return {"shape": self.shape(line.outputs[-1])}
         if name == "dynamic_slice":
             return {"slice_sizes": shape}
         if name == "gather":
