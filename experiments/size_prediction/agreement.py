@@ -32,8 +32,8 @@ def middle(values: np.ndarray) -> np.ndarray:
 def sufficient(numbers: dict[str, np.ndarray], widths: np.ndarray) -> np.ndarray:
     """Return the least width whose score, the median over seeds, is 99 % of the best one, [tasks]."""
     scores = middle(numbers["score"])
-    enough = scores >= ENOUGH * scores.max(axis=1, keepdims=True)
-    return np.where(np.isfinite(scores).all(1), widths[np.argmax(enough, axis=1)], np.nan)
+    enough = scores >= ENOUGH * scores.max(axis=1, keepdims=True)  # of none, where no score is above 0
+    return np.where(np.isfinite(scores).all(1) & enough.any(1), widths[np.argmax(enough, axis=1)], np.nan)
 
 
 def truths_of(numbers: dict[str, np.ndarray], widths: np.ndarray) -> dict[str, np.ndarray]:
@@ -74,7 +74,12 @@ def over_seeds(values: np.ndarray) -> dict[str, Any]:
     """Describe the deviation over seeds of the same task, as a share of the mean: values [tasks, seeds]."""
     if values.shape[1] < 2:
         return describe(np.full(len(values), np.nan))
-    return describe(values.std(axis=1, ddof=1) / np.abs(values.mean(axis=1)))
+    return describe(_shares(values.std(axis=1, ddof=1), np.abs(values.mean(axis=1))))
+
+
+def _shares(values: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """Divide values; NaN where nothing is what they are to be a share of."""
+    return np.divide(values, of, out=np.full(np.broadcast_shapes(values.shape, of.shape), np.nan), where=of != 0)
 
 
 def verdicts_right(numbers: dict[str, np.ndarray], widths: np.ndarray, measure: str) -> Estimate:
@@ -122,7 +127,7 @@ def _rows(arm: ArmView) -> Iterator[dict[str, Any]]:
             row |= {"too_large_right": verdicts_right(numbers, widths, measure).as_dict()}
         if not teachers and measure in UNITS:
             of_seeds = numbers[measure][0, :, -1]
-            row |= {f"over_{name}": describe(of_seeds / truth) for name, truth in truths.items()}
+            row |= {f"over_{name}": describe(_shares(of_seeds, truth)) for name, truth in truths.items()}
         if measure in MEASURES:
             row |= {"over_seeds": over_seeds(numbers[measure][:, :, -1])}
         elif measure == "learned":

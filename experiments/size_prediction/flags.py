@@ -56,7 +56,7 @@ class SizePredictionFlags(DatasetFlags, TrainingFlags):
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""
         super().check()
-        self.require_whole("teachers", "teacher_inputs", "measured_rows")
+        self.require_whole("teachers", "teacher_inputs", "teacher_widths", "measured_rows")
         self.require_whole("teacher_rows", low=8)
         self.require_whole("widths", low=2)
         self.require_different("teacher_tasks")

@@ -76,11 +76,11 @@ def order(arms: Arms) -> Any:
     names = [*MEASURES, "curve", "learned"]
     for axes, arm in zip(panels[0], chosen, strict=True):
         numbers, widths = read_sizes(arm), widths_of(arm)
-        found = {measure: agrees(numbers, widths, measure) for measure in names}
+        agreements = {measure: agrees(numbers, widths, measure) for measure in names}
         for number, (look, truth) in enumerate(zip(plots.looks(len(TRUTHS)), TRUTHS, strict=True)):
             axes.plot([], [], linestyle="", label=TRUTHS[truth], **look.marks)  # also where nothing has an order
             for place, measure in enumerate(names):
-                one = found[measure].get(truth)
+                one = agreements[measure].get(truth)
                 if one is None or one.estimate is None:
                     continue
                 height = place + 0.2 * (number - 1.5)

@@ -91,16 +91,16 @@ def answer(arms: Arms) -> Iterator[str]:
         numbers, widths = read_sizes(arm), widths_of(arm)
         truths = truths_of(numbers, widths)
         if "teacher" not in truths:
-            found = ", ".join(f"{numbers[name][0, :, -1].mean():.3g} {words}" for name, words in UNITS.items())
+            says = ", ".join(f"{numbers[name][0, :, -1].mean():.3g} {words}" for name, words in UNITS.items())
             needed = ", ".join(f"{of[0]:.3g} by {name}" for name, of in truths.items())
-            yield f"{arm.dataset}: needed are {needed}; of {widths[-1]} units the measures say: {found} (means)."
+            yield f"{arm.dataset}: needed are {needed}; of {widths[-1]} units the measures say: {says} (means)."
             continue
         taus = {words: agrees(numbers, widths, name)["teacher"].estimate for name, words in MEASURES.items()}
         known = sorted(((tau, words) for words, tau in taus.items() if tau is not None), key=lambda one: -abs(one[0]))
-        told = ", ".join(f"{words} {tau:.2f}" for tau, words in known)
+        order = ", ".join(f"{words} {tau:.2f}" for tau, words in known)
         yield (
             f"{arm.dataset}, {len(numbers[WIDTHS])} teachers, students of {widths[-1]} units: how well each measure "
-            f"puts the teachers into the order of their widths (Kendall's tau, 1 always right, 0 a guess): {told}."
+            f"puts the teachers into the order of their widths (Kendall's tau, 1 always right, 0 a guess): {order}."
         )
 
 

@@ -121,7 +121,7 @@ def leave_one_out(
     times, rest = divmod(num_rows, rows)
     whole, parts = num_rows - rest, (inputs, targets)
     if weights is not None:
-        weights = jnp.asarray(weights)
+        weights = jnp.asarray(weights, jnp.result_type(weights, jnp.float32))
         average = jnp.sum(weights) / num_rows  # 0 where nothing weighs anything: then nothing grows
         parts += (weights / jnp.maximum(average, jnp.finfo(weights.dtype).tiny),)
     blocks = jax.tree.map(lambda part: part[:whole].reshape(times, rows, *part.shape[1:]), parts)

@@ -12,7 +12,14 @@ from helpers.widths import arms_of
 
 from experiments.size_prediction import COMMAND as COMMAND
 from experiments.size_prediction import STUDY
-from experiments.size_prediction.agreement import agrees, follows_own_width, sufficient, table, verdicts_right
+from experiments.size_prediction.agreement import (
+    agrees,
+    follows_own_width,
+    over_seeds,
+    sufficient,
+    table,
+    verdicts_right,
+)
 from experiments.size_prediction.flags import SizePredictionFlags
 from experiments.size_prediction.layers import MEASURES, measure_networks
 from experiments.size_prediction.study import arms as arms_of_study
@@ -112,6 +119,8 @@ def test_agreement_with_numbers_made_by_hand(tmp_path):
     assert follows_own_width(numbers, widths, "live_units").estimate == 1
     assert verdicts_right(numbers, widths, "components").estimate == 1
     assert verdicts_right(numbers, widths, "live_units").estimate == 0.5
+    worse = numbers | {"score": numbers["score"] - 2}  # than a constant, all of them
+    assert np.isnan(sufficient(worse, widths)).all() and over_seeds(np.zeros((2, 3)))["n"] == 0
     arms = arms_of(
         tmp_path,
         {"digits": lambda seed, at: 0.9},
@@ -136,6 +145,7 @@ def test_agreement_with_numbers_made_by_hand(tmp_path):
         (("--teacher-width", "9"), "--teacher-width: expected --teacher-widths, as this study has many teachers"),
         (("--teacher-widths", "8"), "--teacher-widths: expected two numbers or more, ascending, got 8"),
         (("--widths", "8", "4", "16"), "--widths: expected two numbers or more, ascending, got 8 4 16"),
+        (("--teacher-widths", "0", "8"), "--teacher-widths: expected whole numbers from 1 on, got 0 8"),
         (("--dataset", "teacher", "teacher"), "--dataset: expected different names, got teacher teacher"),
         (("--price", "0"), "--price: expected a finite number above 0, got 0.0"),
     ],

@@ -50,6 +50,18 @@ def test_an_mlp_with_any_gate(gate, monkeypatch):
         assert np.abs(expected).max() > 1e-3
 
 
+@pytest.mark.parametrize("weights", [np.arange(10) % 3, np.arange(10) % 3 > 0])
+def test_whole_numbers_as_weights_are_so_many_copies_of_a_row(weights):
+    network = mlp((3, 5, 4))
+    params, inputs, targets = network.init(0), normal(1, 10, 3), np.arange(10) % 4
+    weighted = leave_one_out(network.apply, params, inputs, targets, LOSS, weights=weights)
+    copies = np.repeat(np.arange(10), weights)
+    expected = leave_one_out(network.apply, params, inputs[copies], targets[copies], LOSS)
+    assert weighted.whole == pytest.approx(float(expected.whole), rel=1e-5)
+    for growth, of_copies in zip(weighted.growth.values(), expected.growth.values(), strict=True):
+        np.testing.assert_allclose(growth, of_copies, rtol=1e-4, atol=1e-6)
+
+
 def test_channels_and_units_by_name_over_runs():
     def apply(params, images):
         hidden = jnp.tanh(conv(images, params["eye"]["w"]))
