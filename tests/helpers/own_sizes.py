@@ -163,6 +163,22 @@ def batch_norm(params, x):
     return gated(jax.nn.softplus(units), params) @ params["last"]
 
 
+def depthwise(x, kernel):
+    return jax.lax.conv_general_dilated(
+        x, kernel, (1,), "SAME", dimension_numbers=("NWC", "WIO", "NWC"), feature_group_count=kernel.shape[-1]
+    )
+
+
+depthwise_by_hand = jax.custom_vjp(depthwise)
+depthwise_by_hand.defvjp(lambda *x: (depthwise(*x), x), lambda x, ct: jax.vjp(depthwise, *x)[1](2 * ct))
+
+
+def convolved_back(params, x):
+    """A backward pass by hand, in which the units are groups of examples, as in the gradient of a depthwise kernel."""
+    units = depthwise_by_hand((x @ params["first"]).reshape(len(x), -1, U), params["kernel"])
+    return gated(jnp.tanh(units), params).mean(1) @ params["last"]
+
+
 PLAIN = sizes(first=(4, U), liveness=(U,), last=(U, 3))
 NETWORKS = {
     "linen": (linen, linen_shapes, (2, 4, 4, 3)),
@@ -172,4 +188,5 @@ NETWORKS = {
     "derivatives": (derivatives, lambda: PLAIN | sizes(scale=(U,)), (2, 4)),
     "loops": (loops, lambda: PLAIN | sizes(scales=(3, U)), (2, 4)),
     "batch norm": (batch_norm, lambda: PLAIN, (2, 4)),
+    "convolved back": (convolved_back, lambda: PLAIN | sizes(kernel=(3, 1, U)), (2, 5, 4)),
 }

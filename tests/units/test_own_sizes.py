@@ -137,14 +137,15 @@ def test_a_function_that_takes_its_sizes_from_its_parameters_is_run_itself():
     assert groups["liveness"].own_size == "" and calls[-1] == (4, 3)
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda key, size: jax.vmap(jax.random.uniform)(jax.random.split(key, size)),
-        lambda key, size: jax.lax.rng_bit_generator(jax.random.bits(key, (4,)), (size,), np.uint32)[1] / np.float32(2**32),
-    ],
-    ids=["keys of units", "bits of a generator"],
-)
+def of_keys_of_units(key, size):
+    return jax.vmap(jax.random.uniform)(jax.random.split(key, size))
+
+
+def bits_of_a_generator(key, size):
+    return jax.lax.rng_bit_generator(jax.random.bits(key, (4,)), (size,), np.uint32)[1] / np.float32(2**32)
+
+
+@pytest.mark.parametrize("draw", [of_keys_of_units, bits_of_a_generator])
 def test_draws_of_a_size_that_is_written_out_are_those_of_fewer_units(draw):
     def network(size):
         def apply(params, x, key):

@@ -146,7 +146,9 @@ class Replay:
         if name == "conv_general_dilated":
             numbers = params["dimension_numbers"]
             features, of_kernel = np.shape(inputs[0])[numbers.lhs_spec[1]], np.shape(inputs[1])[numbers.rhs_spec[1]]
-            return {"feature_group_count": features // of_kernel}
+            examples, of_result = np.shape(inputs[0])[numbers.lhs_spec[0]], shape[numbers.out_spec[0]]
+            groups = {"feature_group_count": features // of_kernel}
+            return groups if params["batch_group_count"] == 1 else groups | {"batch_group_count": examples // of_result}
         if name in ("slice", "split", "pad") and line.step is not None:
             changed = positions_at(line.step, self.sizes)
             if name == "slice" and "limit_indices" not in changed:  # of every n-th entry
