@@ -153,7 +153,7 @@ class Replay:
             changed = positions_at(line.step, self.sizes)
             if name == "slice" and "limit_indices" not in changed:  # of every n-th entry
                 last = zip(changed["start_indices"], shape, params["strides"], strict=True)
-                changed["limit_indices"] = tuple(start + (n - 1) * stride + 1 for start, n, stride in last)
+                changed["limit_indices"] = tuple(start + max((n - 1) * stride + 1, 0) for start, n, stride in last)
             return changed
         return {}
 
