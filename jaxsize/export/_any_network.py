@@ -132,19 +132,31 @@ def require_leaves(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> No
     Raises:
         InputError: when there is one.
     """
+    if differing := _first_difference(expected, actual):
+        name, one, other = differing
+        raise InputError(f"expected {one}, got {other}", field=name)
+
+
+def _first_difference(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> tuple[str, str, str] | None:
+    """Return the name of the first leaf that differs, and what it is in either table, all in short; None if all fit."""
     for name in dict.fromkeys([*expected, *actual]):
         one, other = (_leaf_text(leaves.get(name)) for leaves in (expected, actual))
         if one != other:
-            raise InputError(f"expected {one}, got {other}", field=f"{name:.120}")
+            return _short(name, 120), _short(one, 60), _short(other, 60)
+    return None
 
 
 def _leaf_text(leaf: Any) -> str:
-    """Show what a leaf is as text, such as `float32[4, 3]`; whatever else a file has in its place, shortened."""
+    """Show what a leaf is as text, such as `float32[4, 3]`, or whatever else a file has in its place."""
     if leaf is None:
         return "no such leaf"
-    return (
-        f"{leaf['dtype']}{leaf['shape']}" if isinstance(leaf, dict) and set(leaf) == _KEYS_OF_LEAF else f"{leaf!r:.60}"
-    )
+    is_leaf = isinstance(leaf, dict) and set(leaf) == _KEYS_OF_LEAF
+    return f"{leaf['dtype']}{leaf['shape']}" if is_leaf else repr(leaf)
+
+
+def _short(text: str, length: int) -> str:
+    """Make one line of a text that may come from a file, of limited length."""
+    return " ".join(text.split())[:length]
 
 
 def num_bytes(leaves: Mapping[str, Any]) -> int:
@@ -171,14 +183,14 @@ def _require_program(given: Any, own: Mapping[str, Any], check_program: bool) ->
     for key in ("inputs", "leaves"):
         if not isinstance(given[key], dict):
             raise InputError(f"expected an object, got {given[key]!r:.60}", field=f"program.{key}")
-        for name in dict.fromkeys([*given[key], *own[key]]):
-            one, other = (_leaf_text(leaves.get(name)) for leaves in (given[key], own[key]))
-            if one != other:
-                problem = f"the saved groups were read with {one}, those given with {other}"
-                raise InputError(problem, field=f"program.{key}.{name:.120}")
+        if differing := _first_difference(given[key], own[key]):
+            name, one, other = differing
+            problem = f"the saved groups were read with {one}, those given with {other}"
+            raise InputError(problem, field=f"program.{key}.{name}")
     if check_program and given["sha256"] != own["sha256"]:
-        by = f"saved with jax {given['jax']!s:.20}, here is {own['jax']}"
-        problem = f"the function is another program than the one that was saved ({by}, whose steps may differ)"
+        jax_before = _short(str(given["jax"]), 20)
+        by = f" (with jax {jax_before}; here is {own['jax']}, whose steps may differ)" * (jax_before != own["jax"])
+        problem = f"the function is another program than the one that was saved{by}"
         raise InputError(f"{problem}; check_program=False loads the parameters all the same", field="program")
 
 

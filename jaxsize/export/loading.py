@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsize.errors import InputError
 from jaxsize.export._any_network import KIND, num_bytes
-from jaxsize.export._description import read_description
+from jaxsize.export._description import read_description, require_format, require_one_of
 from jaxsize.export._folders import MOST_BYTES, named, read_arrays, read_record, require_checksum
 from jaxsize.export._restoring import RestoredNetwork, restore
 from jaxsize.export.saving import ACTIVATIONS
@@ -127,6 +127,10 @@ def load_network(
         True
     """
     path, record = read_record(folder)
+    if groups is not None:
+        with named(path):
+            require_format(record)
+            require_one_of("kind", record.get("kind"), ["mlp", KIND])
     is_any = isinstance(record, dict) and record.get("kind") == KIND
     if is_any != (groups is not None):
         text = "the unit groups of its function, as it was saved with them, got none" if is_any else "none, got some"

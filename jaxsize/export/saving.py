@@ -60,7 +60,7 @@ def save_network(
         params: of an `mlp`, float32 and finite; with `groups` of any network, in the dtypes that the groups were read
             with.
         groups: the unit groups of the function that reads `params`, at their present size: as `unit_groups` or
-            `compact` returns them. What follows, up to `extra`, but for `survivors`, is of an `mlp` alone.
+            `compact` returns them. `activation`, `signed`, `input_scale` and `input_shift` are of an `mlp` alone.
         activation: a name in `ACTIVATIONS`.
         signed: whether a leaf `liveness` is a signed gate.
         survivors: the original indices of the units that are left, ascending, per layer ("hidden.0", ..., "inputs"), as

@@ -48,8 +48,8 @@ def require_per_unit(
         gradients: what is known of the gradients of dead units; None where the loss is not given.
 
     Raises:
-        InputError: when the optimiser's next steps would change, or would only stay the same with another loss, or do
-            so with some losses and the loss is not given.
+        InputError: when the optimiser's next steps would change; or when some losses would make them change, and the
+            loss is one of these or is not given.
     """
     first = groups.origin or groups  # found out once, at the sizes before anything was removed
     leaves = [

@@ -117,8 +117,9 @@ def compact(
     Raises:
         InputError: when units are out of range or repeated; when a group is unknown, fixed or not exact; when a width
             is below the number of live units or above that of all units; when a unit that goes has an open gate; when
-            parameters have other shapes than the groups; when the optimiser's state cannot be cut, or its next steps
-            would change, or do so with some losses and `loss_fn` is not given; when the gradients of `loss_fn` would.
+            parameters have other shapes than the groups; when the optimiser's state cannot be cut; when its next steps
+            would change, or some losses would make them change and `loss_fn` is not given; when the gradients of
+            `loss_fn` would change.
 
     Example:
         >>> import numpy as np

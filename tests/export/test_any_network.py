@@ -111,7 +111,7 @@ def refused(message, folder, **arguments):
 def test_another_function_is_refused_unless_asked_for(saved):
     folder, _, small = saved
     other = groups_of(new_params(), lambda params, inputs: apply(params, inputs, slope=0.25))
-    refused(r"network\.json: program: the function is another program .*saved with jax", folder, groups=other)
+    refused(r"program: the function is another program than the one that was saved; check", folder, groups=other)
     loaded = jaxsize.load_network(folder, groups=other, check_program=False)
     assert np.array_equal(loaded.params["out"], small.params["out"])
     same = groups_of(new_params(), jax.jit(lambda p, x: apply(p, x)))  # other names and lines, and jitted
@@ -133,6 +133,7 @@ def rewritten(folder, change):
             r"json: out: expected float32\[3, 3\], got float32\[4",
         ),
         (lambda r: r["leaves"]["out"].update(dtype="float64"), r"out: expected float32\[3, 3\], got float64\[3, 3\]"),
+        (lambda r: r["leaves"]["out"].update(dtype="a\nb" * 999), r"out: expected float32\[3, 3\], got a ba ba"),
         (lambda r: r["leaves"].pop("out"), r"out: expected float32\[3, 3\], got no such leaf"),
         (lambda r: r["leaves"].update(odd=1), r"odd: expected no such leaf, got 1"),
         (lambda r: r["widths"].update(liveness=4), r"branches\.0: expected float32\[4, 4\], got float32\[4, 3\]"),
@@ -156,12 +157,17 @@ def rewritten(folder, change):
             lambda r: r["program"]["inputs"].update({"0": {"dtype": "float32", "shape": [3, 4]}}),
             r"program\.inputs\.0: ",
         ),
+        (
+            lambda r: r["program"].update(jax="0.1", sha256=""),
+            r"saved \(with jax 0\.1; here is .*, whose steps may",
+        ),
         (lambda r: r["program"].pop("sha256"), r"program: sha256 is missing"),
         (lambda r: r.update(program=[]), r"program: expected an object of"),
         (lambda r: r.update(leaves=[]), r"leaves: expected an object, got \[\]"),
         (lambda r: r.update(more=1), r"keys: more is unknown"),
         (lambda r: r.update(weights_sha256="0"), r"safetensors: network\.json was written for other values"),
         (lambda r: r.update(kind="mlp"), r"groups: expected none, got some"),
+        (lambda r: r.update(kind="odd"), r"kind: expected one of mlp, function, got 'odd'"),
         (lambda r: r.update(format=2), r"format: expected 1, got 2"),
     ],
 )
