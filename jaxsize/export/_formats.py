@@ -48,7 +48,7 @@ def _read_stablehlo(content: bytes) -> Callable[..., Sequence[np.ndarray]]:
 
 def _write_onnx(function: Callable[..., Any], inputs: Sequence[Any], any_batch: bool) -> bytes:
     require_package("jax2onnx", "export")
-    with _quiet():
+    with _as_if_nothing_had_been():
         from jax2onnx import to_onnx
 
         specs = [
@@ -69,11 +69,21 @@ def _read_onnx(content: bytes) -> Callable[..., Sequence[Any]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep warnings of the converter's own imports from the user, who can do nothing about them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _as_if_nothing_had_been() -> Iterator[None]:
+    """Keep from the user what the converter leaves behind: warnings, and functions that it replaces.
+
+    It puts a `jax.numpy.cumsum` of its own, with fewer positional arguments, in place of JAX's.
+    """
+    before = {module: dict(vars(module)) for module in (jax.numpy, jax.lax, jax.nn, jax.random)}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for module, names in before.items():
+            for name, value in names.items():
+                if vars(module).get(name) is not value:
+                    setattr(module, name, value)
 
 
 FORMATS = {"stablehlo": Format(_write_stablehlo, _read_stablehlo), "onnx": Format(_write_onnx, _read_onnx)}

@@ -63,6 +63,16 @@ def test_a_gated_convolution_and_two_outputs(tmp_path, format):
     np.testing.assert_allclose(largest, expected["largest"], rtol=1e-4)
 
 
+def test_the_converter_leaves_nothing_behind(tmp_path):
+    pytest.importorskip("jax2onnx")
+    cumsum = jnp.cumsum
+    for name in "ab":
+        export_network(tmp_path / name, lambda params, x: jnp.cumsum(x, 1) * params, 2.0, X, format="onnx")
+    assert jnp.cumsum is cumsum
+    (outputs,) = run(tmp_path / "b", "onnx", X)
+    np.testing.assert_allclose(outputs, 2 * np.cumsum(X, 1), rtol=1e-5, atol=1e-6)
+
+
 def test_a_function_of_one_batch_size_says_so(tmp_path):
     exported = export_network(tmp_path / "a", lambda params, x: x.reshape(4, 3) * params, np.float32(2), X[:2])
     assert not exported.any_batch and "reshape" in exported.why_not
