@@ -24,7 +24,7 @@ _DTYPES = {
     **{f"F{bits}": np.dtype(f"float{bits}") for bits in (16, 32, 64)},
     **{f"I{bits}": np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
     **{f"U{bits}": np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
-    "C64": np.dtype("complex64"),
+    **{f"C{bits}": np.dtype(f"complex{bits}") for bits in (64,)},
     "BOOL": np.dtype(bool),
     "BF16": np.dtype(jnp.bfloat16),
     "F8_E4M3": np.dtype(jnp.float8_e4m3fn),
