@@ -157,7 +157,7 @@ def test_draws_of_a_size_that_is_written_out_are_those_of_fewer_units(draw):
     params, x = jax.tree.map(np.float32, drawn(PLAIN)), np.ones((2, 4), np.float32)
     groups = jaxsize.unit_groups(network(U), params, x, jax.random.key(0))
     assert groups["liveness"].own_size and groups["liveness"].in_law
-    params["liveness"] = np.float32([0, 1, 0, 0, 2, 0, 0, 1])
+    params["liveness"] = np.array([0, 1, 0, 0, 2, 0, 0, 1], np.float32)
     small = jaxsize.compact(groups, params, groups.live(params))
     one, other = (run(small.params, x, jax.random.key(3)) for run in (small.apply, network(3)))
     np.testing.assert_allclose(one, other, rtol=1e-6)
