@@ -48,8 +48,8 @@ class ModelDimensionFlags(DatasetFlags, TrainingFlags):
     """What an open gate on a hidden or latent unit costs, in nats per image, where the size is learned."""
     start_width: int = 64
     """Hidden and latent units before training, where the size is learned. 256 unless the data set is digits."""
-    gate_learning_rate: float = 1e-2
-    """Learning rate of the gates."""
+    gate_learning_rate: float = 1e-3
+    """Learning rate of the gates. Adam closes a gate in 1 / rate steps: at .01 before a network has learned."""
 
     def check(self) -> None:
         """Refuse values that make no sense; see `Flags.check`."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from experiments.common.pixels import EXCESS
-from experiments.model_dimension.views import num_parameters, relus, search_path
+from experiments.model_dimension.views import by_structure, num_parameters, relus, search_path
 from jaxsize import plots
 from jaxsize.studies import Arms, ArmView, per
 
@@ -24,13 +24,13 @@ def latents(arms: Arms) -> Any:
     """
     swept = arms["sweep"]
     whole = max(swept.values("rows"))
-    few = {f"{rows} rows": one for rows, one in swept.at(hidden=swept.values("hidden")[0]).by("rows").items()}
+    (first,) = arms["latent ReLU"].values("hidden")
+    few = {f"{rows} rows": one for rows, one in swept.at(hidden=first).by("rows").items()}
     panels_of = {
-        "all rows, by hidden widths": swept.at(rows=whole).by("hidden"),
+        "all rows, by hidden widths": by_structure(swept.at(rows=whole)),
         "the first structure on few rows": {name: one for name, one in few.items() if one.count},
         "a ReLU after the latent units": {
-            name: arms[arm].at(rows=whole, hidden=arms["latent ReLU"].values("hidden")[0])
-            for name, arm in (("linear", "sweep"), ("ReLU", "latent ReLU"))
+            name: arms[arm].at(rows=whole, hidden=first) for name, arm in (("linear", "sweep"), ("ReLU", "latent ReLU"))
         },
     }
     figure, panels = plots.subplots(1, len(panels_of), width=4.4, height=3.4)

@@ -25,7 +25,7 @@ from experiments.model_dimension.baseline import least_of_one_layer
 from experiments.model_dimension.claims import CLAIMS
 from experiments.model_dimension.flags import PRESETS, ModelDimensionFlags, images
 from experiments.model_dimension.pictures import PICTURES
-from experiments.model_dimension.views import LAYERS, converged, live, search_path
+from experiments.model_dimension.views import LAYERS, by_structure, converged, live, search_path
 from jaxsize import studies
 from jaxsize.data import as_pixels
 from jaxsize.learners import reconstruction, supervised
@@ -114,7 +114,7 @@ def answer(arms: Arms) -> Iterator[str]:
         here = arms.at(dataset=dataset)
         here = here.at(rows=max(here["sweep"].values("rows")))
         least = {}
-        for hidden, one in here["sweep"].by("hidden").items():
+        for hidden, one in by_structure(here["sweep"]).items():
             ends = {latent: middle(view.end(EXCESS)) for latent, view in one.by("latent").items()}
             latent = min(ends, key=lambda latent: ends[latent])
             least[hidden] = f"{hidden}: {ends[latent]:.3g} with {latent} latent units"

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from experiments.common.pixels import EXCESS, floor
-from experiments.common.structures import gated_layers
+from experiments.common.structures import gated_layers, widths_of
 from jaxsize.networks import autoencoder
 from jaxsize.resizing import converged_epoch
 from jaxsize.resizing.convergence import Reading
@@ -20,6 +20,11 @@ def converged(view: ArmView, reading: Reading) -> np.ndarray:
     averages = view.steps_by_epoch("loss").mean(axis=2) - floor(view)[:, None]
     epochs = [converged_epoch(one, reading=reading) for one in averages]
     return np.array([np.nan if epoch is None else epoch for epoch in epochs], float)
+
+
+def by_structure(view: ArmView) -> dict[str, ArmView]:
+    """Split an arm by its hidden widths, narrow ones first; their names would be sorted as texts."""
+    return dict(sorted(view.by("hidden").items(), key=lambda item: widths_of(item[0])))
 
 
 def relus(view: ArmView) -> int:
