@@ -68,6 +68,19 @@ def require_path(value: Any, field: str) -> None:
         raise InputError(f"{problem}; PYTHONUTF8=1 makes it UTF-8", field=field) from None
 
 
+def error_text(error: Exception) -> str:
+    """Tell the type and the message of somebody else's error in one line of limited length.
+
+    Args:
+        error: what their function, or a library, raised.
+
+    Example:
+        >>> error_text(KeyError("kernel"))
+        "KeyError: 'kernel'"
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message':.160}"
+
+
 def require_package(package: str, extra: str) -> None:
     """Refuse to go on without a package that only an extra of jaxsize brings.
 

@@ -89,7 +89,12 @@ def order(arms: Arms) -> Any:
                 axes.plot([one.estimate], [height], linestyle="", markersize=4, **look.marks)
         axes.axvline(0, color="0.3", linewidth=1)
         axes.axhline(len(MEASURES) - 0.5, color="0.3", linewidth=1)
-        axes.set(xlim=(-1.05, 1.08), ylim=(len(names) - 0.4, -0.6), xlabel="Kendall's tau", title=arm.dataset)
+        axes.set(
+            xlim=(-1.05, 1.08),
+            ylim=(len(names) - 0.4, -0.6),
+            xlabel="Kendall's tau, of pairs whose truths differ",
+            title=arm.dataset,
+        )
         axes.set_yticks(range(len(names)), [SHORT[name] for name in names])
     plots.legend_beside(panels[0, -1], "order of")
     return figure

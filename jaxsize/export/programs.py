@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsize.errors import InputError, require_path
+from jaxsize.errors import InputError, error_text, require_path
 from jaxsize.export._formats import FORMATS
 from jaxsize.results.json_files import replace_file
 from jaxsize.trees import Tree
@@ -99,6 +99,8 @@ def export_network(
         raise InputError(f"export_network: expected one of {', '.join(FORMATS)}, got {format!r}", field="format")
     if not inputs:
         raise InputError("export_network: expected one or more inputs, as arrays or shapes, got none")
+    if not 0 <= tolerance < float("inf"):
+        raise InputError(f"export_network: expected a finite number from 0 on, got {tolerance}", field="tolerance")
     arrays = [_given(array, number) for number, array in enumerate(inputs)]
     params = jax.tree.map(jnp.asarray, params)
 
@@ -112,7 +114,7 @@ def export_network(
             larger = [np.resize(array, (len(array) + MORE_ROWS, *array.shape[1:])) for array in arrays]
             content, error = _written(format, function, [*cases, (larger, _outputs(function, larger))], tolerance)
         except Exception as caught:  # whatever keeps the function from it, the message is the reason
-            why_not = str(caught) if isinstance(caught, InputError) else _first_line(caught)
+            why_not = str(caught) if isinstance(caught, InputError) else error_text(caught)
             if any_batch:
                 raise InputError(f"export_network: with any batch size: {why_not}", field="any_batch") from caught
     elif any_batch:
@@ -124,15 +126,17 @@ def export_network(
 
 
 def _given(array: Any, number: int) -> np.ndarray:
-    """Return an input as it is, or random numbers of its shape and dtype."""
-    if not isinstance(array, jax.ShapeDtypeStruct):
-        return np.asarray(array)
+    """Return an input, or random numbers of its shape, in the dtype that JAX gives it: float32 for float64."""
     rng = np.random.default_rng(number)
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        return rng.normal(size=array.shape).astype(array.dtype)
-    if array.dtype == bool or jnp.issubdtype(array.dtype, jnp.integer):
-        return rng.integers(2, size=array.shape).astype(array.dtype)
-    raise InputError(f"export_network: expected inputs of real numbers, got {array.dtype} for input {number}")
+    known = isinstance(array, jax.ShapeDtypeStruct)
+    array = array if known else np.asarray(array)
+    floating = jnp.issubdtype(array.dtype, jnp.floating)
+    if not floating and array.dtype != bool and not jnp.issubdtype(array.dtype, jnp.integer):
+        raise InputError(f"export_network: expected inputs of real numbers, got {array.dtype} for input {number}")
+    dtype = jax.dtypes.canonicalize_dtype(array.dtype)
+    if known:
+        array = rng.normal(size=array.shape) if floating else rng.integers(2, size=array.shape)
+    return array.astype(dtype)
 
 
 def _not_one_batch(arrays: list[np.ndarray]) -> str:
@@ -172,7 +176,7 @@ def _written(
     except InputError:
         raise
     except Exception as caught:  # whatever a converter or a runtime does not know, its message is the reason
-        raise InputError(f"export_network: {format} cannot hold this function: {_first_line(caught)}") from caught
+        raise InputError(f"export_network: {format} cannot hold this function: {error_text(caught)}") from caught
     if not worst <= tolerance:
         raise InputError(
             f"export_network: expected outputs of the {format} file within {tolerance:g} of the function's, "
@@ -195,7 +199,3 @@ def _apart(expected: list[np.ndarray], actual: Any) -> float:
         scale = max(float(np.abs(a[known]).max(initial=0.0)), float(np.finfo(np.float32).tiny))
         worst = max(worst, float(np.abs(a[known] - b[known]).max(initial=0.0)) / scale)
     return worst
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"

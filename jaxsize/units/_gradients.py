@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, error_text
 from jaxsize.trees import Tree, named_leaves, readable_name, with_leaves
 from jaxsize.units._program.axes import Axis, atoms, find, unify
 from jaxsize.units._program.axis_rules import tie_axes
@@ -174,9 +174,8 @@ def _traced(
     try:
         return flatten(gradient, params, _FACTOR), gradient
     except Exception as error:  # the user's function may raise anything
-        reason = f"{type(error).__name__}: {' '.join(str(error).split()):.160}"
         expected = "expected a function of the parameters alone that has a gradient"
-        raise InputError(f"compact: loss_fn: {expected}, got {reason}") from error
+        raise InputError(f"compact: loss_fn: {expected}, got {error_text(error)}") from error
 
 
 def _steps(function: Callable, *arguments: Any) -> Program:

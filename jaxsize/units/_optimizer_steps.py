@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, error_text
 from jaxsize.trees import Tree, named_leaves, readable_name
 from jaxsize.units._gradients import Gradients
 from jaxsize.units._program.axes import Axis, atoms, find, unify
@@ -26,7 +26,7 @@ from jaxsize.units._program.gate_sets import Fact, Gate
 from jaxsize.units._program.other_sizes import changes_at_other_sizes
 from jaxsize.units._program.random_rules import drawn_atoms
 from jaxsize.units._program.zeros import find_consumers
-from jaxsize.units._state_owners import Owner, error_text, is_pair, new_state, owners_of
+from jaxsize.units._state_owners import Owner, is_pair, new_state, owners_of
 from jaxsize.units.groups import UnitGroups
 
 _CHANGES = "compact: this optimiser's next steps would change when units are removed"
@@ -206,7 +206,7 @@ def _step(optimizer: Any, given: dict[str, Tree]) -> tuple[Program, Callable[[di
 
     try:
         return *traced(update), False
-    except Exception as error:
+    except Exception as error:  # an optimiser is code of any kind; one that wants the value of the loss is asked again
         try:
             return *traced(update_with_value), True
         except Exception:

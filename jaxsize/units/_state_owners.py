@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from jaxsize.errors import InputError
+from jaxsize.errors import InputError, error_text
 from jaxsize.trees import Tree
 from jaxsize.units._program.axes import Axis, concatenated, product
 
@@ -55,14 +55,9 @@ def new_state(optimizer: Any, params: Tree) -> Tree:
     """
     try:
         return jax.eval_shape(optimizer.init, params)
-    except Exception as error:
+    except Exception as error:  # an optimiser is code of any kind
         message = f"compact: this optimiser makes no state for these parameters: {error_text(error)}"
         raise InputError(message) from error
-
-
-def error_text(error: Exception) -> str:
-    """Type and message of an error, in one line of limited length."""
-    return f"{type(error).__name__}: {' '.join(str(error).split()):.160}"
 
 
 def map_state(optimizer: Any, fn: Callable[[Any, Owner], Any], opt_state: Tree, params: Tree, names: Tree) -> Tree:

@@ -67,7 +67,9 @@ def test_the_converter_leaves_nothing_behind(tmp_path):
     pytest.importorskip("jax2onnx")
     cumsum = jnp.cumsum
     for name in "ab":
-        export_network(tmp_path / name, lambda params, x: jnp.cumsum(x, 1) * params, 2.0, X, format="onnx")
+        export_network(
+            tmp_path / name, lambda params, x: jnp.cumsum(x, 1) * params, 2.0, X.astype(float), format="onnx"
+        )
     assert jnp.cumsum is cumsum
     (outputs,) = run(tmp_path / "b", "onnx", X)
     np.testing.assert_allclose(outputs, 2 * np.cumsum(X, 1), rtol=1e-5, atol=1e-6)
@@ -118,6 +120,8 @@ def test_what_a_function_raises_is_raised(tmp_path):
         ({"format": "pickle"}, "expected one of stablehlo, onnx, got 'pickle'"),
         ({"inputs": ()}, "expected one or more inputs, as arrays or shapes, got none"),
         ({"inputs": (jax.ShapeDtypeStruct((2,), "complex64"),)}, "expected inputs of real numbers, got complex64"),
+        ({"inputs": ("text",)}, "expected inputs of real numbers, got <U4 for input 0"),
+        ({"tolerance": -1.0}, "tolerance: export_network: expected a finite number from 0 on, got -1.0"),
         ({"path": "missing/a"}, "expected a path in a folder that exists"),
     ],
 )

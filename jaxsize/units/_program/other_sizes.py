@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from jaxsize.errors import error_text
 from jaxsize.trees import Tree
 from jaxsize.units._program.axes import Axis, atoms
 from jaxsize.units._program.blame import Blame
@@ -167,9 +168,7 @@ class _Search:
         try:
             other = self.program_at(sizes, shapes_with(self.params, self.axes, sizes), *self.inputs)
         except Exception as error:  # the user's function may raise anything; the message becomes the reason
-            message = " ".join(str(error).split())
-            difference = Difference(fails=f"{type(error).__name__}: {message:.160}")
-            found = [Finding(difference, None, message=message)]
+            found = [Finding(Difference(fails=error_text(error)), None, message=" ".join(str(error).split()))]
             self.num_traces += 0.5
         else:
             found = list(findings(self.program, other, sizes))
